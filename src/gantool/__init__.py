@@ -1,0 +1,30 @@
+"""gantool: image-to-image translation and semantic segmentation, from the command line and from Python.
+
+Every verb of the command line is a function here: ``gantool.train(...)``, ``gantool.translate(...)``. They are
+loaded when first used, so that ``import gantool`` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gantool.workflows.train import train
+    from gantool.workflows.translate import translate
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "train", "translate"]
+
+_VERBS = ("train", "translate")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return getattr(import_module(f"gantool.workflows.{name}"), name)
+    raise AttributeError(f"module 'gantool' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

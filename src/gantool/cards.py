@@ -1,0 +1,115 @@
+"""What a model file says about itself, so that nobody has to remember how it was made.
+
+The card is JSON under the key ``gantool`` in a model file's metadata, and travels into every exported file.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gantool.errors import ModelError, closest
+
+__all__ = ["FORMAT", "Architecture", "Card", "Direction", "Domain", "Origin"]
+
+FORMAT = 1
+
+
+class _Part(BaseModel):
+    # Newer minor releases may add fields; an older reader ignores them unless the format number rose.
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class Domain(_Part):
+    """One kind of picture."""
+
+    name: str
+    channels: int = Field(default=3, ge=1)
+
+
+class Architecture(_Part):
+    """A registered network and the keywords it was built with."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class Direction(_Part):
+    """One translation that the model can do."""
+
+    source: str
+    target: str
+    net: str
+    """Prefix of its tensors in the file, without the slash."""
+    architecture: Architecture
+
+
+class Origin(_Part):
+    """Where the weights come from."""
+
+    run: str = ""
+    data: str = ""
+    """What it was trained on; ``sample`` is the built-in drawn data set."""
+    created: str = ""
+    gantool: str = ""
+    epochs: int = 0
+    ema: bool = False
+
+
+class Card(_Part):
+    """Format, task, domains and directions of a model file."""
+
+    format: int = FORMAT
+    task: Literal["cyclegan"]
+    domains: tuple[Domain, ...]
+    directions: tuple[Direction, ...]
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    """What the network takes and gives for black and white."""
+    multiple_of: int = 4
+    """Height and width it takes are multiples of this."""
+    size: int = 256
+    """Side of the square crops it was trained on, in pixels."""
+    norm: str = "instance"
+    origin: Origin = Origin()
+
+    def domain(self, name: str) -> Domain:
+        for domain in self.domains:
+            if domain.name == name:
+                return domain
+        raise ModelError(f'The model has no domain "{name}".', closest(name, [d.name for d in self.domains]))
+
+    def direction(self, target: str) -> Direction:
+        """Return the direction that ends in ``target``; the error names the nearest one there is."""
+        for direction in self.directions:
+            if direction.target == target:
+                return direction
+        known = [direction.target for direction in self.directions]
+        raise ModelError(f'The model cannot translate to "{target}".', closest(target, known))
+
+    def to_json(self) -> str:
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> Card:
+        """Read a card.
+
+        Args:
+            where: the file it comes from, for the message.
+        """
+        try:
+            fields = json.loads(text)
+            number = fields["format"]
+        except (ValueError, KeyError, TypeError):
+            raise ModelError(f"{where}: its gantool card is damaged.") from None
+        if not isinstance(number, int) or number > FORMAT:
+            raise ModelError(
+                f"{where}: the model has format {number}, this gantool reads up to {FORMAT}.",
+                "Update gantool: pip install --upgrade gantool.",
+            )
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            key = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise ModelError(f"{where}: its gantool card is damaged (at {key}).") from None

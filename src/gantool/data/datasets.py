@@ -1,0 +1,128 @@
+"""Training data as a pure function of ``(seed, epoch, position)``.
+
+Nothing here has a state: which image, which crop and which flip stand at a position of an epoch does not depend
+on worker processes, on ranks or on whether the run was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from gantool.data.augment import Preparation, to_tensor
+from gantool.data.images import read_pixels
+
+Pixels = NDArray[np.uint8]
+Position = tuple[int, int]
+
+__all__ = ["ArrayImages", "FileImages", "Images", "PositionBatches", "UnpairedDataset"]
+
+
+class Images(Protocol):
+    """A sequence of ``(H, W, C)`` uint8 images."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Pixels: ...
+
+
+class FileImages:
+    """Images read from files when they are asked for."""
+
+    def __init__(self, paths: Sequence[Path], channels: int = 3) -> None:
+        self.paths = [str(path) for path in paths]  # strings travel to worker processes on any system
+        self.channels = channels
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Pixels:
+        return read_pixels(Path(self.paths[index]), self.channels)
+
+
+class ArrayImages:
+    """Images held in memory."""
+
+    def __init__(self, arrays: Sequence[Pixels], channels: int = 3) -> None:
+        self.arrays = [_to_channels(array, channels) for array in arrays]
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, index: int) -> Pixels:
+        return self.arrays[index]
+
+
+class UnpairedDataset(Dataset[dict[str, Tensor]]):
+    """Pairs of unrelated images ``{"a": (C_a, H, W), "b": (C_b, H, W)}`` in [-1, 1], by ``(epoch, position)``.
+
+    An epoch shows the larger domain once; the smaller one starts over in a new order. With ``align`` image n of
+    one domain comes with image n of the other, cropped and flipped alike.
+    """
+
+    def __init__(self, a: Images, b: Images, preparation: Preparation, *, seed: int = 0, align: bool = False) -> None:
+        self.images = (a, b)
+        self.preparation = preparation
+        self.seed = seed
+        self.align = align
+
+    def __len__(self) -> int:
+        return max(len(images) for images in self.images)
+
+    def __getitem__(self, position: Position) -> dict[str, Tensor]:
+        epoch, place = position
+        out = {}
+        for side, name in enumerate(("a", "b")):
+            order = 0 if self.align else side
+            index = _shuffled(self.seed, epoch, order, len(self.images[side]), place)
+            rng = np.random.default_rng([self.seed, epoch, place, order])
+            out[name] = to_tensor(self.preparation.training(self.images[side][index], rng))
+        return out
+
+
+def _shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
+    """Which image stands at ``place`` of an epoch; beyond the last one the next round begins, newly shuffled."""
+    return int(_permutation(seed, epoch, side, count, place // count)[place % count])
+
+
+@lru_cache(maxsize=16)
+def _permutation(seed: int, epoch: int, side: int, count: int, turn: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch, side, turn, 1]).permutation(count)
+
+
+class PositionBatches(Sampler[list[Position]]):
+    """This rank's positions of one epoch, batch by batch, from ``first_step`` on.
+
+    Every batch is full: the last one goes on into the next round of images. A batch is cut into equal consecutive
+    parts for the ranks, so that together they see what a single process would.
+    """
+
+    def __init__(self, length: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.steps = -(-length // batch_size)
+        self.batch_size = batch_size
+        self.share = batch_size // world_size
+        self.rank = rank
+        self.epoch = 0
+        self.first_step = 0
+
+    def __len__(self) -> int:
+        return self.steps - self.first_step
+
+    def __iter__(self) -> Iterator[list[Position]]:
+        for step in range(self.first_step, self.steps):
+            start = step * self.batch_size + self.rank * self.share
+            yield [(self.epoch, place) for place in range(start, start + self.share)]
+
+
+def _to_channels(array: Pixels, channels: int) -> Pixels:
+    if channels == 3:
+        return array
+    gray = np.rint(array @ np.array([0.299, 0.587, 0.114]))
+    return np.asarray(gray, dtype=np.uint8)[:, :, None]

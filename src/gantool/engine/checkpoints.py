@@ -1,0 +1,78 @@
+"""Checkpoints: everything that is needed to go on exactly, in one file that is written at once or not at all."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gantool.errors import RunError
+from gantool.files import atomic
+
+__all__ = ["CHECKPOINT_FORMAT", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint"]
+
+CHECKPOINT_FORMAT = 1
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write ``state`` (tensors, numbers, strings, lists, dictionaries) atomically; an older file survives a failure."""
+    try:
+        with atomic(path) as temporary:
+            try:
+                torch.save({"format": CHECKPOINT_FORMAT, **state}, temporary)
+            except RuntimeError as error:
+                # torch reports a full disk as a RuntimeError of its own archive writer.
+                raise OSError(28, "no space left on the device, or the disk failed") from error
+    except Exception as error:
+        error.add_note(f"The previous {path.name} is still there.")
+        raise
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU without running any code that a pickle may carry.
+
+    Raises:
+        RunError: missing, damaged, from a newer gantool, or with more than data in it.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"{path}: there is no checkpoint to go on from.") from None
+    except pickle.UnpicklingError:
+        raise RunError(f"{path}: holds more than data (it would run code); refused.") from None
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise RunError(f"{path}: the checkpoint is damaged ({str(error).splitlines()[0]}).") from None
+    if not isinstance(state, dict) or "format" not in state:
+        raise RunError(f"{path}: is not a checkpoint of gantool.")
+    if state["format"] > CHECKPOINT_FORMAT:
+        raise RunError(f"{path}: was written by a newer gantool.", "Update: pip install --upgrade gantool.")
+    return state
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every global random generator."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position, has_gauss, cached],
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: Mapping[str, Any]) -> None:
+    """Undo what happened to the generators since `random_state`."""
+    torch.set_rng_state(state["torch"])
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

@@ -1,0 +1,366 @@
+"""The training loop: one generator of events for every method.
+
+The loop trains, measures and saves. What becomes of the events (pictures, lines in a file, a progress bar) is
+decided by who iterates over them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
+from gantool.engine.ema import Ema
+from gantool.engine.runs import Run
+from gantool.engine.runtime import Runtime
+from gantool.engine.schedules import Plateau, lr_factor
+from gantool.errors import RunError, TrainingError
+from gantool.settings.schema import Settings
+from gantool.tasks.base import Batch, Task
+
+__all__ = ["EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped", "Trainer"]
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step. ``losses`` are this step's, read back every few steps on a GPU and None in between."""
+
+    epoch: int
+    step: int
+    step_in_epoch: int
+    steps_per_epoch: int
+    losses: Mapping[str, float] | None
+    seconds: float
+    waited: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One epoch: mean losses, what was measured, and where the time went. ``epoch`` counts from 1."""
+
+    epoch: int
+    step: int
+    losses: Mapping[str, float]
+    metrics: Mapping[str, float]
+    lr: float
+    seconds: float
+    images_per_second: float
+    wait_share: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Pictures to look at, ``(N, C, H, W)`` in [-1, 1] by column title."""
+
+    epoch: int
+    pictures: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written."""
+
+    path: Path
+    step: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Training ended before its last epoch because it was asked to; the checkpoint is written."""
+
+    epoch: int
+    step: int
+
+
+Event = StepDone | EpochDone | Sampled | Saved | Stopped
+
+
+@dataclass
+class Progress:
+    """Where training stands. ``sums`` add up the losses of the epoch so far."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    best: float = math.inf
+    best_epoch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    waited: float = 0.0
+
+
+class Batches(Protocol):
+    """What the loop asks of its data."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def epoch(self, epoch: int, first_step: int) -> Iterable[Batch]:
+        """The batches of an epoch (from 0), from a step on."""
+        ...
+
+
+class Trainer:
+    """Trains a task within a run.
+
+    Args:
+        evaluate: measures the given nets; the first value decides which epoch is best (lower is better).
+        preview: the batch for sample pictures.
+        deliver: writes the given nets as the run's model file, for the given number of epochs.
+        stop: asked after every step whether to save and end.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        batches: Batches,
+        settings: Settings,
+        runtime: Runtime,
+        run: Run,
+        *,
+        evaluate: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None,
+        preview: Batch | None = None,
+        deliver: Callable[[Mapping[str, nn.Module], int], None],
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.task, self.batches, self.settings, self.runtime, self.run = task, batches, settings, runtime, run
+        self.evaluate, self.preview, self.deliver, self.stop = evaluate, preview, deliver, stop
+        self.progress = Progress()
+        self.plateau = Plateau(settings.schedule)
+        self.ema = (
+            Ema(task.nets(), settings.train.ema, warmup=settings.train.ema_warmup) if settings.train.ema > 0 else None
+        )
+        runtime.prepare(task.players)
+        self._base_lrs = [[group["lr"] for group in player.optimizer.param_groups] for player in task.players]
+        self._update = runtime.make_update(settings.optimizer.clip_norm)
+        # Reading a loss back makes the CPU wait for a GPU; there it is done now and then only.
+        self._read_every = 1 if runtime.device.type == "cpu" else 10
+        self._sum_dtype = torch.float32 if runtime.device.type == "mps" else torch.float64
+        self._stopping = False
+
+    @property
+    def nets(self) -> Mapping[str, nn.Module]:
+        """The networks to look at and to deliver: averaged where an average is kept."""
+        return self.ema.nets if self.ema is not None else self.task.nets()
+
+    def train(self) -> Iterator[Event]:
+        """Train up to the last epoch and yield what happens.
+
+        Raises:
+            TrainingError: a loss is not a finite number; the last checkpoint is kept as it is.
+        """
+        while self.progress.epoch < self.settings.train.epochs and not self._stopping:
+            yield from self._epoch()
+        if self.progress.epoch < self.settings.train.epochs:
+            yield Stopped(self.progress.epoch, self.progress.step)
+
+    # -- one epoch ----------------------------------------------------------------------------------------------
+
+    def _epoch(self) -> Iterator[Event]:
+        progress, train = self.progress, self.settings.train
+        lr = self._set_learning_rates()
+        steps = self.batches.steps_per_epoch
+        sums = {
+            name: torch.tensor(value, dtype=self._sum_dtype, device=self.runtime.device)
+            for name, value in progress.sums.items()
+        }
+        asked = time.perf_counter()
+        for batch in self.batches.epoch(progress.epoch, progress.step_in_epoch):
+            got = time.perf_counter()
+            losses = self._step(batch)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0) + loss.to(self._sum_dtype)
+            progress.step += 1
+            progress.step_in_epoch += 1
+            read = progress.step % self._read_every == 0 or progress.step_in_epoch == steps
+            shown = {name: float(loss) for name, loss in losses.items()} if read else None
+            if shown is not None:
+                self._require_finite(shown)
+            done = time.perf_counter()
+            progress.seconds += done - asked
+            progress.waited += got - asked
+            yield StepDone(
+                progress.epoch + 1, progress.step, progress.step_in_epoch, steps, shown, done - asked, got - asked
+            )
+            if progress.step_in_epoch < steps:
+                self._stopping = self.runtime.any_rank(self.stop())
+                if self._stopping or (train.save_steps and progress.step % train.save_steps == 0):
+                    progress.sums = {name: float(value) for name, value in sums.items()}
+                    yield self._save()
+                if self._stopping:
+                    return
+            asked = time.perf_counter()
+        progress.sums = {name: float(value) for name, value in sums.items()}
+        self._require_finite(progress.sums)
+        yield from self._end_of_epoch(lr)
+
+    def _step(self, batch: Batch) -> dict[str, Tensor]:
+        channels_last = self.settings.runtime.channels_last
+        with self.runtime.autocast():
+            losses = self.task.step(self.runtime.to_device(batch, channels_last=channels_last), self._update)
+        if self.ema is not None:
+            self.ema.update(self.task.nets())
+        return losses
+
+    def _end_of_epoch(self, lr: float) -> Iterator[Event]:
+        progress, train = self.progress, self.settings.train
+        steps = self.batches.steps_per_epoch
+        losses = self.runtime.mean({name: value / steps for name, value in progress.sums.items()})
+        seconds, waited = max(progress.seconds, 1e-9), progress.waited
+        progress.epoch += 1
+        progress.step_in_epoch, progress.sums = 0, {}
+        progress.seconds = progress.waited = 0.0
+        last = progress.epoch == train.epochs
+        metrics = self._measure() if self._due(self.settings.metrics.every, last) else {}
+        best = False
+        if metrics:
+            value = next(iter(metrics.values()))
+            self.plateau.observe(value)
+            best = value < progress.best
+            if best:
+                progress.best, progress.best_epoch = value, progress.epoch
+        elif self.evaluate is None:
+            self.plateau.observe(sum(value for name, value in losses.items() if not name.startswith("discriminator")))
+        images = steps * train.batch_size
+        yield EpochDone(
+            progress.epoch, progress.step, losses, metrics, lr, seconds, images / seconds, waited / seconds, best
+        )
+        if self.preview is not None and self._due(train.samples_every, last):
+            yield Sampled(progress.epoch, self._sample())
+        self._stopping = self.runtime.any_rank(self.stop())
+        if last or self._stopping or progress.epoch % train.save_every == 0:
+            yield self._save(best=best)
+            if train.keep_every and progress.epoch % train.keep_every == 0:
+                yield self._save(self.run.numbered_checkpoint(progress.epoch), deliver=False)
+        elif best:
+            self._deliver()
+
+    def _due(self, every: int, last: bool) -> bool:
+        return every > 0 and (last or self.progress.epoch % every == 0)
+
+    def _set_learning_rates(self) -> float:
+        factor = lr_factor(self.settings.schedule, self.progress.epoch, self.settings.train.epochs)
+        factor *= self.plateau.factor
+        for player, base in zip(self.task.players, self._base_lrs, strict=True):
+            for group, lr in zip(player.optimizer.param_groups, base, strict=True):
+                group["lr"] = lr * factor
+        return float(self.task.players[0].optimizer.param_groups[0]["lr"])
+
+    def _require_finite(self, values: Mapping[str, float]) -> None:
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if self.runtime.any_rank(bool(bad)):
+            raise TrainingError(
+                f"step {self.progress.step}: the loss {bad[0] if bad else 'of another rank'} is not a finite number; "
+                "the last checkpoint is kept.",
+                "Try a smaller --lr or --precision fp32.",
+            )
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def _measure(self) -> dict[str, float]:
+        if self.evaluate is None:
+            return {}
+        metrics: dict[str, float] = {}
+        if self.runtime.is_main:
+            with _looking(self.nets, self.runtime):
+                metrics = self.evaluate(self.nets)
+        return self.runtime.broadcast(metrics)
+
+    def _sample(self) -> dict[str, Tensor]:
+        if self.preview is None or not self.runtime.is_main:
+            return {}
+        with _looking(self.nets, self.runtime):
+            pictures = self.task.preview(self.runtime.to_device(self.preview), self.nets)
+        return {name: picture.float().cpu() for name, picture in pictures.items()}
+
+    # -- saving and going on ------------------------------------------------------------------------------------
+
+    def _save(self, path: Path | None = None, *, best: bool = False, deliver: bool = True) -> Saved:
+        path = path or self.run.checkpoint
+        for player in self.task.players:
+            for parameter in player.parameters():
+                if not bool(torch.isfinite(parameter).all()):
+                    raise TrainingError(
+                        f"step {self.progress.step}: a weight of the {player.name} is not a finite number; "
+                        "the last checkpoint is kept.",
+                        "Try a smaller --lr or --precision fp32.",
+                    )
+        state = self.state_dict()
+        self.runtime.on_main(lambda: save_checkpoint(path, state))
+        # Without a metric the newest weights are the ones to deliver; with one, the best so far (or any at all).
+        if deliver and (best or self.evaluate is None or self.settings.metrics.every == 0 or not self.run.model.exists()):
+            self._deliver()
+        return Saved(path, self.progress.step)
+
+    def _deliver(self) -> None:
+        epochs = self.progress.epoch
+        self.runtime.on_main(lambda: self.deliver(self.nets, epochs))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides what happens from here on."""
+        own = {"random": random_state(), "task": self.task.state_dict()}
+        return {
+            "progress": dict(vars(self.progress)),
+            "players": {
+                player.name: {
+                    "nets": {name: net.state_dict() for name, net in player.nets.items()},
+                    "optimizer": player.optimizer.state_dict(),
+                }
+                for player in self.task.players
+            },
+            "ema": self.ema.state_dict() if self.ema is not None else None,
+            "plateau": self.plateau.state_dict(),
+            "scaler": self.runtime.scaler_state(),
+            "ranks": self.runtime.gather(own),
+        }
+
+    def resume(self) -> bool:
+        """Go on from the run's last checkpoint; return whether that is exact (the same number of ranks)."""
+        state = load_checkpoint(self.run.checkpoint)
+        try:
+            for player in self.task.players:
+                saved = state["players"][player.name]
+                for name, net in player.nets.items():
+                    net.load_state_dict(saved["nets"][name])
+                player.optimizer.load_state_dict(saved["optimizer"])
+            if self.ema is not None:
+                self.ema.load_state_dict(state["ema"])
+            self.plateau.load_state_dict(state["plateau"])
+            self.runtime.load_scaler_state(state["scaler"])
+            self.progress = Progress(**state["progress"])
+            exact = len(state["ranks"]) == self.runtime.world_size
+            if self.runtime.rank < len(state["ranks"]):
+                own = state["ranks"][self.runtime.rank]
+                self.task.load_state_dict(own["task"])
+                if exact:
+                    restore_random_state(own["random"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise RunError(
+                f"{self.run.checkpoint}: does not fit the run's settings ({str(error).splitlines()[0]})."
+            ) from error
+        if self.runtime.is_main:
+            self.run.cut_metrics(self.progress.step)
+        return exact
+
+
+@contextmanager
+def _looking(nets: Mapping[str, nn.Module], runtime: Runtime) -> Iterator[None]:
+    """Networks in eval mode, no gradients, the run's precision; afterwards as before."""
+    modes = {name: net.training for name, net in nets.items()}
+    for net in nets.values():
+        net.eval()
+    try:
+        with torch.no_grad(), runtime.autocast():
+            yield
+    finally:
+        for name, net in nets.items():
+            net.train(modes[name])

@@ -1,0 +1,170 @@
+"""Run directories: made once, never shared, found again by name or by age.
+
+``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``metrics.jsonl``,
+``samples/``, ``checkpoints/``, ``model.safetensors`` and ``log.txt``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gantool.errors import RunError, closest
+from gantool.files import atomic, safe_name
+
+__all__ = ["Run", "create_run", "find_run", "list_runs"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's directory and the files in it."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def settings(self) -> Path:
+        return self.path / "settings.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def numbered_checkpoint(self, epoch: int) -> Path:
+        return self.path / "checkpoints" / f"epoch-{epoch}.pt"
+
+    def facts(self) -> dict[str, Any]:
+        """The contents of ``run.json``."""
+        path = self.path / "run.json"
+        try:
+            facts = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path}: is not a run (it has no run.json).") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: is damaged ({error}).") from None
+        if not isinstance(facts, dict):
+            raise RunError(f"{path}: is damaged (expected an object).")
+        return facts
+
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
+        with atomic(self.path / "run.json") as temporary:
+            temporary.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop what was recorded after ``step``, and a line that was cut off."""
+        if not self.metrics.exists():
+            return
+        kept = []
+        for line in self.metrics.read_text("utf-8").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if record["step"] <= step:
+                kept.append(line)
+        with atomic(self.metrics) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+
+
+def create_run(folder: Path, kind: str, name: str | None, facts: Mapping[str, Any]) -> Run:
+    """Make a new run directory, ``name`` or the next free ``kind-N``.
+
+    Raises:
+        RunError: the name is taken, or no file name on every system.
+    """
+    facts = {"created": datetime.now(UTC).isoformat(timespec="microseconds"), "kind": kind, **facts}
+    if name is not None:
+        if name != safe_name(name) or name.startswith("."):
+            raise RunError(f"--name {name}: is no file name on every system.", f'Use "{safe_name(name)}".')
+        if not _make(folder / name):
+            raise RunError(
+                f"{folder / name}: there is a run of that name already.",
+                f"Choose another --name, or go on with it: gantool train --resume {name}.",
+            )
+        run = Run(folder / name)
+    else:
+        number = 1 + max((_number(entry.name, kind) for entry in _entries(folder)), default=0)
+        while not _make(folder / f"{kind}-{number}"):
+            number += 1
+        run = Run(folder / f"{kind}-{number}")
+    run.samples.mkdir()
+    run.checkpoint.parent.mkdir()
+    run.write_facts(facts)
+    return run
+
+
+def list_runs(folder: Path) -> list[Run]:
+    """All runs in a folder, the newest first."""
+    dated = []
+    for entry in _entries(folder):
+        if (entry / "run.json").is_file():
+            try:
+                dated.append((str(Run(entry).facts().get("created", "")), Run(entry)))
+            except RunError:
+                continue  # a damaged neighbor must not hide the others; naming it directly tells what is wrong
+    return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
+
+
+def find_run(name: str, folder: Path) -> Run:
+    """Return the run that ``name`` means: a path, a name in ``folder``, or ``latest``.
+
+    Raises:
+        RunError: there is none; names the nearest.
+    """
+    runs = list_runs(folder)
+    if name == "latest":
+        if not runs:
+            raise RunError(f"{folder}: there are no runs yet.", "Start one: gantool train cyclegan.")
+        return runs[0]
+    for candidate in (Path(name), folder / name):
+        if (candidate / "run.json").is_file():
+            return Run(candidate)
+    raise RunError(f'There is no run "{name}" in {folder}.', closest(name, [run.name for run in runs]))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+
+
+def _make(path: Path) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RunError(f"{path}: cannot be made ({error.strerror}).") from None
+    return True
+
+
+def _number(name: str, kind: str) -> int:
+    match = re.fullmatch(re.escape(kind) + r"-(\d+)", name)
+    return int(match[1]) if match else 0

@@ -1,0 +1,242 @@
+"""Devices, precision and ranks: the only place that knows Lightning Fabric.
+
+Methods are plain PyTorch; this class moves them to a device, runs their steps under autocast, scales and averages
+their gradients, and starts and joins the processes of a run on several devices.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal, TypeVar
+
+import torch
+import torch.distributed as dist
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from gantool.errors import SettingsError
+from gantool.tasks.base import Batch, Player, Update
+
+Precision = Literal["fp32", "bf16", "fp16"]
+T = TypeVar("T")
+
+__all__ = ["Runtime", "choose_device", "choose_precision", "started_by_launcher"]
+
+_FABRIC_PRECISION: Mapping[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` stands for here.
+
+    Raises:
+        SettingsError: it does not exist on this machine.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
+        raise SettingsError(f"runtime.device: must be auto, cpu, cuda, cuda:N or mps, got {device!r}.")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("runtime.device: there is no CUDA device here (or its driver does not work).", "Use --device cpu.")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        raise SettingsError(f"runtime.device: there is no {device}, only {torch.cuda.device_count()} CUDA devices.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise SettingsError("runtime.device: there is no MPS device here.", "Use --device cpu.")
+    return torch.device(device)
+
+
+def choose_precision(precision: str, device: torch.device) -> Precision:
+    """Return what ``auto`` means on this device: bf16 only where the hardware computes it.
+
+    An emulated bf16 is slower than fp32: a T4 gets fp16, a CPU without AVX512-BF16 or AMX gets fp32.
+    """
+    if precision == "fp16" and device.type != "cuda":
+        raise SettingsError(f"runtime.precision: fp16 needs a CUDA device, not {device.type}.", "Use auto.")
+    if precision in ("fp32", "bf16", "fp16"):
+        return precision  # type: ignore[return-value]
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if device.type == "cpu" and _cpu_has_bf16():
+        return "bf16"
+    return "fp32"
+
+
+def _cpu_has_bf16() -> bool:
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
+
+
+def started_by_launcher() -> bool:
+    """Whether this process is one of several that torchrun or SLURM started, or that gantool itself re-ran."""
+    return "LOCAL_RANK" in os.environ or "TORCHELASTIC_RUN_ID" in os.environ or (
+        int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ
+    )
+
+
+class Runtime:
+    """One process's share of a run.
+
+    Args:
+        device: see `choose_device`.
+        devices: processes on this machine; under torchrun or SLURM the launcher's number counts.
+        precision: see `choose_precision`.
+    """
+
+    def __init__(self, device: str = "auto", devices: int = 1, precision: str = "auto") -> None:
+        chosen = choose_device(device)
+        self.precision: Precision = choose_precision(precision, chosen)
+        external = int(os.environ.get("LOCAL_WORLD_SIZE", "0")) or int(os.environ.get("SLURM_NTASKS_PER_NODE", "0"))
+        count = external or devices
+        nodes = max(int(os.environ.get("WORLD_SIZE", "1")) // count, 1) if external else 1
+        if chosen.type == "cuda" and count > torch.cuda.device_count():
+            raise SettingsError(
+                f"runtime.devices: {count} asked for, but there are {torch.cuda.device_count()} CUDA devices."
+            )
+        selected: Any = [chosen.index] if chosen.index is not None and count == 1 else count
+        for name in ("lightning_fabric", "lightning_fabric.utilities.rank_zero"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._fabric = Fabric(
+            accelerator=chosen.type,
+            devices=selected,
+            num_nodes=nodes,
+            strategy="ddp" if count * nodes > 1 else "auto",
+            precision=_FABRIC_PRECISION[self.precision],
+        )
+        self._optimizers: dict[str, Any] = {}
+        self._compiled = False
+
+    @property
+    def device(self) -> torch.device:
+        return self._fabric.device
+
+    @property
+    def rank(self) -> int:
+        return int(self._fabric.global_rank)
+
+    @property
+    def world_size(self) -> int:
+        return int(self._fabric.world_size)
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def launch(self) -> None:
+        """Start the other processes (they re-run this command) and join them; on one device does nothing."""
+        self._fabric.launch()
+
+    def close(self) -> None:
+        """Leave the process group."""
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+
+    def place(self, nets: Iterable[nn.Module], *, channels_last: bool = False) -> None:
+        """Move networks to the device, alike on all ranks."""
+        for net in nets:
+            net.to(self.device)
+            if channels_last:
+                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if self.world_size > 1:
+                for tensor in net.state_dict().values():
+                    dist.broadcast(tensor, src=0)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        return self._fabric.autocast()
+
+    def to_device(self, batch: Batch, *, channels_last: bool = False) -> dict[str, Tensor]:
+        layout = torch.channels_last if channels_last else torch.preserve_format
+        return {
+            name: tensor.to(self.device, non_blocking=True, memory_format=layout) for name, tensor in batch.items()
+        }
+
+    def prepare(self, players: Iterable[Player]) -> None:
+        """Take over the players' optimizers."""
+        for player in players:
+            self._optimizers[player.name] = self._fabric.setup_optimizers(player.optimizer)
+
+    def make_update(self, clip_norm: float | None = None) -> Update:
+        """Return the verb that tasks move their players with."""
+
+        def update(player: Player, loss: Tensor) -> None:
+            optimizer = self._optimizers[player.name]
+            parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
+            # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
+            with torch.autocast(self.device.type, enabled=False):
+                optimizer.zero_grad()
+                self._fabric.backward(loss)
+                self._average_gradients(parameters)
+                if clip_norm is not None:
+                    self._fabric._precision.unscale_gradients(player.optimizer)
+                    nn.utils.clip_grad_norm_(parameters, clip_norm)
+                optimizer.step()
+            # Autocast keeps cast copies of weights; a net that is run again in this step must not use old ones.
+            torch.clear_autocast_cache()
+
+        return update
+
+    def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        if self.world_size == 1:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch._utils._flatten_dense_tensors(gradients)  # type: ignore[no-untyped-call]
+        dist.all_reduce(flat)
+        flat /= self.world_size
+        averaged = torch._utils._unflatten_dense_tensors(flat, gradients)  # type: ignore[no-untyped-call]
+        for gradient, mean in zip(gradients, averaged, strict=True):
+            gradient.copy_(mean)
+
+    def scaler_state(self) -> dict[str, Any]:
+        return dict(self._fabric._precision.state_dict())
+
+    def load_scaler_state(self, state: Mapping[str, Any]) -> None:
+        if state:
+            self._fabric._precision.load_state_dict(dict(state))
+
+    def any_rank(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank; all ranks must ask together."""
+        if self.world_size == 1:
+            return flag
+        value = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        return bool(value)
+
+    def mean(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Average the values over ranks."""
+        if self.world_size == 1:
+            return dict(values)
+        total = torch.tensor(list(values.values()), dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        return dict(zip(values, (total / self.world_size).tolist(), strict=True))
+
+    def gather(self, value: T) -> list[T]:
+        """Return every rank's value, by rank."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
+
+    def broadcast(self, value: T) -> T:
+        """Return the main rank's value on every rank."""
+        if self.world_size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def on_main(self, action: Callable[[], None]) -> None:
+        """Let the main rank do something while the others wait; its failure is everybody's."""
+        failure: Exception | None = None
+        if self.is_main:
+            try:
+                action()
+            except Exception as error:
+                failure = error
+        failure = self.broadcast(failure)
+        if failure is not None:
+            raise failure

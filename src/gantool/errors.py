@@ -1,0 +1,92 @@
+"""What can go wrong, and what to do about it.
+
+    GantoolError            something the user can mend; says what, where and how
+    ├── UsageError          an option or a name on the command line
+    ├── SettingsError       a key or value in the settings
+    ├── DataError           a data set or an input image
+    ├── ModelError          a model file, a checkpoint or a network's limits
+    ├── RunError            a run directory: its name, its settings, its resuming
+    ├── OutputError         a file that cannot or must not be written
+    └── TrainingError       training cannot go on (a loss is no number, a rank is gone)
+
+Every one of them ends a command with its ``exit_code`` and its message alone, without a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "GantoolError",
+    "ModelError",
+    "OutputError",
+    "RunError",
+    "SettingsError",
+    "TrainingError",
+    "UsageError",
+    "closest",
+]
+
+
+class GantoolError(Exception):
+    """A mistake that has a remedy.
+
+    Args:
+        message: one sentence that names the file, key or option.
+        remedy: what to do about it, as a sentence of its own; empty if the message already says so.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message} {remedy}".strip())
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(GantoolError):
+    """A command line that cannot be carried out."""
+
+
+class SettingsError(GantoolError):
+    """A settings key that does not exist or a value that is not allowed."""
+
+
+class DataError(GantoolError):
+    """A data set that cannot be trained on, or an image that cannot be read."""
+
+
+class ModelError(GantoolError):
+    """A model that cannot be found, read or used for what was asked."""
+
+
+class RunError(GantoolError):
+    """A run that cannot be started, found or resumed."""
+
+
+class OutputError(GantoolError):
+    """A result that cannot be written, or must not be because it would overwrite a file."""
+
+
+class TrainingError(GantoolError):
+    """Training that had to stop; everything up to the last checkpoint is kept."""
+
+    exit_code = 1
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return the remedy for an unknown name: the nearest valid one, or all of them when they are few.
+
+    >>> closest("wintr", ["summer", "winter"])
+    'Did you mean "winter"?'
+    """
+    names = [str(entry) for entry in known]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f'Did you mean "{near[0]}"?'
+    if not names:
+        return ""
+    shown = ", ".join(sorted(names)[:12])
+    return f"Known: {shown}{', ...' if len(names) > 12 else ''}."

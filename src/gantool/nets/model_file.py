@@ -1,0 +1,67 @@
+"""The model file: safetensors with one group of tensors per network and the card in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gantool.cards import Card
+from gantool.errors import ModelError
+from gantool.files import atomic
+from gantool.nets.registry import build_generator
+
+__all__ = ["load_net", "read_card", "save_model"]
+
+
+def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
+    """Write ``nets`` (tensors prefixed ``<name>/``) and ``card`` atomically."""
+    tensors: dict[str, Tensor] = {}
+    for prefix, net in nets.items():
+        for key, value in net.state_dict().items():
+            tensors[f"{prefix}/{key}"] = value.detach().cpu().contiguous()
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata={"gantool": card.to_json()})
+
+
+def read_card(path: Path) -> Card:
+    """Read a model file's card without its weights.
+
+    Raises:
+        ModelError: not a safetensors file, or not one of gantool's.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError:
+        raise ModelError(f"{path}: there is no such model file.") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: is damaged or no safetensors file ({error}).") from None
+    if "gantool" not in metadata:
+        raise ModelError(f"{path}: is a safetensors file, but not one of gantool's (it has no card).")
+    return Card.from_json(metadata["gantool"], str(path))
+
+
+def load_net(path: Path, card: Card, target: str) -> nn.Module:
+    """Build the network that translates to ``target`` and fill it with the file's weights, in eval mode, on the CPU.
+
+    Raises:
+        ModelError: no such direction, or tensors that do not fit the architecture on the card.
+    """
+    direction = card.direction(target)
+    net = build_generator(direction.architecture.name, **direction.architecture.options)
+    prefix = f"{direction.net}/"
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+        net.load_state_dict(state)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: is damaged ({error}).") from None
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2]
+        detail = first[0].strip().rstrip(".") if first else "shapes differ"
+        raise ModelError(f"{path}: its weights do not fit {direction.architecture.name} ({detail[:160]}).") from None
+    return net.eval()

@@ -1,0 +1,72 @@
+"""Discriminators that judge overlapping patches.
+
+Isola et al. 2017 (https://arxiv.org/abs/1611.07004), section 3.2.2: a convolutional net whose every output value
+sees one patch; 70x70 pixels for three layers of stride 2. There is no sigmoid at the end: the losses take logits.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from gantool.nets.layers import Norm, needs_bias, norm_layer
+
+__all__ = ["PatchDiscriminator", "PixelDiscriminator"]
+
+
+class PatchDiscriminator(nn.Module):
+    """Map ``(N, in_channels, H, W)`` in [-1, 1] to logits ``(N, 1, h, w)``, one per patch.
+
+    With three layers a 256 px image gives 30x30 logits. The smallest side it takes is ``smallest_side``.
+
+    Args:
+        layers: convolutions of stride 2; 3 is the reference's ``basic``.
+        width: channels after the first (``ndf``); at most ``8 * width`` later.
+    """
+
+    def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+        super().__init__()
+        if layers < 1:
+            raise ValueError(f"a patch discriminator has at least 1 layer, got {layers}")
+        # Two more 4x4 convolutions of stride 1 follow the halvings, each taking one pixel away; instance norm
+        # needs more than one pixel in front of the last.
+        self.smallest_side = 4 * 2**layers
+        bias = needs_bias(norm)
+        stack: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
+        channels = width
+        for n in range(1, layers + 1):
+            wider = width * min(2**n, 8)
+            stride = 2 if n < layers else 1
+            stack += [
+                nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
+                norm_layer(norm, wider),
+                nn.LeakyReLU(0.2, True),
+            ]
+            channels = wider
+        stack.append(nn.Conv2d(channels, 1, 4, stride=1, padding=1))
+        self.model = nn.Sequential(*stack)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        return logits
+
+
+class PixelDiscriminator(nn.Module):
+    """Map ``(N, in_channels, H, W)`` in [-1, 1] to one logit per pixel, ``(N, 1, H, W)``, from 1x1 convolutions."""
+
+    smallest_side = 2
+
+    def __init__(self, in_channels: int = 3, *, width: int = 64, norm: Norm = "instance") -> None:
+        super().__init__()
+        bias = needs_bias(norm)
+        self.net = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1),
+            nn.LeakyReLU(0.2, True),
+            nn.Conv2d(width, width * 2, 1, bias=bias),
+            norm_layer(norm, width * 2),
+            nn.LeakyReLU(0.2, True),
+            nn.Conv2d(width * 2, 1, 1, bias=bias),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x)
+        return logits

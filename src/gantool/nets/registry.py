@@ -1,0 +1,111 @@
+"""Every network that a settings file or a model file can name, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from gantool.errors import ModelError, closest
+
+__all__ = ["DISCRIMINATORS", "GENERATORS", "NetworkSpec", "build_discriminator", "build_generator"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A named network.
+
+    Attributes:
+        build: takes flat keywords and returns the module.
+        about: one line for listings.
+        options: the keywords that ``build`` takes beside channels and width.
+        multiple_of: height and width must be multiples of this.
+    """
+
+    build: Callable[..., nn.Module]
+    about: str
+    options: frozenset[str] = frozenset()
+    multiple_of: int = 1
+
+
+def _resnet(**options: Any) -> nn.Module:
+    from gantool.nets.resnet import ResnetGenerator
+
+    return ResnetGenerator(**options)
+
+
+def _unet(**options: Any) -> nn.Module:
+    from gantool.nets.unet import UnetGenerator
+
+    return UnetGenerator(**options)
+
+
+def _patch(**options: Any) -> nn.Module:
+    from gantool.nets.patchgan import PatchDiscriminator
+
+    return PatchDiscriminator(**options)
+
+
+def _pixel(**options: Any) -> nn.Module:
+    from gantool.nets.patchgan import PixelDiscriminator
+
+    return PixelDiscriminator(**options)
+
+
+_RESNET_OPTIONS = frozenset({"norm", "padding", "activation", "dropout"})
+
+
+def _resnet_spec(blocks: int, upsampling: str, about: str) -> NetworkSpec:
+    return NetworkSpec(partial(_resnet, blocks=blocks, upsampling=upsampling), about, _RESNET_OPTIONS, 4)
+
+
+def _unet_spec(levels: int) -> NetworkSpec:
+    about = f"U-Net down to one pixel at {2**levels} px; sizes are multiples of {2**levels}"
+    return NetworkSpec(partial(_unet, levels=levels), about, frozenset({"norm", "dropout"}), 2**levels)
+
+
+GENERATORS: Mapping[str, NetworkSpec] = {
+    "resnet_9blocks": _resnet_spec(9, "transpose", "the CycleGAN paper's, for 256 px and more"),
+    "resnet_6blocks": _resnet_spec(6, "transpose", "the CycleGAN paper's, for 128 px"),
+    "resnet_9blocks_resize": _resnet_spec(9, "resize", "resnet_9blocks without transposed convolutions"),
+    "resnet_6blocks_resize": _resnet_spec(6, "resize", "resnet_6blocks without transposed convolutions"),
+    "resnet_light": _resnet_spec(4, "resize", "4 blocks, resize-convolution; with model.width 16 fit for CPUs"),
+    "unet_32": _unet_spec(5),
+    "unet_64": _unet_spec(6),
+    "unet_128": _unet_spec(7),
+    "unet_256": _unet_spec(8),
+    "unet_512": _unet_spec(9),
+    "unet_1024": _unet_spec(10),
+}
+
+DISCRIMINATORS: Mapping[str, NetworkSpec] = {
+    "basic": NetworkSpec(partial(_patch, layers=3), "PatchGAN that judges 70x70 patches", frozenset({"norm"})),
+    "n_layers": NetworkSpec(_patch, "PatchGAN with model.discriminator_layers", frozenset({"norm", "layers"})),
+    "pixel": NetworkSpec(_pixel, "judges every pixel by itself", frozenset({"norm"})),
+}
+
+
+def build_generator(name: str, **options: Any) -> nn.Module:
+    """Build a generator ``(N, in_channels, H, W) -> (N, out_channels, H, W)`` in [-1, 1].
+
+    Raises:
+        ModelError: unknown name, or a keyword that this network does not have.
+    """
+    return _build(GENERATORS, "generator", name, options)
+
+
+def build_discriminator(name: str, **options: Any) -> nn.Module:
+    """Build a discriminator from images to logits; see `build_generator`."""
+    return _build(DISCRIMINATORS, "discriminator", name, options)
+
+
+def _build(table: Mapping[str, NetworkSpec], kind: str, name: str, options: dict[str, Any]) -> nn.Module:
+    if name not in table:
+        raise ModelError(f'There is no {kind} "{name}".', closest(name, table))
+    try:
+        return table[name].build(**options)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{kind} {name}: {error}.") from None

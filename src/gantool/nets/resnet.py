@@ -1,0 +1,128 @@
+"""ResNet generators: down twice, residual blocks, up twice.
+
+Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", 2017
+(https://arxiv.org/abs/1703.10593), section 7.2, after Johnson et al. 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from gantool.nets.layers import Activation, Norm, Padding, activation_layer, needs_bias, norm_layer, pad
+
+__all__ = ["ResnetBlock", "ResnetGenerator"]
+
+Upsampling = Literal["transpose", "resize"]
+
+
+class ResnetBlock(nn.Module):
+    """``x + conv_block(x)``: two 3x3 convolutions with norm; the shape stays ``(N, channels, H, W)``."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        norm: Norm,
+        padding: Padding = "reflect",
+        activation: Activation = "relu",
+        dropout: bool = False,
+    ) -> None:
+        super().__init__()
+        bias = needs_bias(norm)
+        border, own_padding = pad(padding, 1)
+        layers: list[nn.Module] = [
+            *border,
+            nn.Conv2d(channels, channels, 3, padding=own_padding, bias=bias),
+            norm_layer(norm, channels),
+            activation_layer(activation),
+        ]
+        if dropout:
+            layers.append(nn.Dropout(0.5))
+        border, own_padding = pad(padding, 1)
+        layers += [
+            *border,
+            nn.Conv2d(channels, channels, 3, padding=own_padding, bias=bias),
+            norm_layer(norm, channels),
+        ]
+        self.conv_block = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.conv_block(x)
+        return out
+
+
+class ResnetGenerator(nn.Module):
+    """Translate ``(N, in_channels, H, W)`` into ``(N, out_channels, H, W)``, both in [-1, 1].
+
+    H and W must be multiples of 4 and at least 16. ``model`` numbers its layers as the reference does, so its
+    state dicts load unchanged (only with ``upsampling="transpose"``).
+
+    Args:
+        width: channels after the first layer (``ngf``); the blocks have four times as many.
+        blocks: number of residual blocks; the paper uses 6 below 256 px, 9 from there on.
+        upsampling: ``transpose`` is the paper's transposed convolution; ``resize`` repeats pixels and then
+            convolves, which leaves no checkerboard (Odena et al. 2016, https://doi.org/10.23915/distill.00003).
+    """
+
+    multiple_of = 4
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        *,
+        width: int = 64,
+        blocks: int = 9,
+        norm: Norm = "instance",
+        padding: Padding = "reflect",
+        activation: Activation = "relu",
+        dropout: bool = False,
+        upsampling: Upsampling = "transpose",
+    ) -> None:
+        super().__init__()
+        bias = needs_bias(norm)
+        border, own_padding = pad(padding, 3)
+        layers: list[nn.Module] = [
+            *border,
+            nn.Conv2d(in_channels, width, 7, padding=own_padding, bias=bias),
+            norm_layer(norm, width),
+            activation_layer(activation),
+        ]
+        for channels in (width, width * 2):
+            layers += [
+                nn.Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
+                norm_layer(norm, channels * 2),
+                activation_layer(activation),
+            ]
+        layers += [
+            ResnetBlock(width * 4, norm=norm, padding=padding, activation=activation, dropout=dropout)
+            for _ in range(blocks)
+        ]
+        for channels in (width * 4, width * 2):
+            layers += [
+                *_upsample(channels, channels // 2, upsampling, padding, bias),
+                norm_layer(norm, channels // 2),
+                activation_layer(activation),
+            ]
+        border, own_padding = pad(padding, 3)
+        layers += [*border, nn.Conv2d(width, out_channels, 7, padding=own_padding), nn.Tanh()]
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.model(x)
+        return out
+
+
+def _upsample(in_channels: int, out_channels: int, how: Upsampling, padding: Padding, bias: bool) -> list[nn.Module]:
+    if how == "transpose":
+        return [
+            nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)
+        ]
+    border, own_padding = pad(padding, 1)
+    return [
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        *border,
+        nn.Conv2d(in_channels, out_channels, 3, padding=own_padding, bias=bias),
+    ]

@@ -1,0 +1,44 @@
+"""Sample grids: one row per image, one titled column per kind of picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gantool.files import atomic
+
+__all__ = ["sample_grid", "write_grid"]
+
+_TITLE_HEIGHT = 20
+_GAP = 2
+
+
+def sample_grid(pictures: Mapping[str, Tensor]) -> Image.Image:
+    """Lay out ``(N, C, H, W)`` tensors in [-1, 1] by column title, all of one height and width."""
+    first = next(iter(pictures.values()))
+    rows, height, width = first.shape[0], first.shape[2], first.shape[3]
+    grid = Image.new(
+        "RGB",
+        (len(pictures) * (width + _GAP) + _GAP, _TITLE_HEIGHT + rows * (height + _GAP) + _GAP),
+        (24, 26, 30),
+    )
+    draw = ImageDraw.Draw(grid)
+    font = ImageFont.load_default(size=max(9, min(13, width // 9)))
+    for column, (title, images) in enumerate(pictures.items()):
+        left = _GAP + column * (width + _GAP)
+        draw.text((left + width / 2, _TITLE_HEIGHT / 2), title, fill=(235, 235, 235), font=font, anchor="mm")
+        levels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        for row, pixels in enumerate(levels):
+            shown = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+            grid.paste(Image.fromarray(shown), (left, _TITLE_HEIGHT + _GAP + row * (height + _GAP)))
+    return grid
+
+
+def write_grid(path: Path, pictures: Mapping[str, Tensor]) -> None:
+    """Write a sample grid as PNG."""
+    with atomic(path) as temporary:
+        sample_grid(pictures).save(temporary, format="PNG")

@@ -1,0 +1,66 @@
+"""What the training loop asks of a method, and what it gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gantool.cards import Card
+
+__all__ = ["Batch", "Player", "Task", "Update"]
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Some networks and the optimizer that moves them. A GAN has two players, a segmenter has one."""
+
+    name: str
+    nets: Mapping[str, nn.Module]
+    optimizer: Optimizer
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        for net in self.nets.values():
+            yield from net.parameters()
+
+    def learn(self, on: bool) -> None:
+        """Switch gradients of this player's weights on or off while the other one moves."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(on)
+
+
+Update = Callable[[Player, Tensor], None]
+"""``update(player, loss)``: zero gradients, backward, average over ranks, clip, step."""
+
+
+class Task(Protocol):
+    """A method: its players, one training step, what it shows and what it delivers."""
+
+    players: tuple[Player, ...]
+
+    def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
+        """Train on one batch, calling ``update`` once for each player that moves; return the detached losses."""
+        ...
+
+    def nets(self) -> dict[str, nn.Module]:
+        """The networks a user gets, under the names that the model file gives them."""
+        ...
+
+    def preview(self, batch: Batch, nets: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """Pictures to look at, ``(N, C, H, W)`` in [-1, 1] each, in the order of the columns of a sample grid."""
+        ...
+
+    def card(self) -> Card:
+        """What the delivered networks say about themselves; the run adds where they come from."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must be kept to go on exactly, beyond weights and optimizers."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...

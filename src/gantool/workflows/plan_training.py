@@ -1,0 +1,120 @@
+"""From what a person asks for to a training plan: names resolved, settings merged and validated, no torch yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gantool.engine.runs import Run, find_run
+from gantool.errors import RunError, SettingsError, UsageError, closest
+from gantool.settings import Settings, load_settings, read_settings
+
+__all__ = ["MODELS", "TrainingPlan", "plan_training"]
+
+MODELS: Mapping[str, str] = {
+    "cyclegan": "unpaired translation with the paper's networks (ResNet generators, 70x70 PatchGAN)",
+    "cyclegan-light": "the same method with generators that a CPU trains in hours",
+}
+_CHANGEABLE = {"train.epochs", "runtime.devices", "runtime.workers"}
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that can start.
+
+    Attributes:
+        kind: what the run is named after.
+        resume: the run to go on with, instead of making a new one.
+        init_from: a run or model file whose weights to start from.
+    """
+
+    kind: str
+    settings: Settings
+    runs: Path
+    name: str | None = None
+    resume: Run | None = None
+    init_from: str | None = None
+
+
+def plan_training(
+    model: str | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    config: Path | None = None,
+    name: str | None = None,
+    runs: Path = Path("runs"),
+    resume: str | None = None,
+    init_from: str | None = None,
+) -> TrainingPlan:
+    """Resolve names and settings.
+
+    Args:
+        model: one of `MODELS`; may be left out with ``resume``, and must agree with the run if given.
+        overrides: settings by dotted key, such as ``{"train.epochs": 20}``; None leaves a key alone.
+        assignments: ``section.key=value`` texts, as ``--set`` takes them.
+        config: a YAML file of settings.
+        name: of the new run; default the next free ``model-N``.
+        runs: folder of the runs.
+        resume: a run's name or path, or ``latest``.
+        init_from: a run or a model file to take first weights from.
+
+    Raises:
+        UsageError, SettingsError, RunError: with the name or key at fault and the remedy.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if resume is not None:
+        if init_from is not None or name is not None:
+            raise UsageError("--resume goes on with a run; it takes neither --init-from nor --name.")
+        return _plan_resume(find_run(resume, runs), model, given, assignments, config, runs)
+    if model is None:
+        raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
+    if model not in MODELS:
+        raise UsageError(f'There is no model "{model}".', closest(model, MODELS))
+    settings = load_settings(model, config=config, assignments=assignments, overrides=given)
+    if settings.data.path == "sample" and settings.data.domains is None:
+        settings = load_settings("cyclegan-sample", config=config, assignments=assignments, overrides=given)
+    return TrainingPlan(model, settings, runs, name=name, init_from=init_from)
+
+
+def _plan_resume(
+    run: Run,
+    model: str | None,
+    given: Mapping[str, Any],
+    assignments: Sequence[str],
+    config: Path | None,
+    runs: Path,
+) -> TrainingPlan:
+    kind = str(run.facts().get("kind", ""))
+    if model is not None and model != kind:
+        raise RunError(f"{run.path}: is a run of {kind}, not of {model}.", f"Leave the model out, or name {kind}.")
+    old = read_settings(run.settings)
+    new = _overlaid(run, given, assignments, config)
+    for key, (was, wanted) in _differences(old, new).items():
+        if key not in _CHANGEABLE:
+            raise RunError(
+                f"{run.path}: the run has {key} = {was}, it cannot go on with {wanted}.",
+                f"Only {', '.join(sorted(_CHANGEABLE))} may change; for anything else start a new run with "
+                f"--init-from {run.name}.",
+            )
+    return TrainingPlan(kind, new, runs, resume=run)
+
+
+def _overlaid(run: Run, given: Mapping[str, Any], assignments: Sequence[str], config: Path | None) -> Settings:
+    from gantool.settings.sources import overlay
+
+    return overlay(run.settings, config=config, assignments=assignments, overrides=given)
+
+
+def _differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
+    out: dict[str, tuple[Any, Any]] = {}
+    before, after = old.model_dump(), new.model_dump()
+    if before.pop("task") != after.pop("task"):
+        raise SettingsError("task: cannot change.")
+    for section, values in before.items():
+        for key, value in values.items():
+            if after[section][key] != value:
+                out[f"{section}.{key}"] = (value, after[section][key])
+    return out

@@ -1,0 +1,395 @@
+"""``gantool train``: a run from its first image to its delivered model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+import gantool
+from gantool.engine.loop import EpochDone, Sampled, Saved, StepDone, Stopped, Trainer
+from gantool.engine.loop import Event as LoopEvent
+from gantool.engine.runs import Run, create_run
+from gantool.engine.runtime import Runtime, started_by_launcher
+from gantool.engine.signals import StopRequest
+from gantool.errors import ModelError, SettingsError
+from gantool.nets.model_file import load_net, read_card, save_model
+from gantool.report.grids import write_grid
+from gantool.settings import to_yaml
+from gantool.workflows import assemble_cyclegan as assemble
+from gantool.workflows.plan_training import TrainingPlan, plan_training
+
+__all__ = ["Event", "Finished", "Notice", "Started", "TrainResult", "train", "training_events"]
+
+_log = logging.getLogger("gantool")
+_RUN_VARIABLE = "GANTOOL_RUN_DIR"  # tells the other processes of a run which directory it has
+_STEPS_BEFORE_ESTIMATE = 5
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins or goes on. ``main`` is False in all processes but one."""
+
+    run: Path
+    data: str
+    device: str
+    precision: str
+    world_size: int
+    epochs: int
+    first_epoch: int
+    steps_per_epoch: int
+    batch_size: int
+    parameters: Mapping[str, int]
+    main: bool
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        run: the run's directory.
+        model: the model file, which `translate` takes; None if nothing was delivered yet.
+        epochs: epochs done.
+        stopped: whether it ended early because it was asked to.
+        metrics: on data that nothing in the run has seen, where there is a truth.
+        baselines: the same numbers for guesses without a network.
+        losses: means of the last epoch.
+    """
+
+    run: Path
+    model: Path | None
+    epochs: int
+    stopped: bool
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event."""
+
+    result: TrainResult
+    signal: int | None = None
+
+
+Event = LoopEvent | Started | Notice | Finished
+
+
+def train(
+    model: str | None = None,
+    *,
+    data: str | None = None,
+    domains: Mapping[str, str] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    size: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    name: str | None = None,
+    runs: str | Path = "runs",
+    resume: str | None = None,
+    init_from: str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> TrainResult:
+    """Train a model to the end of its last epoch.
+
+    Args:
+        model: ``cyclegan`` or ``cyclegan-light``; may be left out with ``resume``.
+        data: a folder or a name under ``./data``; default the built-in sample.
+        domains: two plain folders by domain name, instead of ``data``.
+        epochs, batch_size, size, lr, seed, device, precision: the most used settings.
+        settings: any others by dotted key, such as ``{"loss.identity": 0}``.
+        config: a YAML file of settings.
+        name, runs: the run's name and the folder it is made in.
+        resume: a run to go on with, or ``latest``.
+        init_from: a run or model file to take first weights from.
+        on_event: called with every `Event` while training.
+
+    Raises:
+        GantoolError: with the key, file or run at fault and the remedy.
+    """
+    overrides = {
+        "data.path": data,
+        "data.domains": dict(domains) if domains else None,
+        "data.size": size,
+        "train.epochs": epochs,
+        "train.batch_size": batch_size,
+        "train.seed": seed,
+        "optimizer.lr": lr,
+        "runtime.device": device,
+        "runtime.precision": precision,
+        **(settings or {}),
+    }
+    plan = plan_training(
+        model,
+        overrides=overrides,
+        config=Path(config) if config is not None else None,
+        name=name,
+        runs=Path(runs),
+        resume=resume,
+        init_from=init_from,
+    )
+    for event in training_events(plan):
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, Finished):
+            return event.result
+    raise AssertionError("training ended without a result")
+
+
+def training_events(plan: TrainingPlan, *, dry_run: bool = False) -> Iterator[Event]:
+    """Train and yield what happens, `Started` first and `Finished` last.
+
+    The run's files are written whether or not anything is done with the events; training goes on only while they
+    are asked for.
+
+    Args:
+        dry_run: take one step in a run directory that is removed again.
+    """
+    settings = plan.settings
+    assemble.check_networks(settings)
+    with ExitStack() as stack:
+        runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
+        data = assemble.build_data(settings)
+        run = _make_run(plan, dry_run, stack)
+        stack.callback(runtime.close)
+        runtime.launch()
+        run = Run(runtime.broadcast(run.path if run is not None else Path()))
+        stack.enter_context(_run_log(run, runtime))
+        request = stack.enter_context(StopRequest())
+        yield from _train_in(run, plan, data, runtime, request, dry_run)
+
+
+def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None:
+    """Return the run to train in; processes that another one started get its name from that one."""
+    if plan.resume is not None:
+        return plan.resume
+    if _RUN_VARIABLE in os.environ:
+        return Run(Path(os.environ[_RUN_VARIABLE]))
+    if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
+        return None
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if dry_run else plan.runs
+    facts = {"gantool": gantool.__version__, "data": _data_label(plan), "init_from": plan.init_from}
+    run = create_run(folder, plan.kind, plan.name, facts)
+    os.environ[_RUN_VARIABLE] = str(run.path.resolve())
+    stack.callback(os.environ.pop, _RUN_VARIABLE, None)
+    return run
+
+
+def _train_in(
+    run: Run,
+    plan: TrainingPlan,
+    data: assemble.UnpairedData,
+    runtime: Runtime,
+    request: StopRequest,
+    dry_run: bool,
+) -> Iterator[Event]:
+    settings = plan.settings
+    task = assemble.build_task(settings, data.names, runtime)
+    if plan.init_from is not None:
+        _load_first_weights(plan.init_from, plan.runs, task.nets())
+    batches = assemble.build_batches(settings, data, runtime)
+    card = task.card()
+    facts = run.facts()
+
+    def deliver(nets: Mapping[str, nn.Module], epochs: int) -> None:
+        described = assemble.with_origin(
+            card,
+            run=run.name,
+            data=str(facts.get("data", "")),
+            created=str(facts.get("created", "")),
+            version=gantool.__version__,
+            epochs=epochs,
+            ema=settings.train.ema > 0,
+        )
+        save_model(run.model, nets, described)
+
+    trainer = Trainer(
+        task,
+        batches,
+        settings,
+        runtime,
+        run,
+        evaluate=assemble.make_evaluate(settings, data, runtime),
+        preview=assemble.preview_batch(settings, data),
+        deliver=deliver,
+        stop=lambda: request.asked or dry_run,
+    )
+    exact = trainer.resume() if plan.resume is not None else True
+    if runtime.is_main:
+        run.settings.write_text(to_yaml(settings), "utf-8")
+        if data.held_out:
+            (run.path / "held_out.txt").write_text("".join(f"{path}\n" for path in data.held_out), "utf-8")
+        run.write_facts({**facts, "domains": list(data.names)})
+    yield Started(
+        run.path,
+        data.about,
+        str(runtime.device),
+        runtime.precision,
+        runtime.world_size,
+        settings.train.epochs,
+        trainer.progress.epoch,
+        batches.steps_per_epoch,
+        settings.train.batch_size,
+        {name: sum(p.numel() for p in net.parameters()) for name, net in task.nets().items()},
+        runtime.is_main,
+    )
+    if not exact:
+        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
+    last: EpochDone | None = None
+    stopped = False
+    for event in _with_estimate(trainer, plan, data, runtime):
+        if runtime.is_main:
+            _record(run, event, settings.runtime.tensorboard)
+        if isinstance(event, EpochDone):
+            last = event
+        stopped = stopped or isinstance(event, Stopped)
+        yield event
+    result = TrainResult(
+        run.path,
+        run.model if run.model.exists() else None,
+        trainer.progress.epoch,
+        stopped,
+        losses=last.losses if last is not None else {},
+    )
+    if runtime.is_main and data.truth is not None and result.model is not None and not stopped:
+        result = replace(result, metrics=_final_ratios(run, data, runtime), baselines=assemble.baseline_ratios(data))
+        run.write_facts({**run.facts(), "metrics": result.metrics, "baselines": result.baselines})
+    yield Finished(result, None if dry_run else request.signal)
+
+
+def _final_ratios(run: Run, data: assemble.UnpairedData, runtime: Runtime) -> dict[str, float]:
+    """Measure the delivered file, read back, on scenes that nothing in the run has seen."""
+    assert data.truth is not None
+    card = read_card(run.model)
+    nets = {f"to_{name}": load_net(run.model, card, name).to(runtime.device) for name in data.names}
+    return assemble.ratios_to_truth(nets, data.names, data.truth, runtime.device)
+
+
+def _with_estimate(
+    trainer: Trainer, plan: TrainingPlan, data: assemble.UnpairedData, runtime: Runtime
+) -> Iterator[Event]:
+    """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
+    seconds: list[float] = []
+    wanted = runtime.device.type == "cpu" and runtime.is_main and data.truth is None
+    for event in trainer.train():
+        yield event
+        if wanted and isinstance(event, StepDone):
+            seconds.append(event.seconds)
+            if len(seconds) == _STEPS_BEFORE_ESTIMATE:
+                wanted = False
+                left = plan.settings.train.epochs * event.steps_per_epoch - event.step
+                hours = left * sorted(seconds)[len(seconds) // 2] / 3600
+                text = f"About {hours:.1f} hours to go on this CPU ({sorted(seconds)[2]:.2f} s a step)."
+                if plan.kind == "cyclegan" and hours > 1:
+                    text += " The light generators take a fraction of that: gantool train cyclegan-light."
+                yield Notice(text)
+
+
+def _record(run: Run, event: Event, tensorboard: bool) -> None:
+    """Write down what an event says."""
+    if isinstance(event, EpochDone):
+        line = {
+            "event": "epoch",
+            "epoch": event.epoch,
+            "step": event.step,
+            "lr": event.lr,
+            "losses": dict(event.losses),
+            "metrics": dict(event.metrics),
+            "seconds": round(event.seconds, 3),
+            "images_per_second": round(event.images_per_second, 3),
+            "wait_share": round(event.wait_share, 4),
+            "best": event.best,
+        }
+        run.append_metrics(line)
+        _log.info("epoch %d: %s", event.epoch, line)
+        if tensorboard:
+            _write_tensorboard(run, event)
+    elif isinstance(event, Sampled) and event.pictures:
+        write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
+    elif isinstance(event, Saved):
+        _log.info("saved %s at step %d", event.path, event.step)
+
+
+def _write_tensorboard(run: Run, event: EpochDone) -> None:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise SettingsError(
+            "runtime.tensorboard: the tensorboard package is missing.", 'Install it: pip install "gantool[tensorboard]".'
+        ) from None
+    with SummaryWriter(str(run.path / "tensorboard")) as writer:  # type: ignore[no-untyped-call]
+        for name, value in {**event.losses, **event.metrics, "lr": event.lr}.items():
+            writer.add_scalar(name, value, event.epoch)  # type: ignore[no-untyped-call]
+
+
+def _load_first_weights(source: str, runs: Path, nets: Mapping[str, nn.Module]) -> None:
+    """Fill the generators from a run's or a file's model; the discriminators start anew."""
+    path = _model_file(source, runs)
+    card = read_card(path)
+    for name, net in nets.items():
+        weights = load_net(path, card, name.removeprefix("to_")).state_dict()
+        try:
+            net.load_state_dict(weights)
+        except RuntimeError:
+            known = card.direction(name.removeprefix("to_")).architecture
+            raise ModelError(
+                f"--init-from {source}: has {known.name} with {known.options}, the settings ask for another network.",
+                "Set model.generator, model.width, model.norm and the other model keys to the same.",
+            ) from None
+
+
+def _model_file(source: str, runs: Path) -> Path:
+    for candidate in (Path(source), Path(source) / "model.safetensors", runs / source / "model.safetensors"):
+        if candidate.is_file():
+            return candidate
+    raise ModelError(f"--init-from {source}: is neither a model file nor a run with a model.")
+
+
+def _data_label(plan: TrainingPlan) -> str:
+    data = plan.settings.data
+    return " and ".join(data.domains.values()) if data.domains else data.path
+
+
+@contextmanager
+def _run_log(run: Run, runtime: Runtime) -> Iterator[None]:
+    """Let the run's ``log.txt`` have what the library logs meanwhile."""
+    if not runtime.is_main:
+        yield
+        return
+    handler = logging.FileHandler(run.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = _log.level
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        _log.info("gantool %s on %s in %s", gantool.__version__, runtime.device, runtime.precision)
+        yield
+    except Exception:
+        _log.exception("training failed")
+        raise
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(level)
+        handler.close()
+
