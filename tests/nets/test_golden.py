@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import golden
 from torch import nn
 
+from conftest import golden
 from gantool.nets.registry import build_discriminator, build_generator
 
 NETWORKS = {
@@ -17,9 +17,7 @@ NETWORKS = {
     "unet_256_batch_trainmode_ngf4": lambda: build_generator("unet_256", width=4, norm="batch"),
     "unet_256_instance_ngf4": lambda: build_generator("unet_256", width=4, norm="instance"),
     "patchgan_basic_instance_ndf4": lambda: build_discriminator("basic", width=4, norm="instance"),
-    "patchgan_basic_batch_6channels_ndf4": lambda: build_discriminator(
-        "basic", in_channels=6, width=4, norm="batch"
-    ),
+    "patchgan_basic_batch_6channels_ndf4": lambda: build_discriminator("basic", in_channels=6, width=4, norm="batch"),
     "patchgan_4layers_instance_ndf4": lambda: build_discriminator("n_layers", width=4, layers=4, norm="instance"),
     "pixel_discriminator_batch_ndf4": lambda: build_discriminator("pixel", in_channels=6, width=4, norm="batch"),
 }

@@ -42,10 +42,7 @@ class Preparation:
         """
         at_x, at_y, mirrored = rng.random(3)
         pixels = self._scale(pixels)
-        if "crop" in self.preprocess:
-            pixels = _crop(pixels, self.size, at_x, at_y)
-        else:
-            pixels = self._trim(pixels)
+        pixels = _crop(pixels, self.size, at_x, at_y) if "crop" in self.preprocess else self._trim(pixels)
         if self.flip and mirrored < 0.5:
             pixels = pixels[:, ::-1]
         return np.ascontiguousarray(pixels)

@@ -210,7 +210,7 @@ def _from_deep_gray(image: Image.Image) -> Image.Image:
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
         scale = (low, high) if low < 0 or high > 1 else (0.0, 1.0)
     else:
-        scale = (0.0, 65535.0 if values.size and values.max() > 255 or image.mode != "I" else 255.0)
+        scale = (0.0, 65535.0 if (values.size and values.max() > 255) or image.mode != "I" else 255.0)
     spread = max(scale[1] - scale[0], 1e-12)
     gray = np.nan_to_num(np.clip((values - scale[0]) / spread, 0, 1)) * 255
     return Image.fromarray(np.rint(gray).astype(np.uint8)).convert("RGB")

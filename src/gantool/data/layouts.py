@@ -112,10 +112,8 @@ def _from_folders(domains: Mapping[str, str]) -> UnpairedFiles:
 def _recognize(root: Path) -> UnpairedFiles:
     names = _names_from_yaml(root) or _names_from_folder(root)
     if (root / "trainA").is_dir() or (root / "trainB").is_dir():
-        return UnpairedFiles(
-            *(_split(root, f"train{side}", f"test{side}", name) for side, name in zip("AB", names, strict=True)),
-            layout=f"{root} (trainA, trainB)",
-        )
+        a, b = (_split(root, f"train{side}", f"test{side}", name) for side, name in zip("AB", names, strict=True))
+        return UnpairedFiles(a, b, f"{root} (trainA, trainB)")
     for nested in (True, False):
         parent = root / "train" if nested else root
         folders = _image_folders(parent)
@@ -123,9 +121,7 @@ def _recognize(root: Path) -> UnpairedFiles:
             own = tuple(folder.name for folder in folders)
             chosen = names if own == ("A", "B") else own
             parts = [
-                DomainFiles(
-                    name, _images(folder), _images(root / "test" / folder.name) if nested else ()
-                )
+                DomainFiles(name, _images(folder), _images(root / "test" / folder.name) if nested else ())
                 for name, folder in zip(chosen, folders, strict=True)
             ]
             return UnpairedFiles(parts[0], parts[1], f"{parent} ({own[0]}, {own[1]})")
@@ -136,7 +132,9 @@ def _recognize(root: Path) -> UnpairedFiles:
                 "Name two of them: --domain summer=DIR1 --domain winter=DIR2.",
             )
         if len(folders) == 1:
-            raise DataError(f"{parent}: has one folder of images ({folders[0].name}), one domain is missing.", _EXPECTED)
+            raise DataError(
+                f"{parent}: has one folder of images ({folders[0].name}), one domain is missing.", _EXPECTED
+            )
     if _images(root):
         raise DataError(f"{root}: holds images of one kind only, one domain is missing.", _EXPECTED)
     raise DataError(f"{root}: no images found.", _EXPECTED)

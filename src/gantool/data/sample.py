@@ -85,7 +85,10 @@ _SKIES: Final[dict[Season, tuple[str, str, str]]] = {
     "summer": ("bfe0f5 7fb9e8 3f86cf", "ffc98a f08f6a 7a6aa8", "c3ccd4 a9b5c0 94a2b0"),
     "winter": ("e3edf5 b4cfe8 86afda", "ffd0a4 f2a08c 8e80b8", "d3d9df bcc5cd a6b1bc"),
 }
-_LIGHTS: Final = ((1.0, 1.0, 1.0), (1.0, 0.86, 0.78), (0.88, 0.90, 0.93))
+_LIGHTS: Final[dict[Season, tuple[tuple[float, float, float], ...]]] = {
+    "summer": ((1.0, 1.0, 1.0), (1.0, 0.86, 0.78), (0.88, 0.90, 0.93)),
+    "winter": ((1.0, 1.0, 1.0), (0.93, 0.90, 0.97), (0.90, 0.92, 0.94)),
+}
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def draw_scene(index: int, *, size: int | tuple[int, int] = 128, seed: int = 0) 
 def _color_table(season: Season, time: int) -> Pixels:
     """``(materials, steps, 3)``: the color of every material at every shade."""
     table = np.zeros((len(_CLASS_OF_MATERIAL), _RAMP_STEPS, 3), dtype=np.uint8)
-    light = np.array(_LIGHTS[time])
+    light = np.array(_LIGHTS[season][time])
     for material in range(len(table)):
         stops = _SKIES[season][time] if material == SKY else _PALETTES[season][material]
         colors = np.array([[int(stop[i : i + 2], 16) for i in (0, 2, 4)] for stop in stops.split()], dtype=float)
@@ -151,13 +154,13 @@ class _Canvas:
         self.x = np.linspace(0, 1, width)
         self.y = np.linspace(0, 1, height)[:, None]
 
-    def maps(self) -> tuple[Pixels, NDArray[np.float32]]:
+    def maps(self) -> tuple[Pixels, NDArray[np.floating[Any]]]:
         shade = np.asarray(self.shade_image, dtype=np.float32) / 255
         return np.asarray(self.material_image), shade
 
     # -- primitives ---------------------------------------------------------------------------------------------
 
-    def noise(self, across: int, down: int) -> NDArray[np.float32]:
+    def noise(self, across: int, down: int) -> NDArray[np.floating[Any]]:
         """Smooth noise in [0, 1] with about this many bumps across and down."""
         grid = (self.rng.random((down + 1, across + 1)) * 255).astype(np.uint8)
         image = Image.fromarray(grid).resize((self.width, self.height), Image.Resampling.BICUBIC)
@@ -266,7 +269,11 @@ class _Canvas:
         for kind, y in sorted(things, key=lambda thing: thing[1]):
             x = float(np.clip(rng.choice(groves) + rng.normal(0, 0.13), 0.02, 0.98))
             if lake is not None and ((x - lake[0]) / lake[2]) ** 2 + ((y - lake[1]) / lake[3]) ** 2 < 1.3:
-                y = lake[1] - 1.25 * lake[3] if kind == "house" else lake[1] + (1.2 if y > lake[1] else -1.2) * lake[3]
+                y = (
+                    lake[1] - 1.25 * lake[3]
+                    if kind == "house"
+                    else lake[1] + (1.2 if y > lake[1] else -1.2) * lake[3]
+                )
             scale = 0.055 + 0.30 * max(y - horizon, 0.0)
             if kind == "house":
                 self._house(x, y, scale * 1.25)
@@ -296,9 +303,9 @@ class _Canvas:
         half = height * 0.06 * aspect
         self.polygon([(x - half * 0.7, y - height * 0.6), (x + half * 0.7, y - height * 0.6), (x + half, y),
                       (x - half, y)], TRUNK, 0.5)  # fmt: skip
-        puffs = [
-            (rng.uniform(-0.22, 0.22), rng.uniform(-0.2, 0.2), rng.uniform(0.16, 0.26)) for _ in range(7)
-        ] + [(0.0, 0.0, 0.28)]
+        puffs = [(rng.uniform(-0.22, 0.22), rng.uniform(-0.2, 0.2), rng.uniform(0.16, 0.26)) for _ in range(7)] + [
+            (0.0, 0.0, 0.28)
+        ]
         for dx, dy, shade, grow in ((0.03, 0.05, 0.08, 1.0), (0.0, 0.0, 0.45, 0.86), (-0.05, -0.06, 0.9, 0.5)):
             for px, py, r in puffs:
                 r *= height * grow
@@ -316,7 +323,8 @@ class _Canvas:
                       (x + half * 1.15, y - wall)], ROOF, 0.45)  # fmt: skip
         self.polygon([(x - half * 1.15, y - wall), (x - half * 0.75, y - height), (x - half * 0.3, y - wall)],
                      ROOF, 0.85)  # fmt: skip
-        for at, low, high, lit in ((0.02, 0.62, 0.3, 1.0), (0.52, 0.62, 0.3, 1.0), (-0.72, 0.55, 0.0, 0.2)):
-            self.polygon([(x + half * at, y - wall * (1 - high + 0.05)), (x + half * (at + 0.26), y - wall * (1 - high + 0.05)),
-                          (x + half * (at + 0.26), y - wall * (0.3 if high else 0.0)), (x + half * at, y - wall * (0.3 if high else 0.0))],
-                         WINDOW, lit * low / 0.62)  # fmt: skip
+        # Two lit windows on the long wall and a door on the short one: left edge, top, bottom, shade.
+        for at, top, bottom, shade in ((0.02, 0.75, 0.3, 1.0), (0.52, 0.75, 0.3, 1.0), (-0.72, 0.95, 0.0, 0.18)):
+            left, right = x + half * at, x + half * (at + 0.26)
+            upper, lower = y - wall * top, y - wall * bottom
+            self.polygon([(left, upper), (right, upper), (right, lower), (left, lower)], WINDOW, shade)

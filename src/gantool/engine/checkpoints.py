@@ -20,7 +20,7 @@ CHECKPOINT_FORMAT = 1
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write ``state`` (tensors, numbers, strings, lists, dictionaries) atomically; an older file survives a failure."""
+    """Write ``state`` (tensors, numbers, text, lists, dictionaries) atomically; an older file survives a failure."""
     try:
         with atomic(path) as temporary:
             try:

@@ -297,7 +297,9 @@ class Trainer:
         state = self.state_dict()
         self.runtime.on_main(lambda: save_checkpoint(path, state))
         # Without a metric the newest weights are the ones to deliver; with one, the best so far (or any at all).
-        if deliver and (best or self.evaluate is None or self.settings.metrics.every == 0 or not self.run.model.exists()):
+        if deliver and (
+            best or self.evaluate is None or self.settings.metrics.every == 0 or not self.run.model.exists()
+        ):
             self._deliver()
         return Saved(path, self.progress.step)
 

@@ -10,71 +10,30 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from gantool.engine.devices import Precision, choose_device, choose_precision
 from gantool.errors import SettingsError
 from gantool.tasks.base import Batch, Player, Update
 
-Precision = Literal["fp32", "bf16", "fp16"]
 T = TypeVar("T")
 
-__all__ = ["Runtime", "choose_device", "choose_precision", "started_by_launcher"]
+__all__ = ["Runtime", "started_by_launcher"]
 
 _FABRIC_PRECISION: Mapping[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def choose_device(device: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` stands for here.
-
-    Raises:
-        SettingsError: it does not exist on this machine.
-    """
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise SettingsError(f"runtime.device: must be auto, cpu, cuda, cuda:N or mps, got {device!r}.")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("runtime.device: there is no CUDA device here (or its driver does not work).", "Use --device cpu.")
-    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
-        raise SettingsError(f"runtime.device: there is no {device}, only {torch.cuda.device_count()} CUDA devices.")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise SettingsError("runtime.device: there is no MPS device here.", "Use --device cpu.")
-    return torch.device(device)
-
-
-def choose_precision(precision: str, device: torch.device) -> Precision:
-    """Return what ``auto`` means on this device: bf16 only where the hardware computes it.
-
-    An emulated bf16 is slower than fp32: a T4 gets fp16, a CPU without AVX512-BF16 or AMX gets fp32.
-    """
-    if precision == "fp16" and device.type != "cuda":
-        raise SettingsError(f"runtime.precision: fp16 needs a CUDA device, not {device.type}.", "Use auto.")
-    if precision in ("fp32", "bf16", "fp16"):
-        return precision  # type: ignore[return-value]
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    if device.type == "cpu" and _cpu_has_bf16():
-        return "bf16"
-    return "fp32"
-
-
-def _cpu_has_bf16() -> bool:
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
-
-
 def started_by_launcher() -> bool:
     """Whether this process is one of several that torchrun or SLURM started, or that gantool itself re-ran."""
-    return "LOCAL_RANK" in os.environ or "TORCHELASTIC_RUN_ID" in os.environ or (
-        int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ
+    return (
+        "LOCAL_RANK" in os.environ
+        or "TORCHELASTIC_RUN_ID" in os.environ
+        or (int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ)
     )
 
 
@@ -112,7 +71,8 @@ class Runtime:
 
     @property
     def device(self) -> torch.device:
-        return self._fabric.device
+        device: torch.device = self._fabric.device
+        return device
 
     @property
     def rank(self) -> int:
@@ -140,13 +100,14 @@ class Runtime:
         for net in nets:
             net.to(self.device)
             if channels_last:
-                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                net.to(memory_format=torch.channels_last)
             if self.world_size > 1:
                 for tensor in net.state_dict().values():
                     dist.broadcast(tensor, src=0)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        return self._fabric.autocast()
+        region: AbstractContextManager[Any] = self._fabric.autocast()
+        return region
 
     def to_device(self, batch: Batch, *, channels_last: bool = False) -> dict[str, Tensor]:
         layout = torch.channels_last if channels_last else torch.preserve_format

@@ -60,4 +60,5 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, mix: 
     logits = discriminator(points)
     (gradient,) = torch.autograd.grad(logits.float().sum(), points, create_graph=True)
     lengths = gradient.flatten(1).float().norm(dim=1)
-    return (lengths - 1).square().mean()
+    penalty: Tensor = (lengths - 1).square().mean()
+    return penalty

@@ -30,7 +30,8 @@ def l1_ratio(results: Sequence[Pixels], inputs: Sequence[Pixels], truths: Sequen
 
 def median_image(images: Sequence[Pixels]) -> Pixels:
     """The per-pixel median of images of one size: the best constant guess under L1."""
-    return np.median(np.stack(images), axis=0).astype(np.uint8)
+    median: Pixels = np.median(np.stack(images), axis=0).astype(np.uint8)
+    return median
 
 
 def histogram_matcher(references: Sequence[Pixels]) -> HistogramMatcher:

@@ -117,9 +117,7 @@ class ResnetGenerator(nn.Module):
 
 def _upsample(in_channels: int, out_channels: int, how: Upsampling, padding: Padding, bias: bool) -> list[nn.Module]:
     if how == "transpose":
-        return [
-            nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)
-        ]
+        return [nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)]
     border, own_padding = pad(padding, 1)
     return [
         nn.Upsample(scale_factor=2, mode="nearest"),

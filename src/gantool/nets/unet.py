@@ -90,9 +90,7 @@ class UnetGenerator(nn.Module):
             level = UnetLevel(width * 8, width * 8, norm=norm, child=level, dropout=dropout)
         for factor in (4, 2, 1):
             level = UnetLevel(width * factor, width * factor * 2, norm=norm, child=level)
-        self.model = UnetLevel(
-            out_channels, width, norm=norm, child=level, in_channels=in_channels, outermost=True
-        )
+        self.model = UnetLevel(out_channels, width, norm=norm, child=level, in_channels=in_channels, outermost=True)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.model(x)

@@ -21,7 +21,17 @@ from ruamel.yaml.error import YAMLError
 from gantool.errors import SettingsError, closest
 from gantool.settings.schema import SECTIONS, Section, Settings
 
-__all__ = ["PRESETS", "Tree", "load_settings", "merge", "overlay", "parse_assignment", "preset_text", "read_settings", "to_yaml"]
+__all__ = [
+    "PRESETS",
+    "Tree",
+    "load_settings",
+    "merge",
+    "overlay",
+    "parse_assignment",
+    "preset_text",
+    "read_settings",
+    "to_yaml",
+]
 
 Tree = dict[str, Any]
 
@@ -234,7 +244,13 @@ def reference() -> str:
     lines: list[str] = []
     trees = {preset: load_settings(preset) for preset in PRESETS}
     for name, section in SECTIONS.items():
-        lines += [f"## {name}", "", (section.__doc__ or "").strip(), "", f"| key | type | {' | '.join(PRESETS)} | meaning |"]
+        lines += [
+            f"## {name}",
+            "",
+            (section.__doc__ or "").strip(),
+            "",
+            f"| key | type | {' | '.join(PRESETS)} | meaning |",
+        ]
         lines.append("|" + " --- |" * (3 + len(PRESETS)))
         lines += [_row(name, section, key, trees) for key in section.model_fields]
         lines.append("")

@@ -41,7 +41,8 @@ Update = Callable[[Player, Tensor], None]
 class Task(Protocol):
     """A method: its players, one training step, what it shows and what it delivers."""
 
-    players: tuple[Player, ...]
+    @property
+    def players(self) -> tuple[Player, ...]: ...
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
         """Train on one batch, calling ``update`` once for each player that moves; return the detached losses."""

@@ -107,7 +107,9 @@ def check_networks(settings: Settings) -> None:
             "which needs train.batch_size 1."
         )
     if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
-        raise SettingsError("runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out.")
+        raise SettingsError(
+            "runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out."
+        )
 
 
 def _discriminator_layers(settings: Settings) -> int | None:
@@ -131,7 +133,8 @@ def build_data(settings: Settings) -> UnpairedData:
     """
     data = settings.data
     load_size = data.load_size or (
-        round(data.size * 286 / 256) if "resize" in settings.augment.preprocess or "scale" in settings.augment.preprocess
+        round(data.size * 286 / 256)
+        if "resize" in settings.augment.preprocess or "scale" in settings.augment.preprocess
         else data.size
     )
     preparation = Preparation(
@@ -224,9 +227,7 @@ class EpochBatches:
     """Batches of this rank, read by worker processes where that helps."""
 
     def __init__(self, dataset: UnpairedDataset, batch_size: int, workers: int, runtime: Runtime) -> None:
-        self._positions = PositionBatches(
-            len(dataset), batch_size, rank=runtime.rank, world_size=runtime.world_size
-        )
+        self._positions = PositionBatches(len(dataset), batch_size, rank=runtime.rank, world_size=runtime.world_size)
         self._loader = DataLoader(
             dataset,
             batch_sampler=self._positions,
@@ -317,7 +318,11 @@ def build_task(settings: Settings, names: tuple[str, str], runtime: Runtime) -> 
 def _direction(settings: Settings, source: str, target: str, channels: Mapping[str, int]) -> Direction:
     model = settings.model
     spec = GENERATORS[model.generator]
-    options: dict[str, Any] = {"in_channels": channels[source], "out_channels": channels[target], "width": model.width}
+    options: dict[str, Any] = {
+        "in_channels": channels[source],
+        "out_channels": channels[target],
+        "width": model.width,
+    }
     for key in ("norm", "padding", "activation", "dropout"):
         if key in spec.options:
             options[key] = getattr(model, key)

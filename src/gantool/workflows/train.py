@@ -336,11 +336,12 @@ def _write_tensorboard(run: Run, event: EpochDone) -> None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise SettingsError(
-            "runtime.tensorboard: the tensorboard package is missing.", 'Install it: pip install "gantool[tensorboard]".'
+            "runtime.tensorboard: the tensorboard package is missing.",
+            'Install it: pip install "gantool[tensorboard]".',
         ) from None
-    with SummaryWriter(str(run.path / "tensorboard")) as writer:  # type: ignore[no-untyped-call]
+    with SummaryWriter(str(run.path / "tensorboard")) as writer:
         for name, value in {**event.losses, **event.metrics, "lr": event.lr}.items():
-            writer.add_scalar(name, value, event.epoch)  # type: ignore[no-untyped-call]
+            writer.add_scalar(name, value, event.epoch)
 
 
 def _load_first_weights(source: str, runs: Path, nets: Mapping[str, nn.Module]) -> None:
@@ -392,4 +393,3 @@ def _run_log(run: Run, runtime: Runtime) -> Iterator[None]:
         _log.removeHandler(handler)
         _log.setLevel(level)
         handler.close()
-

@@ -1,0 +1,123 @@
+"""The console script: commands, exit codes, and no traceback for a user's mistake."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from gantool import __version__
+from gantool.cli import console
+from gantool.cli.info import info
+from gantool.cli.train import train
+from gantool.cli.translate import translate
+from gantool.errors import GantoolError
+
+__all__ = ["app", "main", "run"]
+
+INTERNAL_ERROR = 70
+
+app = typer.Typer(
+    name="gantool",
+    help="Image-to-image translation from the command line: train a CycleGAN on two folders of pictures, "
+    "then translate photos of any size.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gantool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(train)
+app.command()(translate)
+app.command()(info)
+
+
+def main() -> None:
+    """Entry point of the ``gantool`` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code."""
+    previous = signal.signal(signal.SIGTERM, _terminate) if _in_main_thread() else None
+    try:
+        code = app(arguments, standalone_mode=False)
+        return int(code or 0)
+    except GantoolError as error:
+        console.failure(str(error))
+        return error.exit_code
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        console.failure("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (gantool ... | head): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        if _is_usage_error(error):
+            return _show_usage_error(error)
+        return _internal_error(error)
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # lets temporary files be removed on the way out
+
+
+def _in_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def _is_usage_error(error: Exception) -> bool:
+    # Typer brings its own copy of click, whose exceptions have no public name; they all can show themselves.
+    return hasattr(error, "exit_code") and hasattr(error, "format_message")
+
+
+def _show_usage_error(error: Exception) -> int:
+    context = getattr(error, "ctx", None)
+    console.failure(error.format_message())  # type: ignore[attr-defined]
+    if context is not None:
+        console.Screen().note(f"Try: {context.command_path} --help")
+    return 2
+
+
+def _internal_error(error: Exception) -> int:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    path = Path(tempfile.gettempdir()) / f"gantool-{stamp}-{os.getpid()}.log"
+    try:
+        path.write_text("".join(traceback.format_exception(error)), "utf-8")
+        where = f"The traceback is in {path}."
+    except OSError:
+        where = "".join(traceback.format_exception(error))
+    console.failure(f"internal error: {type(error).__name__}: {error}. {where}")
+    return INTERNAL_ERROR

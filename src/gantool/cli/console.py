@@ -1,0 +1,93 @@
+"""All of rich: what goes to the terminal, and how.
+
+Results go to stdout, one per line; everything else goes to stderr. Without a terminal there are no bars and no
+colors, only a line where something is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+__all__ = ["Screen", "failure"]
+
+
+def failure(text: str) -> None:
+    """Print an error message."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(text)}")
+
+
+class Screen:
+    """What one command shows.
+
+    Args:
+        quiet: errors and results only.
+        verbose: details too.
+        json_output: one JSON object on stdout instead of a line per result.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, json_output: bool = False) -> None:
+        self.quiet, self.verbose, self.json_output = quiet, verbose, json_output
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self.interactive = self.err.is_terminal and not quiet
+
+    def note(self, text: str) -> None:
+        self.err.print(escape(text))
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            self.err.print(f"[dim]{escape(text)}[/]")
+
+    def warn(self, text: str) -> None:
+        self.err.print(f"[yellow]warning:[/] {escape(text)}")
+
+    def result(self, line: object) -> None:
+        """One line on stdout; nothing when the results come as JSON."""
+        if not self.json_output:
+            print(line, flush=True)
+
+    def json(self, value: Mapping[str, Any]) -> None:
+        if self.json_output:
+            json.dump(value, sys.stdout, indent=2, default=str)
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+        """A table on stderr; the first column is text, the others numbers."""
+        self.err.print(_table(columns, rows, title))
+
+    def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+        """A table as a result, on stdout."""
+        if not self.json_output:
+            width = None if sys.stdout.isatty() else 160
+            Console(highlight=False, width=width).print(_table(columns, rows, title, numbers=False))
+
+    @contextmanager
+    def counting(self, total: int, what: str) -> Iterator[Progress | None]:
+        """A progress bar over images, only where there is a terminal and something to wait for."""
+        if not self.interactive or total < 2:
+            yield None
+            return
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.err, transient=True) as progress:
+            progress.add_task(what, total=total)
+            yield progress
+
+
+def _table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None, *, numbers: bool = True
+) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if numbers and place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    return table

@@ -1,0 +1,44 @@
+"""``gantool info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gantool.cli.console import Screen
+from gantool.cli.options import JsonOption, QuietOption, RunsOption, VerboseOption
+
+__all__ = ["info"]
+
+
+def info(
+    subject: Annotated[
+        str | None, typer.Argument(metavar="[MODEL|RUN|DATASET|FILE]", help="What to describe; default this machine.")
+    ] = None,
+    runs: RunsOption = Path("runs"),
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Describe this machine, a model, a run, a data set or an image."""
+    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    from gantool.workflows.info import describe, describe_machine
+
+    facts = describe_machine(runs) if subject is None else describe(subject, runs)
+    screen.print_table(("", subject or "this machine"), _flatten(facts))
+    screen.json(facts)
+    return 0
+
+
+def _flatten(facts: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            rows += _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            rows.append((f"{prefix}{key}", ", ".join(str(entry) for entry in value) or "none"))
+        else:
+            rows.append((f"{prefix}{key}", str(value)))
+    return rows

@@ -1,0 +1,53 @@
+"""Options that several commands share, so that they are spelled and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "DeviceOption",
+    "JsonOption",
+    "OutputOption",
+    "OverwriteOption",
+    "PrecisionOption",
+    "QuietOption",
+    "RecursiveOption",
+    "RunsOption",
+    "SkipExistingOption",
+    "TileOption",
+    "VerboseOption",
+]
+
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps. Default auto.")
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option("--precision", metavar="PRECISION", help="auto, fp32, bf16 or fp16. Default auto.")
+]
+RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the runs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of lines.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More about what happens.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="A folder if it is one, ends in / or has no image suffix; else a file. Default the current folder.",
+    ),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+SkipExistingOption = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that exist, do the rest.")]
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders within folders.")]
+TileOption = Annotated[
+    str,
+    typer.Option(
+        "--tile",
+        metavar="auto|N|off",
+        help="Large images: auto is exact with bounded memory, N uses tiles of N pixels, off always one piece.",
+    ),
+]

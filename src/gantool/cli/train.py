@@ -1,0 +1,226 @@
+"""``gantool train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantool.cli.console import Screen
+from gantool.cli.options import (
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    QuietOption,
+    RunsOption,
+    VerboseOption,
+)
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.workflows.plan_training import TrainingPlan
+    from gantool.workflows.train import Started, TrainResult
+
+__all__ = ["train"]
+
+
+def train(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="cyclegan or cyclegan-light; see --list-models.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="DATA", help="A folder, or a name under ./data. Default: the built-in sample."
+        ),
+    ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option("--domain", metavar="NAME=DIR", help="Twice: two plain folders of images, instead of --data."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs in total.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step, over all devices.")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Side of the crops in pixels.")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Decides weights, order and crops.")] = None,
+    devices: Annotated[int | None, typer.Option("--devices", help="Processes on this machine.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes that read images.")] = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    compile_nets: Annotated[bool, typer.Option("--compile", help="Compile the networks (torch.compile).")] = False,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in YAML.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as loss.identity=0; repeatable."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the run. Default: MODEL-N.")] = None,
+    runs: RunsOption = Path("runs"),
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN|latest", help="Go on exactly where a run stopped.")
+    ] = None,
+    init_from: Annotated[
+        str | None, typer.Option("--init-from", metavar="MODEL", help="Start a new run from a model's weights.")
+    ] = None,
+    write_settings: Annotated[
+        Path | None,
+        typer.Option("--write-settings", metavar="FILE", help="Write all settings, explained, and stop."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, take one step, keep nothing.")
+    ] = False,
+    list_models: Annotated[bool, typer.Option("--list-models", help="List what can be trained and stop.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --write-settings replace a file.")] = False,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Train a model; without --data on the built-in sample.
+
+    Ctrl-C saves first; --resume latest goes on.
+    """
+    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    from gantool.workflows import plan_training as planning
+
+    if list_models:
+        screen.print_table(("model", "what it is"), planning.MODELS.items())
+        screen.json({"models": dict(planning.MODELS)})
+        return 0
+    if data is not None and domain:
+        raise UsageError("--data and --domain name the images twice; give one of them.")
+    plan = planning.plan_training(
+        model,
+        overrides={
+            "data.path": data,
+            "data.domains": _parse_domains(domain or []),
+            "data.size": size,
+            "train.epochs": epochs,
+            "train.batch_size": batch_size,
+            "train.seed": seed,
+            "optimizer.lr": lr,
+            "runtime.devices": devices,
+            "runtime.workers": workers,
+            "runtime.device": device,
+            "runtime.precision": precision,
+            "runtime.compile": compile_nets or None,
+        },
+        assignments=assignments or [],
+        config=config,
+        name=name,
+        runs=runs,
+        resume=resume,
+        init_from=init_from,
+    )
+    if write_settings is not None:
+        _write_settings(screen, plan, write_settings, overwrite)
+        return 0
+    return _run(screen, plan, dry_run)
+
+
+def _run(screen: Screen, plan: TrainingPlan, dry_run: bool) -> int:
+    from gantool.cli.training_display import TrainingDisplay
+    from gantool.workflows.train import Finished, Notice, Started, training_events
+
+    display = TrainingDisplay(screen)
+    started: Started | None = None
+    with display:
+        for event in training_events(plan, dry_run=dry_run):
+            if isinstance(event, Started):
+                started = event
+                if not event.main:
+                    display.silence()
+                _announce(screen, event)
+                display.start(event)
+            elif isinstance(event, Notice):
+                screen.note(event.text)
+            elif isinstance(event, Finished):
+                display.close()
+                if started is not None and started.main:
+                    _conclude(screen, plan, event.result, dry_run)
+                return 0 if event.signal is None or not event.result.stopped else 128 + event.signal
+            else:
+                display.show(event)
+    raise AssertionError("training ended without a result")
+
+
+def _announce(screen: Screen, event: Started) -> None:
+    if not event.main:
+        return
+    ranks = f" x {event.world_size}" if event.world_size > 1 else ""
+    screen.note(f"{event.run}: {event.data}")
+    screen.note(
+        f"{event.epochs} epochs of {event.steps_per_epoch} steps, batch size {event.batch_size}, "
+        f"on {event.device}{ranks} in {event.precision}"
+    )
+    if event.first_epoch:
+        screen.note(f"going on after epoch {event.first_epoch}")
+    for name, count in event.parameters.items():
+        screen.detail(f"{name}: {count / 1e6:.3f} M parameters")
+
+
+def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult, dry_run: bool) -> None:
+    if dry_run:
+        screen.note("Dry run: settings, data and one step are fine; nothing was kept.")
+        screen.json({"dry_run": True})
+        return
+    if result.stopped:
+        screen.note(f"Stopped and saved. Go on with: gantool train --resume {result.run.name}")
+    elif result.metrics:
+        _show_ratios(screen, result)
+    if result.model is not None:
+        screen.result(result.model)
+        if not result.stopped:
+            screen.note(f"Next: gantool translate photo.jpg --to {_last_domain(result)}")
+    screen.json(
+        {
+            "run": str(result.run),
+            "model": str(result.model) if result.model is not None else None,
+            "kind": plan.kind,
+            "epochs": result.epochs,
+            "stopped": result.stopped,
+            "losses": dict(result.losses),
+            "metrics": dict(result.metrics),
+            "baselines": {name: dict(values) for name, values in result.baselines.items()},
+        }
+    )
+
+
+def _show_ratios(screen: Screen, result: TrainResult) -> None:
+    keys = list(result.metrics)
+    rows: list[tuple[object, ...]] = [("this model", *(f"{result.metrics[key]:.3f}" for key in keys))]
+    rows += [(name, *(f"{values[key]:.3f}" for key in keys)) for name, values in result.baselines.items()]
+    columns = ("L1 to the truth / untranslated", *(key.removeprefix("l1_ratio_").replace("_", " ") for key in keys))
+    screen.table(columns, rows, title="On drawn scenes that the run has not seen (lower is better)")
+
+
+def _last_domain(result: TrainResult) -> str:
+    from gantool.engine.runs import Run
+
+    return str(Run(result.run).facts()["domains"][-1])
+
+
+def _parse_domains(entries: list[str]) -> dict[str, str] | None:
+    domains: dict[str, str] = {}
+    for entry in entries:
+        name, equals, folder = entry.partition("=")
+        if not (name and equals and folder):
+            raise UsageError(f"--domain {entry}: expected NAME=DIR, such as winter=photos/winter.")
+        if name in domains:
+            raise UsageError(f"--domain {entry}: the domain {name} is named twice.")
+        domains[name] = folder
+    return domains or None
+
+
+def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: bool) -> None:
+    from gantool.errors import OutputError
+    from gantool.files import atomic
+    from gantool.settings import to_yaml
+
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already.", "Use --overwrite to replace it.")
+    with atomic(path) as temporary:
+        temporary.write_text(to_yaml(plan.settings), "utf-8")
+    screen.result(path)
+    content: Mapping[str, Any] = {"settings": str(path)}
+    screen.json(content)

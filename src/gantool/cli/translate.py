@@ -1,0 +1,161 @@
+"""``gantool translate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.console import Screen, failure
+from gantool.cli.options import (
+    DeviceOption,
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    PrecisionOption,
+    QuietOption,
+    RecursiveOption,
+    RunsOption,
+    SkipExistingOption,
+    TileOption,
+    VerboseOption,
+)
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.workflows.translate import Translated, Translator
+
+__all__ = ["translate"]
+
+
+def translate(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, such as winter.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="A model file, a run, or a kind. Default: the newest run that can."
+        ),
+    ] = None,
+    output: OutputOption = None,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="WxH", help="Scale to this size first, such as 640x480.")
+    ] = None,
+    tile: TileOption = "auto",
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images of one size run together.")] = 1,
+    side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Input and result in one picture.")] = False,
+    recursive: RecursiveOption = False,
+    overwrite: OverwriteOption = False,
+    skip_existing: SkipExistingOption = False,
+    runs: RunsOption = Path("runs"),
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Translate pictures into another domain, at their own size.
+
+    photo.jpg becomes photo.winter.jpg in the current folder.
+    """
+    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    wanted = _parse_size(size)
+    from gantool.workflows import translate as work
+
+    translator = work.load_translator(
+        to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile
+    )
+    _announce(screen, translator, model)
+    jobs, skipped = work.plan_translation(
+        translator,
+        inputs,
+        output,
+        recursive=recursive,
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        stdin=sys.stdin,
+    )
+    if tile.isdigit() and translator.model.card.norm.startswith("instance"):
+        screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
+    if skipped:
+        screen.note(f"{len(skipped)} exist already and are skipped.")
+    done: list[Translated] = []
+    with screen.counting(len(jobs), f"to {to}") as progress:
+        for item in work.translate_files(
+            translator, jobs, size=wanted, batch_size=batch_size, side_by_side=side_by_side
+        ):
+            done.append(item)
+            _show(screen, item)
+            if progress is not None:
+                progress.advance(progress.task_ids[0])
+    return _summarize(screen, translator, done, skipped)
+
+
+def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
+    card = translator.model.card
+    screen.note(
+        f"{translator.model.label}: {translator.source.name} to {translator.target.name} "
+        f"on {translator.device} in {translator.precision}"
+    )
+    if translator.trained_on_sample and model is None:
+        screen.warn(
+            f"{translator.model.label} was trained on the built-in drawn landscapes, so photos come out like "
+            "drawings. For photos, train on photos: "
+            "gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
+        )
+    screen.detail(f"{translator.model.path}, {card.origin.epochs} epochs, trained at {card.size} px")
+
+
+def _show(screen: Screen, item: Translated) -> None:
+    if item.error:
+        failure(item.error)
+        return
+    screen.result(item.output)
+    for note in item.notes:
+        screen.warn(f"{item.source}: {note}.")
+    screen.detail(f"{item.source}: {item.size[0]}x{item.size[1]} in {item.seconds:.2f} s")
+
+
+def _summarize(screen: Screen, translator: Translator, done: list[Translated], skipped: list[Path]) -> int:
+    failed = [item for item in done if item.error]
+    written = [item for item in done if not item.error]
+    screen.json(
+        {
+            "model": str(translator.model.path),
+            "from": translator.source.name,
+            "to": translator.target.name,
+            "device": translator.device,
+            "precision": translator.precision,
+            "files": [
+                {
+                    "input": str(item.source),
+                    "output": str(item.output),
+                    "width": item.size[0],
+                    "height": item.size[1],
+                    "seconds": round(item.seconds, 4),
+                    "notes": list(item.notes),
+                }
+                for item in written
+            ],
+            "skipped": [str(path) for path in skipped],
+            "failed": [{"input": str(item.source), "error": item.error} for item in failed],
+        }
+    )
+    if not failed:
+        return 0
+    if len(done) > 1:
+        screen.warn(f"{len(failed)} of {len(done)} failed.")
+    return 1 if written or skipped else 2
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, x, height = text.lower().partition("x")
+    if not (x and width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise UsageError(f"--size {text}: expected WIDTHxHEIGHT, such as 640x480.")
+    return int(width), int(height)

@@ -1,0 +1,164 @@
+"""One way from pixels to pixels for every network and every size.
+
+The contract with the network: it takes and gives ``(N, C, H, W)`` float32 in [-1, 1], H and W multiples of
+``multiple_of``. The predictor pads by reflection, runs in one piece, in strips or in tiles, clamps and crops.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gantool.predict.strips import can_walk, run_in_strips
+from gantool.predict.tiling import run_in_tiles
+
+Pixels = NDArray[np.uint8]
+Way = Literal["one piece", "strips", "tiles"]
+
+__all__ = ["Predictor", "Tiling"]
+
+_SMALLEST_SIDE = 16  # reflection padding inside the networks needs a few pixels at a quarter of the size
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How large images are run: ``auto`` (in strips when one piece does not fit), ``off``, or tiles of ``size``."""
+
+    mode: Literal["auto", "off", "size"] = "auto"
+    size: int = 0
+
+
+class Predictor:
+    """Translates images with one network.
+
+    Args:
+        net: in eval mode; moved to ``device``.
+        multiple_of: what the network needs of height and width.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        memory: bytes that a one-piece run may take; default a part of what is free.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        multiple_of: int = 4,
+        device: torch.device | str = "cpu",
+        precision: str = "fp32",
+        tiling: Tiling | None = None,
+        memory: int | None = None,
+    ) -> None:
+        self.device = torch.device(device)
+        self.net = net.eval().to(self.device)
+        self.multiple_of = multiple_of
+        self.precision = _TYPES.get(precision)
+        self.tiling = tiling or Tiling()
+        self._memory = memory if memory is not None else _free_memory(self.device)
+        self._bytes_per_pixel: float | None = None
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Translate ``(H, W, C)`` uint8 into ``(H, W, C')`` uint8, H and W at least 1."""
+        return self.batch([pixels])[0]
+
+    def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
+        """Translate images of one size together; each result is what it would be alone."""
+        height, width = images[0].shape[:2]
+        padded = [self._pad(image) for image in images]
+        way = self.way(height, width, len(images))
+        if way == "one piece":
+            results = self._one_piece(padded)
+        elif way == "strips":
+            results = [run_in_strips(self.net, image, precision=self.precision) for image in padded]
+        else:
+            size = self._tile_size()
+            results = [
+                run_in_tiles(lambda part: self._one_piece([part])[0], image, tile=size, overlap=size // 4)
+                for image in padded
+            ]
+        return [result[:height, :width] for result in results]
+
+    def way(self, height: int, width: int, count: int = 1) -> Way:
+        """How images of this size are run."""
+        if self.tiling.mode == "off":
+            return "one piece"
+        if self.tiling.mode == "size":
+            return "tiles" if max(height, width) > self._tile_size() else "one piece"
+        if height * width * count * self.bytes_per_pixel() <= self._memory:
+            return "one piece"
+        if can_walk(self.net):
+            return "strips"
+        return "tiles" if height * width * self.bytes_per_pixel() > self._memory else "one piece"
+
+    def bytes_per_pixel(self) -> float:
+        """Estimate of the memory that a one-piece run takes, per pixel of the image.
+
+        Measured on a small image: a few copies of the largest layer output, and every output that a U-Net keeps.
+        """
+        if self._bytes_per_pixel is None:
+            largest, kept = 0, 0
+
+            def note(_: nn.Module, __: object, output: object) -> None:
+                nonlocal largest, kept
+                if isinstance(output, Tensor):
+                    largest = max(largest, output.numel())
+                    kept += output.numel()
+
+            side = max(self.multiple_of, 2 * _SMALLEST_SIDE)
+            leaves = [module for module in self.net.modules() if not list(module.children())]
+            handles = [leaf.register_forward_hook(note) for leaf in leaves]
+            channels = next(m.in_channels for m in leaves if isinstance(m, nn.Conv2d))
+            with torch.no_grad():
+                self.net(torch.zeros(1, channels, side, side, device=self.device))
+            for handle in handles:
+                handle.remove()
+            self._bytes_per_pixel = 4 * max(5 * largest, kept / 3) / side**2
+        return self._bytes_per_pixel
+
+    def _tile_size(self) -> int:
+        fitting = int((self._memory / self.bytes_per_pixel()) ** 0.5)
+        size = self.tiling.size if self.tiling.mode == "size" else fitting
+        multiple = self.multiple_of
+        return max(size // multiple * multiple, multiple, _SMALLEST_SIDE)
+
+    @torch.no_grad()
+    def _one_piece(self, images: Sequence[Pixels]) -> list[Pixels]:
+        stacked = torch.from_numpy(np.stack(images)).to(self.device)
+        batch = stacked.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous()
+        with torch.autocast(
+            self.device.type, dtype=self.precision or torch.bfloat16, enabled=self.precision is not None
+        ):
+            output = self.net(batch).float()
+        levels = output.clamp_(-1, 1).add_(1).mul_(127.5).round_().byte()
+        return list(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+    def _pad(self, pixels: Pixels) -> Pixels:
+        """Continue the image to the right and below by reflection up to a size that the network takes."""
+        pads = []
+        for side in pixels.shape[:2]:
+            wanted = max(-(-side // self.multiple_of) * self.multiple_of, _SMALLEST_SIDE)
+            wanted = -(-wanted // self.multiple_of) * self.multiple_of
+            pads.append((0, wanted - side))
+        if not any(after for _, after in pads):
+            return pixels
+        return np.pad(pixels, (*pads, (0, 0)), mode="symmetric")
+
+
+def _free_memory(device: torch.device) -> int:
+    """What a one-piece run may take: half of what is free, at most 1.5 GB on a CPU."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free * 0.6)
+    limit = int(1.5 * 2**30)
+    try:
+        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return limit
+    return min(limit, max(available // 2, 2**28))

@@ -1,0 +1,63 @@
+"""Cut an image into overlapping tiles and blend the results.
+
+Exact for networks whose output depends on a neighborhood only. A network with instance norm sees each tile's own
+statistics, so the colors of tiles differ; `strips` is the exact way there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+__all__ = ["run_in_tiles", "tile_starts"]
+
+
+def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Where the tiles of one axis begin: evenly spread, overlapping by at least ``overlap``.
+
+    >>> tile_starts(100, 40, 10)
+    [0, 30, 60]
+    """
+    if length <= tile:
+        return [0]
+    count = -(-(length - overlap) // (tile - overlap))
+    return [round(n * (length - tile) / (count - 1)) for n in range(count)]
+
+
+def run_in_tiles(run: Callable[[Pixels], Pixels], pixels: Pixels, *, tile: int, overlap: int) -> Pixels:
+    """Apply ``run`` to tiles of ``(H, W, C)`` uint8 and cross-fade where they overlap.
+
+    Args:
+        run: ``(tile, tile, C) -> (tile, tile, C')``, uint8; smaller tiles at an image smaller than a tile.
+        tile: side in pixels.
+        overlap: pixels shared by neighbors, less than half a tile.
+    """
+    height, width = pixels.shape[:2]
+    sums: NDArray[np.float32] | None = None
+    weights = np.zeros((height, width, 1), dtype=np.float32)
+    for top, left in _corners(height, width, tile, overlap):
+        part = run(pixels[top : top + tile, left : left + tile])
+        if sums is None:
+            sums = np.zeros((height, width, part.shape[2]), dtype=np.float32)
+        fade = np.outer(_ramp(part.shape[0], overlap), _ramp(part.shape[1], overlap))[:, :, None]
+        sums[top : top + part.shape[0], left : left + part.shape[1]] += part * fade
+        weights[top : top + part.shape[0], left : left + part.shape[1]] += fade
+    assert sums is not None
+    blended: Pixels = np.rint(sums / weights).astype(np.uint8)
+    return blended
+
+
+def _corners(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple[int, int]]:
+    for top in tile_starts(height, tile, overlap):
+        for left in tile_starts(width, tile, overlap):
+            yield top, left
+
+
+def _ramp(length: int, overlap: int) -> NDArray[np.float32]:
+    """Weights that rise over the overlap, stay at 1 and fall again; never 0, so that the border is covered."""
+    places = np.arange(length, dtype=np.float32) + 1
+    return np.minimum(np.minimum(places, places[::-1]) / (overlap + 1), 1)

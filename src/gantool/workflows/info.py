@@ -1,0 +1,125 @@
+"""``gantool info``: what is here."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gantool import __version__
+from gantool.data.images import SUFFIXES, open_image, picture_from
+from gantool.data.layouts import find_unpaired
+from gantool.engine.devices import choose_device, choose_precision
+from gantool.engine.runs import Run, list_runs
+from gantool.errors import DataError, ModelError, UsageError
+from gantool.nets.model_file import read_card
+from gantool.workflows.resolve_model import resolve_model
+
+__all__ = ["describe", "describe_machine"]
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning-fabric",
+    "segmentation-models-pytorch",
+    "torchmetrics",
+    "pillow",
+    "numpy",
+)
+
+
+def describe_machine(runs: Path) -> dict[str, Any]:
+    """Versions, devices, and the models that can be had without a network."""
+    device = choose_device("auto")
+    devices = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return {
+        "gantool": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "device": str(device),
+        "precision for training": choose_precision("auto", device),
+        "devices": [*devices, f"cpu with {torch.get_num_threads()} threads"],
+        "runs": [run.name for run in list_runs(runs)],
+    }
+
+
+def describe(subject: str, runs: Path) -> dict[str, Any]:
+    """Describe a model, run, data set or image by path or name.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    path = Path(subject)
+    if path.is_file():
+        return _image(path) if path.suffix.lower() in SUFFIXES else _model(path)
+    if path.is_dir() and not (path / "run.json").is_file():
+        return _dataset(path)
+    for folder in (path, runs / subject):
+        if (folder / "run.json").is_file():
+            return _run(Run(folder))
+    try:
+        return _model(resolve_model(subject, runs).path)
+    except ModelError:
+        raise UsageError(
+            f"{subject}: is no file, data set, run or model here.", "gantool info without argument lists the runs."
+        ) from None
+
+
+def _model(path: Path) -> dict[str, Any]:
+    card = read_card(path)
+    facts: dict[str, Any] = {"model": str(path), "bytes": path.stat().st_size, **card.model_dump(mode="json")}
+    facts["domains"] = {domain.name: f"{domain.channels} channels" for domain in card.domains}
+    facts["directions"] = {
+        f"{d.source} to {d.target}": f"{d.architecture.name} {d.architecture.options}" for d in card.directions
+    }
+    return facts
+
+
+def _run(run: Run) -> dict[str, Any]:
+    facts: dict[str, Any] = {"run": str(run.path), **run.facts()}
+    facts["checkpoint"] = str(run.checkpoint) if run.checkpoint.is_file() else "none"
+    facts["samples"] = len(list(run.samples.glob("*.png"))) if run.samples.is_dir() else 0
+    if run.model.is_file():
+        facts["model"] = str(run.model)
+    return facts
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    files = find_unpaired(path)
+    return {
+        "data set": str(path),
+        "kind": "unpaired",
+        "layout": files.layout,
+        "held out": files.held_out,
+        **{d.name: {"train": len(d.train), "test": len(d.test)} for d in (files.a, files.b)},
+    }
+
+
+def _image(path: Path) -> dict[str, Any]:
+    try:
+        image = open_image(path)
+    except DataError as error:
+        raise UsageError(error.message) from None
+    picture = picture_from(image)
+    return {
+        "image": str(path),
+        "mode": image.mode,
+        "width": image.width,
+        "height": image.height,
+        "alpha": picture.alpha is not None,
+        "kept with results": sorted(picture.extra),
+        "cannot be kept": list(picture.notes),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"

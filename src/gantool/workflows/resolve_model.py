@@ -1,0 +1,84 @@
+"""Which model does a name mean?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantool.cards import Card
+from gantool.engine.runs import Run, list_runs
+from gantool.errors import ModelError, RunError, closest
+from gantool.nets.model_file import read_card
+
+__all__ = ["ResolvedModel", "resolve_model", "resolve_model_for"]
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model file that is there, and its card."""
+
+    path: Path
+    card: Card
+    label: str
+
+
+def resolve_model(name: str, runs: Path) -> ResolvedModel:
+    """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
+
+    Raises:
+        ModelError: there is none; names the nearest.
+    """
+    path = Path(name)
+    if path.is_file():
+        return ResolvedModel(path, read_card(path), str(path))
+    for folder in (path, runs / name):
+        if folder.is_dir():
+            return _of_run(Run(folder))
+    known = list_runs(runs)
+    for run in known:
+        if _kind(run) == name:
+            return _of_run(run)
+    names = [run.name for run in known] + [_kind(run) for run in known]
+    raise ModelError(
+        f'There is no model "{name}": no such file, and no run of that name or kind in {runs}.', closest(name, names)
+    )
+
+
+def resolve_model_for(target: str, runs: Path) -> ResolvedModel:
+    """Return the newest run's model that can translate to ``target``.
+
+    Raises:
+        ModelError: no run can; names the nearest domain that some run reaches, or how to train one.
+    """
+    domains: set[str] = set()
+    for run in list_runs(runs):
+        if not run.model.is_file():
+            continue
+        try:
+            model = _of_run(run)
+        except ModelError:
+            continue  # naming a damaged run's model directly tells what is wrong with it
+        reached = {direction.target for direction in model.card.directions}
+        if target in reached:
+            return model
+        domains |= reached
+    if domains:
+        raise ModelError(f'No run in {runs} can translate to "{target}".', closest(target, domains))
+    raise ModelError(
+        f"There is no trained model in {runs} yet.", "Train one first: gantool train cyclegan --epochs 20"
+    )
+
+
+def _of_run(run: Run) -> ResolvedModel:
+    if not run.model.is_file():
+        raise ModelError(
+            f"{run.path}: has no model yet.", "It is written with the first checkpoint; train on or wait for it."
+        )
+    return ResolvedModel(run.model, read_card(run.model), run.name)
+
+
+def _kind(run: Run) -> str:
+    try:
+        return str(run.facts().get("kind", ""))
+    except RunError:
+        return ""

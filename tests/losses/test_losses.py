@@ -1,0 +1,59 @@
+"""Losses against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gantool.losses.adversarial import adversarial_loss, discriminator_loss, generator_loss, gradient_penalty
+from gantool.losses.reconstruction import reconstruction_loss
+
+
+def test_lsgan() -> None:
+    logits = torch.tensor([[0.0, 2.0]])
+    assert adversarial_loss(logits, real=True, mode="lsgan").item() == pytest.approx(1.0)  # (1 + 1) / 2
+    assert adversarial_loss(logits, real=False, mode="lsgan").item() == pytest.approx(2.0)  # (0 + 4) / 2
+    assert discriminator_loss(torch.tensor([0.5]), torch.tensor([0.5]), "lsgan").item() == pytest.approx(0.25)
+
+
+def test_vanilla() -> None:
+    zero = torch.zeros(4)
+    assert discriminator_loss(zero, zero, "vanilla").item() == pytest.approx(math.log(2))
+    assert generator_loss(torch.tensor([1.0]), "vanilla").item() == pytest.approx(math.log(1 + math.exp(-1)))
+    assert adversarial_loss(torch.tensor([1.0]), real=False, mode="vanilla").item() == pytest.approx(
+        math.log(1 + math.e)
+    )
+
+
+def test_wasserstein() -> None:
+    assert generator_loss(torch.tensor([3.0]), "wgan-gp").item() == -3
+    assert discriminator_loss(torch.tensor([3.0]), torch.tensor([1.0]), "wgan-gp").item() == -1  # (-3 + 1) / 2
+
+
+def test_gradient_penalty_of_a_linear_critic() -> None:
+    critic = nn.Linear(2, 1, bias=False)
+    critic.weight.data = torch.tensor([[3.0, 4.0]])  # gradient of length 5 everywhere
+
+    class Flat(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return critic(x.flatten(1))
+
+    points = torch.rand(3, 2, 1, 1)
+    penalty = gradient_penalty(Flat(), points, points + 1, torch.rand(3, 1, 1, 1))
+    assert penalty.item() == pytest.approx(16)  # (5 - 1)^2
+    penalty.backward()
+    assert critic.weight.grad is not None and critic.weight.grad.abs().sum() > 0
+
+
+def test_reconstruction() -> None:
+    a, b = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 3.0])
+    assert reconstruction_loss(a, b).item() == 1.5
+    assert reconstruction_loss(a, b, "mse").item() == 2.5
+
+
+def test_losses_are_computed_in_float32() -> None:
+    logits = torch.full((8,), 300.0, dtype=torch.float16)
+    assert torch.isfinite(adversarial_loss(logits, real=False, mode="lsgan"))  # 90000 is beyond float16
