@@ -7,6 +7,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+# Tiny networks gain nothing from threads, and two torch processes that spin on the same cores are many times slower.
+# Set before torch is imported, and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import torch

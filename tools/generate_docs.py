@@ -47,9 +47,9 @@ def command_reference() -> str:
 
 def _row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        names = f"`{parameter.metavar or parameter.name.upper()}`"
+        names = f"`{parameter.metavar or parameter.name.upper()}`".replace("|", "\\|")
     else:
-        value = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper()}"
+        value = "" if parameter.is_flag else f" {parameter.metavar or 'N'}"
         names = ", ".join(f"`{option}{value}`" for option in parameter.opts).replace("|", "\\|")
     text = (parameter.help or "").replace("|", "\\|")
     default = parameter.default

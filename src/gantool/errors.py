@@ -45,6 +45,10 @@ class GantoolError(Exception):
         self.message = message
         self.remedy = remedy
 
+    def __str__(self) -> str:
+        # Notes are added on the way up by those who know more, such as what is still safe.
+        return " ".join([super().__str__(), *getattr(self, "__notes__", ())])
+
 
 class UsageError(GantoolError):
     """A command line that cannot be carried out."""

@@ -73,11 +73,12 @@ def open_image(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-            image.load()
-            turned = ImageOps.exif_transpose(image)
-            # exif_transpose loses what the file header said; 16-bit color can only be told from there.
-            turned.info.setdefault("bits", _bits_per_channel(image, path))
+            with Image.open(path) as image:
+                image.load()
+                turned = ImageOps.exif_transpose(image)
+                # The turned copy no longer knows its file, so what only the file can tell is noted down.
+                turned.info["bits"] = _bits_per_channel(image, path)
+                turned.info["frames"] = getattr(image, "n_frames", 1)
             return turned
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.") from None
@@ -114,7 +115,7 @@ def picture_from(image: Image.Image) -> Picture:
     notes = []
     if int(image.info.get("bits", 8)) > 8:
         notes.append("16 bits per channel become 8")
-    if getattr(image, "n_frames", 1) > 1:
+    if int(image.info.get("frames", 1)) > 1:
         notes.append("only the first of its frames is used")
     rgb, alpha, keeps_profile = _split(image)
     extra: dict[str, Any] = {}

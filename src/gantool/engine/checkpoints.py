@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         RunError: missing, damaged, from a newer gantool, or with more than data in it.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about foreign pickles, which are refused below anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RunError(f"{path}: there is no checkpoint to go on from.") from None
     except pickle.UnpicklingError:

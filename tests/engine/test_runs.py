@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from gantool.engine.runs import create_run, find_run, list_runs
+from gantool.errors import RunError
+
+
+def test_runs_are_numbered_per_kind(tmp_path: Path) -> None:
+    names = [create_run(tmp_path, kind, None, {}).name for kind in ("cyclegan", "cyclegan", "cyclegan-light")]
+    assert names == ["cyclegan-1", "cyclegan-2", "cyclegan-light-1"]
+    (tmp_path / "cyclegan-7").mkdir()
+    assert create_run(tmp_path, "cyclegan", None, {}).name == "cyclegan-8"
+
+
+def test_a_name_must_be_new_and_possible(tmp_path: Path) -> None:
+    create_run(tmp_path, "cyclegan", "mine", {})
+    with pytest.raises(RunError, match="--resume mine"):
+        create_run(tmp_path, "cyclegan", "mine", {})
+    for name in ("a/b", "con", "x:y", ".hidden"):
+        with pytest.raises(RunError, match="no file name on every system"):
+            create_run(tmp_path, "cyclegan", name, {})
+
+
+def test_the_newest_is_the_one_created_last(tmp_path: Path) -> None:
+    for name in ("b", "c", "a"):
+        create_run(tmp_path, "cyclegan", name, {})
+        time.sleep(0.002)
+    assert [run.name for run in list_runs(tmp_path)] == ["a", "c", "b"]
+    assert find_run("latest", tmp_path).name == "a"
+    assert find_run("c", tmp_path).name == "c"
+    assert find_run(str(tmp_path / "b"), Path("elsewhere")).name == "b"
+
+
+def test_missing_runs_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no runs yet"):
+        find_run("latest", tmp_path / "none")
+    create_run(tmp_path, "cyclegan", None, {})
+    with pytest.raises(RunError, match='Did you mean "cyclegan-1"'):
+        find_run("cyclegan-2", tmp_path)
+
+
+def test_a_damaged_neighbor_does_not_hide_others(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "cyclegan", None, {})
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    assert [entry.name for entry in list_runs(tmp_path)] == [run.name]
+    with pytest.raises(RunError, match="is damaged"):
+        find_run("broken", tmp_path).facts()
+
+
+def test_metrics_are_cut_back(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "cyclegan", None, {})
+    for step in (10, 20, 30):
+        run.append_metrics({"step": step})
+    with run.metrics.open("a") as file:
+        file.write('{"step": 4')
+    run.cut_metrics(20)
+    assert [json.loads(line)["step"] for line in run.metrics.read_text().splitlines()] == [10, 20]
