@@ -14,18 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
-
-HERE = Path(__file__).parent
-GOLDEN = (HERE / "golden", HERE.parent.parent / "shared" / "golden")
-REAL_DATA = Path(os.environ.get("GANTOOL_TEST_DATA", HERE.parent.parent / "shared" / "data"))
-
-
-def golden(name: str) -> Path:
-    """A file of golden numbers; the large ones are not in the repository."""
-    for folder in GOLDEN:
-        if (folder / name).is_file():
-            return folder / name
-    pytest.skip(f"golden file {name} is not here")
+from support import REAL_DATA
 
 
 @pytest.fixture

@@ -43,9 +43,7 @@ def test_items_depend_on_seed_epoch_and_place_only() -> None:
 def test_align_keeps_pairs_with_one_crop_and_flip() -> None:
     pictures = list(np.random.default_rng(1).integers(0, 128, (5, 20, 20, 3)).astype(np.uint8))
     brighter = [picture + 100 for picture in pictures]
-    data = UnpairedDataset(
-        ArrayImages(pictures), ArrayImages(brighter), Preparation("crop", 20, 8, True), align=True
-    )
+    data = UnpairedDataset(ArrayImages(pictures), ArrayImages(brighter), Preparation("crop", 20, 8, True), align=True)
     for place in range(5):
         item = data[(0, place)]
         assert torch.allclose(item["b"] - item["a"], torch.full_like(item["a"], 100 / 127.5), atol=1e-5)

@@ -42,7 +42,9 @@ class Killed(Exception):
     pass
 
 
-def run(workplace: Path, name: str | None = None, *, until: Callable[[Any], bool] | None = None, **options: Any) -> Run:
+def run(
+    workplace: Path, name: str | None = None, *, until: Callable[[Any], bool] | None = None, **options: Any
+) -> Run:
     """Train; ``until`` kills it at an event as if the power had gone."""
     settings = {**TINY, **options.pop("settings", {})}
     plan = plan_training("cyclegan", overrides=settings, name=name, runs=workplace / "runs", **options)

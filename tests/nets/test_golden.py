@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from support import golden
 from torch import nn
 
-from conftest import golden
 from gantool.nets.registry import build_discriminator, build_generator
 
 NETWORKS = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from support import golden
 from torch import Tensor
 
-from conftest import golden
 from gantool.cards import Card, Domain
 from gantool.nets.registry import build_discriminator, build_generator
 from gantool.tasks.base import Player

@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
     previous = signal.signal(signal.SIGTERM, _terminate) if _in_main_thread() else None
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="gantool", standalone_mode=False)
         return int(code or 0)
     except GantoolError as error:
         console.failure(str(error))

@@ -4,7 +4,7 @@ Instance norm needs the mean and variance of a whole layer, so cutting the image
 every tile would be normalized by its own statistics. Here each layer is finished, strip by strip, before the next
 one begins. What is kept of a layer is the output of its convolution, in half precision, on disk when it is large;
 norm, activation, padding and upsampling are applied when rows of it are read. The sums for the statistics are
-taken in float64 from the values before rounding.
+taken in float64 from the values before rounding. The stream that residual blocks add to is kept in single precision.
 
 A network is a chain of `Rows`: lazy views of ``(1, C, H, W)`` that give any range of rows on demand.
 """
@@ -116,7 +116,7 @@ class _ImageRows:
         self._pixels, self._device = pixels, device
 
     def rows(self, top: int, bottom: int) -> Tensor:
-        part = torch.from_numpy(np.ascontiguousarray(self._pixels[top:bottom])).to(self._device)
+        part = torch.from_numpy(np.array(self._pixels[top:bottom])).to(self._device)
         return part.permute(2, 0, 1)[None].float().div_(127.5).sub_(1.0)
 
 
@@ -125,25 +125,25 @@ class _Stored:
 
     cheap = True
 
-    def __init__(self, channels: int, height: int, width: int, walker: _Walker) -> None:
+    def __init__(self, channels: int, height: int, width: int, walker: _Walker, storage: type[Any]) -> None:
         self.channels, self.height, self.width = channels, height, width
-        self._walker = walker
+        self._device, self._storage = walker.device, storage
         shape = (height, channels, width)  # rows first, so that a strip is contiguous on disk
-        if np.prod(shape) * np.dtype(walker.storage).itemsize <= _MEMORY_BYTES:
-            self._data: Any = np.empty(shape, walker.storage)
+        if np.prod(shape) * np.dtype(storage).itemsize <= _MEMORY_BYTES:
+            self._data: Any = np.empty(shape, storage)
         else:
-            self._file = tempfile.TemporaryFile(prefix="gantool-")  # noqa: SIM115 -- lives as long as the map
-            self._data = np.memmap(self._file, walker.storage, "w+", shape=shape)
+            with tempfile.TemporaryFile(prefix="gantool-") as file:  # the map keeps it alive, nothing else
+                self._data = np.memmap(file, storage, "w+", shape=shape)
 
     def rows(self, top: int, bottom: int) -> Tensor:
         part = torch.from_numpy(np.asarray(self._data[top:bottom]))
-        return part.to(self._walker.device, torch.float32, copy=True).transpose(0, 1)[None]
+        return part.to(self._device, torch.float32, copy=True).transpose(0, 1)[None]
 
     def write(self, top: int, values: Tensor) -> None:
         strip = values[0].transpose(0, 1)
-        if self._walker.storage is np.float16 and float(strip.abs().max()) > _HALF_LIMIT:
+        if self._storage is np.float16 and float(strip.abs().max()) > _HALF_LIMIT:
             raise _HalfOverflow
-        kind = torch.float16 if self._walker.storage is np.float16 else torch.float32
+        kind = torch.float16 if self._storage is np.float16 else torch.float32
         self._data[top : top + strip.shape[0]] = strip.to(kind).cpu().numpy()
 
 
@@ -316,7 +316,7 @@ class _Walker:
 
     def _finish(self, rows: Rows) -> tuple[_Stored, Tensor, Tensor]:
         """Compute a layer completely; return it with every channel's mean and biased variance in float64."""
-        stored = _Stored(rows.channels, rows.height, rows.width, self)
+        stored = _Stored(rows.channels, rows.height, rows.width, self, self.storage)
         accurate = torch.float64 if self.device.type != "mps" else torch.float32
         total = torch.zeros(rows.channels, dtype=accurate, device=self.device)
         squares = torch.zeros_like(total)
@@ -338,9 +338,12 @@ class _Walker:
         return _Mapped(rows, _affine(norm.running_mean, norm.running_var, norm))
 
     def _add(self, rows: Rows, block: ResnetBlock) -> Rows:
-        """``x + block(x)``, finished, so that a later block does not read through all earlier ones."""
+        """``x + block(x)``, finished, so that a later block does not read through all earlier ones.
+
+        In float32: all blocks add to this one stream, and so would their rounding errors.
+        """
         change = self.walk(block.conv_block, rows)
-        total = _Stored(rows.channels, rows.height, rows.width, self)
+        total = _Stored(rows.channels, rows.height, rows.width, self, np.float32)
         for top, bottom in _strips(rows):
             total.write(top, rows.rows(top, bottom).add_(change.rows(top, bottom)))
         return total

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gantool.data.sample import draw_scene
+from gantool.nets.registry import build_generator
+from gantool.predict.predictor import Predictor, Tiling
+from gantool.predict.tiling import run_in_tiles, tile_starts
+
+
+class Identity(nn.Module):
+    """Gives back what it gets, and insists on the contract."""
+
+    def __init__(self, multiple_of: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+        self.conv.weight.data = torch.eye(3)[:, :, None, None]
+        self.multiple_of = multiple_of
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.dtype == torch.float32
+        assert x.abs().max() <= 1
+        assert x.shape[2] % self.multiple_of == x.shape[3] % self.multiple_of == 0
+        out: torch.Tensor = self.conv(x)
+        return out
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (17, 33), (64, 64), (50, 7)])
+@pytest.mark.parametrize("multiple", [1, 4, 64])
+def test_any_size_comes_back_exactly(shape: tuple[int, int], multiple: int) -> None:
+    pixels = noise(*shape)
+    assert np.array_equal(Predictor(Identity(multiple), multiple_of=multiple)(pixels), pixels)
+
+
+@pytest.mark.parametrize("name", ["resnet_9blocks", "resnet_light", "unet_32"])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (30, 50)])
+def test_networks_take_any_size(name: str, shape: tuple[int, int]) -> None:
+    net = build_generator(name, width=2, norm="instance")
+    multiple = 32 if name == "unet_32" else 4
+    assert Predictor(net, multiple_of=2 * multiple)(noise(*shape)).shape == (*shape, 3)
+
+
+def test_a_batch_is_what_each_would_be_alone() -> None:
+    predictor = Predictor(build_generator("resnet_light", width=4))
+    images = [draw_scene(n, size=48).winter for n in range(3)]
+    for together, alone in zip(predictor.batch(images), [predictor(image) for image in images], strict=True):
+        assert np.abs(together.astype(int) - alone).max() <= 1
+
+
+def test_the_way_follows_memory_and_wishes() -> None:
+    net = build_generator("resnet_light", width=4)
+    small, large = Predictor(net, memory=10_000), Predictor(net, memory=2**30)
+    assert small.way(64, 64) == "strips"
+    assert large.way(64, 64) == "one piece"
+    assert Predictor(net, memory=10_000, tiling=Tiling("off")).way(64, 64) == "one piece"
+    assert Predictor(net, tiling=Tiling("size", 64)).way(65, 10) == "tiles"
+    assert Predictor(net, tiling=Tiling("size", 64)).way(64, 64) == "one piece"
+    assert Predictor(Identity(), memory=1000).way(64, 64) == "tiles"
+
+
+def test_tiles_of_a_local_network_are_exact() -> None:
+    pixels = noise(150, 200)
+    predictor = Predictor(Identity(), tiling=Tiling("size", 64))
+    assert predictor.way(150, 200) == "tiles"
+    assert np.array_equal(predictor(pixels), pixels)
+
+
+def test_bf16_is_close() -> None:
+    net = build_generator("resnet_light", width=4)
+    image = draw_scene(0, size=64).summer
+    exact, rough = Predictor(net)(image), Predictor(net, precision="bf16")(image)
+    assert 0 < np.abs(exact.astype(int) - rough).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("length", "tile", "overlap"), [(100, 40, 10), (41, 40, 10), (40, 40, 8), (7, 40, 8), (999, 64, 16)]
+)
+def test_tiles_cover_everything(length: int, tile: int, overlap: int) -> None:
+    starts = tile_starts(length, tile, overlap)
+    assert starts[0] == 0
+    assert length <= tile or starts[-1] == length - tile
+    assert all(b - a <= tile - overlap for a, b in itertools.pairwise(starts))
+
+
+def test_overlaps_fade() -> None:
+    values = iter([0, 100])
+    out = run_in_tiles(
+        lambda part: np.full_like(part, next(values)), np.zeros((8, 14, 1), np.uint8), tile=8, overlap=2
+    )
+    assert out[0, :, 0].tolist() == [0] * 6 + [33, 67] + [100] * 6

@@ -1,0 +1,81 @@
+"""Strips give what one piece gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gantool.data.sample import draw_scene
+from gantool.nets.layers import initialize
+from gantool.nets.registry import build_generator
+from gantool.predict import strips
+from gantool.predict.predictor import Predictor, Tiling
+from gantool.predict.strips import can_walk, run_in_strips
+
+NETS: list[tuple[str, dict[str, Any]]] = [
+    ("resnet_9blocks", {"width": 8}),
+    ("resnet_6blocks", {"width": 4, "norm": "batch"}),
+    ("resnet_6blocks", {"width": 4, "norm": "instance_affine", "dropout": True}),
+    ("resnet_light", {"width": 8}),
+    ("resnet_light", {"width": 8, "padding": "zeros", "activation": "leaky_relu"}),
+    ("resnet_light", {"width": 4, "padding": "replicate", "norm": "none"}),
+    ("resnet_9blocks_resize", {"width": 4, "in_channels": 1, "out_channels": 1}),
+    ("unet_64", {"width": 4, "norm": "instance"}),
+    ("unet_64", {"width": 4, "norm": "batch"}),
+]
+
+
+@pytest.fixture(autouse=True)
+def many_strips_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_BYTES", 100_000)
+    monkeypatch.setattr(strips, "_MEMORY_BYTES", 50_000)
+
+
+def build(name: str, options: dict[str, Any]) -> nn.Module:
+    net = build_generator(name, **options)
+    initialize(net, gain=0.04 if options.get("norm", "instance").startswith("instance") else 0.1)
+    if options.get("norm") == "batch":
+        with torch.no_grad():  # statistics of their own
+            net.train()(torch.rand(2, 3, 64, 64) * 2 - 1)
+    return net.eval()
+
+
+def picture(channels: int, size: tuple[int, int] = (320, 192)) -> np.ndarray:
+    return np.ascontiguousarray(draw_scene(3, size=size).summer[:, :, :channels])
+
+
+@pytest.mark.parametrize(("name", "options"), NETS)
+def test_strips_equal_one_piece(name: str, options: dict[str, Any]) -> None:
+    net = build(name, options)
+    assert can_walk(net)
+    pixels = picture(options.get("in_channels", 3))
+    whole = Predictor(net, multiple_of=1, tiling=Tiling("off"))(pixels)
+    assert whole.std() > 0.5, "an example that is flat proves nothing"
+    difference = np.abs(whole.astype(int) - run_in_strips(net, pixels).astype(int))
+    assert difference.mean() <= 0.2
+    assert difference.max() <= 3
+
+
+def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that float16 cannot hold make it start over in float32, where nothing is rounded."""
+    monkeypatch.setattr(strips, "_HALF_LIMIT", 0.0)
+    net = build("resnet_light", {"width": 8})
+    pixels = picture(3)
+    whole = Predictor(net, multiple_of=4, tiling=Tiling("off"))(pixels)
+    difference = np.abs(whole.astype(int) - run_in_strips(net, pixels).astype(int))
+    assert difference.max() <= 1
+    assert difference.mean() < 1e-3
+
+
+def test_unknown_layers_are_refused() -> None:
+    class Other(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.GroupNorm(1, 3))
+
+    assert not can_walk(Other())
+    assert not can_walk(nn.Conv2d(3, 3, 1))

@@ -1,0 +1,41 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+GOLDEN = (HERE / "golden", HERE.parent.parent / "shared" / "golden")
+REAL_DATA = Path(os.environ.get("GANTOOL_TEST_DATA", HERE.parent.parent / "shared" / "data"))
+
+# A training that takes a second.
+TINY = [
+    "--set", "model.width=4", "--set", "model.discriminator=n_layers", "--set", "model.discriminator_layers=1",
+    "--set", "model.discriminator_width=4", "--set", "data.scenes=4", "--set", "data.test_scenes=2",
+    "--set", "data.load_size=32", "--size", "32", "--precision", "fp32", "--device", "cpu",
+]  # fmt: skip
+
+
+def golden(name: str) -> Path:
+    """A file of golden numbers; the large ones are not in the repository."""
+    for folder in GOLDEN:
+        if (folder / name).is_file():
+            return folder / name
+    pytest.skip(f"golden file {name} is not here")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Outcome]

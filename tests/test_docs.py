@@ -1,0 +1,41 @@
+"""The documentation is true where a machine can tell."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parent.parent
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "tools" / "generate_docs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_current() -> None:
+    for path, text in generator().generated().items():
+        assert path.read_text("utf-8") == text, f"{path} is out of date: run python tools/generate_docs.py"
+
+
+def test_every_option_in_the_docs_exists() -> None:
+    known = set(re.findall(r"--[a-z][a-z-]+", generator().command_reference()))
+    known |= {"--help", "--version", "--install-completion", "--upgrade", "--nproc-per-node", "--check"}
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8")))
+        assert used <= known, f"{page.name}: {sorted(used - known)}"
+
+
+def test_every_setting_in_the_docs_exists() -> None:
+    from gantool.settings.schema import SECTIONS
+
+    keys = {f"{section}.{key}" for section, model in SECTIONS.items() for key in model.model_fields}
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        pattern = rf"(?<![\w./])(?:{'|'.join(SECTIONS)})\.[a-z_]+(?![\w.(/])"
+        used = set(re.findall(pattern, page.read_text("utf-8"))) - {"metrics.jsonl", "model.safetensors"}
+        assert used <= keys, f"{page.name}: {sorted(used - keys)}"
