@@ -194,3 +194,22 @@ def test_real_photos(cli: Cli, workplace: Path, real_data: Path) -> None:
     assert cli("translate", photo, "--to", "winter", "-o", "out.jpg").code == 0
     with Image.open("out.jpg") as image:
         assert image.size == (256, 256)
+
+
+def test_an_error_of_ours_says_where_the_traceback_is(
+    cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gantool.workflows.plan_training.plan_training", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("tempfile.tempdir", str(workplace))
+    result = cli("train", "cyclegan")
+    assert result.code == 70
+    (log,) = workplace.glob("gantool-*.log")
+    assert str(log) in result.err
+    assert "ZeroDivisionError" in log.read_text()
+
+
+def test_tensorboard_must_be_installed_first(cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantool.workflows.assemble_cyclegan.find_spec", lambda name: None)
+    result = cli("train", "cyclegan", "--set", "runtime.tensorboard=true")
+    assert result.code == 2
+    assert "gantool[tensorboard]" in result.err

@@ -24,6 +24,7 @@ from gantool.errors import GantoolError
 __all__ = ["app", "main", "run"]
 
 INTERNAL_ERROR = 70
+_HELPER_PATIENCE = 2.0  # seconds for the first process to tell what went wrong before it is stopped with us
 
 app = typer.Typer(
     name="gantool",
@@ -68,7 +69,10 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="gantool", standalone_mode=False)
         return int(code or 0)
     except GantoolError as error:
-        console.failure(str(error))
+        if _is_helper():
+            time.sleep(_HELPER_PATIENCE)
+        else:
+            console.failure(str(error))
         return error.exit_code
     except typer.Exit as stop:
         return int(stop.exit_code)
@@ -86,6 +90,11 @@ def run(arguments: list[str]) -> int:
     finally:
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
+
+
+def _is_helper() -> bool:
+    """Whether this is a further process of a run on several devices; the first one speaks for all."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -136,9 +136,11 @@ def _run(screen: Screen, plan: TrainingPlan, dry_run: bool) -> int:
                 screen.note(event.text)
             elif isinstance(event, Finished):
                 display.close()
-                if started is not None and started.main:
+                # The other processes of a run end with 0: their launcher takes any other code for a crash.
+                main = started is not None and started.main
+                if main:
                     _conclude(screen, plan, event.result, dry_run)
-                return 0 if event.signal is None or not event.result.stopped else 128 + event.signal
+                return 128 + event.signal if main and event.result.stopped and event.signal is not None else 0
             else:
                 display.show(event)
     raise AssertionError("training ended without a result")

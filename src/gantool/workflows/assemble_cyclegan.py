@@ -6,6 +6,7 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,11 @@ def check_networks(settings: Settings) -> None:
         raise SettingsError(
             f"augment.preprocess: {settings.augment.preprocess} leaves images of different sizes, "
             "which needs train.batch_size 1."
+        )
+    if settings.runtime.tensorboard and find_spec("tensorboard") is None:
+        raise SettingsError(
+            "runtime.tensorboard: the tensorboard package is missing.",
+            'Install it: pip install "gantool[tensorboard]".',
         )
     if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
         raise SettingsError(
@@ -304,8 +310,8 @@ def build_task(settings: Settings, names: tuple[str, str], runtime: Runtime) -> 
     )
     return CycleGan(
         card,
-        _player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr),
-        _player(settings, "discriminators", {"b": d_b, "a": d_a}, settings.optimizer.discriminator_lr or lr),
+        _player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
+        _player(settings, "discriminators", {"b": d_b, "a": d_a}, settings.optimizer.discriminator_lr or lr, runtime),
         CycleGanWeights(
             loss.adversarial, loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity, loss.gradient_penalty
         ),
@@ -338,12 +344,14 @@ def _discriminator(settings: Settings, channels: int) -> nn.Module:
     return build_discriminator(model.discriminator, **options)
 
 
-def _player(settings: Settings, name: str, nets: dict[str, nn.Module], lr: float) -> Player:
+def _player(settings: Settings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
     optimizer = settings.optimizer
     parameters = [parameter for net in nets.values() for parameter in net.parameters()]
     if optimizer.name == "sgd":
         return Player(name, nets, torch.optim.SGD(parameters, lr=lr, momentum=optimizer.betas[0]))
-    return Player(name, nets, torch.optim.Adam(parameters, lr=lr, betas=optimizer.betas))
+    # Fused is the same arithmetic in one pass, three times as fast on a CPU; it cannot clip scaled fp16 gradients.
+    fused = runtime.device.type in ("cpu", "cuda") and not (optimizer.clip_norm and runtime.precision == "fp16")
+    return Player(name, nets, torch.optim.Adam(parameters, lr=lr, betas=optimizer.betas, fused=fused))
 
 
 # -- measurements ---------------------------------------------------------------------------------------------------

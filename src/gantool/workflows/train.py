@@ -19,7 +19,7 @@ from gantool.engine.loop import Event as LoopEvent
 from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
-from gantool.errors import ModelError, SettingsError
+from gantool.errors import ModelError
 from gantool.nets.model_file import load_net, read_card, save_model
 from gantool.report.grids import write_grid
 from gantool.settings import to_yaml
@@ -332,13 +332,8 @@ def _record(run: Run, event: Event, tensorboard: bool) -> None:
 
 
 def _write_tensorboard(run: Run, event: EpochDone) -> None:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise SettingsError(
-            "runtime.tensorboard: the tensorboard package is missing.",
-            'Install it: pip install "gantool[tensorboard]".',
-        ) from None
+    from torch.utils.tensorboard import SummaryWriter
+
     with SummaryWriter(str(run.path / "tensorboard")) as writer:
         for name, value in {**event.losses, **event.metrics, "lr": event.lr}.items():
             writer.add_scalar(name, value, event.epoch)

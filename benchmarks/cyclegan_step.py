@@ -1,0 +1,133 @@
+"""One CycleGAN training step at the reference's settings against a plain fp32 loop.
+
+    python benchmarks/cyclegan_step.py [--size 128] [--batch 1] [--steps 6] [--device cpu] [--compile]
+
+The plain loop makes the reference implementation's calls one by one: six generator passes, then the discriminators,
+all in fp32. Ours is what `gantool train` runs: automatic precision, translated and identity image in one call. Both
+are timed in alternation in this process; the ratio is what counts, the seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gantool.cards import Card, Domain
+from gantool.data.augment import to_tensor
+from gantool.data.sample import draw_scene
+from gantool.engine.runtime import Runtime
+from gantool.nets.layers import initialize
+from gantool.nets.registry import build_discriminator, build_generator
+from gantool.tasks.base import Player
+from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
+from gantool.tasks.image_pool import ImagePool
+
+
+def build(device: torch.device, *, fused: bool = False) -> tuple[Player, Player]:
+    torch.manual_seed(0)
+    generators = {name: build_generator("resnet_9blocks").to(device) for name in ("to_b", "to_a")}
+    discriminators = {name: build_discriminator("basic").to(device) for name in ("b", "a")}
+    players = []
+    for name, nets in (("generators", generators), ("discriminators", discriminators)):
+        for net in nets.values():
+            initialize(net)
+        parameters = [parameter for net in nets.values() for parameter in net.parameters()]
+        players.append(Player(name, nets, torch.optim.Adam(parameters, lr=2e-4, betas=(0.5, 0.999), fused=fused)))
+    return players[0], players[1]
+
+
+def plain_step(device: torch.device) -> Callable[[Tensor, Tensor], None]:
+    generators, discriminators = build(device)
+    g, f = generators.nets["to_b"], generators.nets["to_a"]
+    d_b, d_a = discriminators.nets["b"], discriminators.nets["a"]
+    pools = ImagePool(50), ImagePool(50)
+
+    def gan(logits: Tensor, target: float) -> Tensor:
+        return F.mse_loss(logits, torch.full_like(logits, target))
+
+    def judge(critic: nn.Module, real: Tensor, fake: Tensor) -> None:
+        ((gan(critic(real), 1) + gan(critic(fake), 0)) * 0.5).backward()
+
+    def step(a: Tensor, b: Tensor) -> None:
+        fake_b = g(a)
+        cycled_a = f(fake_b)
+        fake_a = f(b)
+        cycled_b = g(fake_a)
+        discriminators.learn(False)
+        generators.optimizer.zero_grad()
+        loss = 5 * F.l1_loss(g(b), b) + 5 * F.l1_loss(f(a), a) + gan(d_b(fake_b), 1) + gan(d_a(fake_a), 1)
+        (loss + 10 * F.l1_loss(cycled_a, a) + 10 * F.l1_loss(cycled_b, b)).backward()
+        generators.optimizer.step()
+        discriminators.learn(True)
+        discriminators.optimizer.zero_grad()
+        judge(d_b, b, pools[0].exchange(fake_b))
+        judge(d_a, a, pools[1].exchange(fake_a))
+        discriminators.optimizer.step()
+
+    return step
+
+
+def our_step(runtime: Runtime, compiled: bool) -> Callable[[Tensor, Tensor], None]:
+    generators, discriminators = build(runtime.device, fused=True)
+    if compiled:
+        for player in (generators, discriminators):
+            for net in player.nets.values():
+                net.compile()
+    card = Card(task="cyclegan", domains=(Domain(name="a"), Domain(name="b")), directions=())
+    task = CycleGan(card, generators, discriminators, CycleGanWeights(), pool_size=50)
+    runtime.prepare(task.players)
+    update = runtime.make_update()
+
+    def step(a: Tensor, b: Tensor) -> None:
+        with runtime.autocast():
+            task.step({"a": a, "b": b}, update)
+
+    return step
+
+
+def timed(step: Callable[[Tensor, Tensor], None], a: Tensor, b: Tensor) -> float:
+    if a.is_cuda:
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    step(a, b)
+    if a.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--compile", action="store_true")
+    options = parser.parse_args()
+    runtime = Runtime(options.device)
+    scenes = [draw_scene(n, size=options.size) for n in range(options.batch)]
+    a = torch.stack([to_tensor(scene.summer) for scene in scenes]).to(runtime.device)
+    b = torch.stack([to_tensor(scene.winter) for scene in scenes]).to(runtime.device)
+    plain, ours = plain_step(runtime.device), our_step(runtime, options.compile)
+    for step in (plain, ours):
+        step(a, b)
+        step(a, b)
+    times: dict[str, list[float]] = {"plain": [], "ours": []}
+    for _ in range(options.steps):
+        times["plain"].append(timed(plain, a, b))
+        times["ours"].append(timed(ours, a, b))
+    plain_s, ours_s = (statistics.median(values) for values in times.values())
+    where = f"{runtime.device}, ours in {runtime.precision}, torch {torch.__version__}"
+    print(f"{options.size} px, batch {options.batch}, {where}")
+    print(f"plain fp32 loop  {plain_s:.3f} s/step  {options.batch / plain_s:.2f} img/s")
+    print(f"gantool          {ours_s:.3f} s/step  {options.batch / ours_s:.2f} img/s")
+    print(f"ratio            {ours_s / plain_s:.3f}")
+
+
+if __name__ == "__main__":
+    main()
