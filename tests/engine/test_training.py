@@ -160,10 +160,10 @@ def test_what_a_run_leaves(workplace: Path) -> None:
 
 def test_the_best_epoch_is_delivered(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gantool.nets.model_file import read_card
-    from gantool.workflows import assemble_cyclegan
+    from gantool.workflows import judge_translation
 
     values = iter([0.5, 0.3, 0.4])
-    monkeypatch.setattr(assemble_cyclegan, "make_evaluate", lambda *_: lambda nets: {"l1_ratio": next(values)})
+    monkeypatch.setattr(judge_translation, "make_evaluate", lambda *_: lambda nets: {"l1_ratio": next(values)})
     run_ = run(workplace)
     assert read_card(run_.model).origin.epochs == 2
 

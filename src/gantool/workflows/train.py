@@ -2,93 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 import gantool
-from gantool.engine.loop import EpochDone, Sampled, Saved, StepDone, Stopped, Trainer
-from gantool.engine.loop import Event as LoopEvent
+from gantool.engine.loop import EpochDone, StepDone, Stopped, Trainer
 from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.errors import ModelError
 from gantool.nets.model_file import load_net, read_card, save_model
-from gantool.report.grids import write_grid
 from gantool.settings import to_yaml
-from gantool.workflows import assemble_cyclegan as assemble
+from gantool.workflows import judge_translation as judge
+from gantool.workflows.build_cyclegan import build_task, check_settings, with_origin
 from gantool.workflows.plan_training import TrainingPlan, plan_training
+from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
+from gantool.workflows.training_records import record, run_log
+from gantool.workflows.unpaired_data import UnpairedData, build_batches, build_data, preview_batch
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainResult", "train", "training_events"]
 
-_log = logging.getLogger("gantool")
 _RUN_VARIABLE = "GANTOOL_RUN_DIR"  # tells the other processes of a run which directory it has
 _STEPS_BEFORE_ESTIMATE = 5
-
-
-@dataclass(frozen=True)
-class Started:
-    """A run begins or goes on. ``main`` is False in all processes but one."""
-
-    run: Path
-    data: str
-    device: str
-    precision: str
-    world_size: int
-    epochs: int
-    first_epoch: int
-    steps_per_epoch: int
-    batch_size: int
-    parameters: Mapping[str, int]
-    main: bool
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something the user should know."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training left behind.
-
-    Attributes:
-        run: the run's directory.
-        model: the model file, which `translate` takes; None if nothing was delivered yet.
-        epochs: epochs done.
-        stopped: whether it ended early because it was asked to.
-        metrics: on data that nothing in the run has seen, where there is a truth.
-        baselines: the same numbers for guesses without a network.
-        losses: means of the last epoch.
-    """
-
-    run: Path
-    model: Path | None
-    epochs: int
-    stopped: bool
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    losses: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The last event."""
-
-    result: TrainResult
-    signal: int | None = None
-
-
-Event = LoopEvent | Started | Notice | Finished
 
 
 def train(
@@ -167,15 +109,15 @@ def training_events(plan: TrainingPlan, *, dry_run: bool = False) -> Iterator[Ev
         dry_run: take one step in a run directory that is removed again.
     """
     settings = plan.settings
-    assemble.check_networks(settings)
+    check_settings(settings)
     with ExitStack() as stack:
         runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
-        data = assemble.build_data(settings)
+        data = build_data(settings)
         run = _make_run(plan, dry_run, stack)
         stack.callback(runtime.close)
         runtime.launch()
         run = Run(runtime.broadcast(run.path if run is not None else Path()))
-        stack.enter_context(_run_log(run, runtime))
+        stack.enter_context(run_log(run, runtime))
         request = stack.enter_context(StopRequest())
         yield from _train_in(run, plan, data, runtime, request, dry_run)
 
@@ -199,21 +141,21 @@ def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None
 def _train_in(
     run: Run,
     plan: TrainingPlan,
-    data: assemble.UnpairedData,
+    data: UnpairedData,
     runtime: Runtime,
     request: StopRequest,
     dry_run: bool,
 ) -> Iterator[Event]:
     settings = plan.settings
-    task = assemble.build_task(settings, data.names, runtime)
+    task = build_task(settings, data.names, runtime)
     if plan.init_from is not None:
         _load_first_weights(plan.init_from, plan.runs, task.nets())
-    batches = assemble.build_batches(settings, data, runtime)
+    batches = build_batches(settings, data, runtime)
     card = task.card()
     facts = run.facts()
 
     def deliver(nets: Mapping[str, nn.Module], epochs: int) -> None:
-        described = assemble.with_origin(
+        described = with_origin(
             card,
             run=run.name,
             data=str(facts.get("data", "")),
@@ -230,8 +172,8 @@ def _train_in(
         settings,
         runtime,
         run,
-        evaluate=assemble.make_evaluate(settings, data, runtime),
-        preview=assemble.preview_batch(settings, data),
+        evaluate=judge.make_evaluate(settings, data, runtime),
+        preview=preview_batch(settings, data),
         deliver=deliver,
         stop=lambda: request.asked or dry_run,
     )
@@ -260,7 +202,7 @@ def _train_in(
     stopped = False
     for event in _with_estimate(trainer, plan, data, runtime):
         if runtime.is_main:
-            _record(run, event, settings.runtime.tensorboard)
+            record(run, event, settings.runtime.tensorboard)
         if isinstance(event, EpochDone):
             last = event
         stopped = stopped or isinstance(event, Stopped)
@@ -273,22 +215,20 @@ def _train_in(
         losses=last.losses if last is not None else {},
     )
     if runtime.is_main and data.truth is not None and result.model is not None and not stopped:
-        result = replace(result, metrics=_final_ratios(run, data, runtime), baselines=assemble.baseline_ratios(data))
+        result = replace(result, metrics=_final_ratios(run, data, runtime), baselines=judge.baseline_ratios(data))
         run.write_facts({**run.facts(), "metrics": result.metrics, "baselines": result.baselines})
     yield Finished(result, None if dry_run else request.signal)
 
 
-def _final_ratios(run: Run, data: assemble.UnpairedData, runtime: Runtime) -> dict[str, float]:
+def _final_ratios(run: Run, data: UnpairedData, runtime: Runtime) -> dict[str, float]:
     """Measure the delivered file, read back, on scenes that nothing in the run has seen."""
     assert data.truth is not None
     card = read_card(run.model)
     nets = {f"to_{name}": load_net(run.model, card, name).to(runtime.device) for name in data.names}
-    return assemble.ratios_to_truth(nets, data.names, data.truth, runtime.device)
+    return judge.ratios_to_truth(nets, data.names, data.truth, runtime.device)
 
 
-def _with_estimate(
-    trainer: Trainer, plan: TrainingPlan, data: assemble.UnpairedData, runtime: Runtime
-) -> Iterator[Event]:
+def _with_estimate(trainer: Trainer, plan: TrainingPlan, data: UnpairedData, runtime: Runtime) -> Iterator[Event]:
     """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
     seconds: list[float] = []
     wanted = runtime.device.type == "cpu" and runtime.is_main and data.truth is None
@@ -304,39 +244,6 @@ def _with_estimate(
                 if plan.kind == "cyclegan" and hours > 1:
                     text += " The light generators take a fraction of that: gantool train cyclegan-light."
                 yield Notice(text)
-
-
-def _record(run: Run, event: Event, tensorboard: bool) -> None:
-    """Write down what an event says."""
-    if isinstance(event, EpochDone):
-        line = {
-            "event": "epoch",
-            "epoch": event.epoch,
-            "step": event.step,
-            "lr": event.lr,
-            "losses": dict(event.losses),
-            "metrics": dict(event.metrics),
-            "seconds": round(event.seconds, 3),
-            "images_per_second": round(event.images_per_second, 3),
-            "wait_share": round(event.wait_share, 4),
-            "best": event.best,
-        }
-        run.append_metrics(line)
-        _log.info("epoch %d: %s", event.epoch, line)
-        if tensorboard:
-            _write_tensorboard(run, event)
-    elif isinstance(event, Sampled) and event.pictures:
-        write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
-    elif isinstance(event, Saved):
-        _log.info("saved %s at step %d", event.path, event.step)
-
-
-def _write_tensorboard(run: Run, event: EpochDone) -> None:
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(run.path / "tensorboard")) as writer:
-        for name, value in {**event.losses, **event.metrics, "lr": event.lr}.items():
-            writer.add_scalar(name, value, event.epoch)
 
 
 def _load_first_weights(source: str, runs: Path, nets: Mapping[str, nn.Module]) -> None:
@@ -365,26 +272,3 @@ def _model_file(source: str, runs: Path) -> Path:
 def _data_label(plan: TrainingPlan) -> str:
     data = plan.settings.data
     return " and ".join(data.domains.values()) if data.domains else data.path
-
-
-@contextmanager
-def _run_log(run: Run, runtime: Runtime) -> Iterator[None]:
-    """Let the run's ``log.txt`` have what the library logs meanwhile."""
-    if not runtime.is_main:
-        yield
-        return
-    handler = logging.FileHandler(run.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level = _log.level
-    _log.addHandler(handler)
-    _log.setLevel(logging.INFO)
-    try:
-        _log.info("gantool %s on %s in %s", gantool.__version__, runtime.device, runtime.precision)
-        yield
-    except Exception:
-        _log.exception("training failed")
-        raise
-    finally:
-        _log.removeHandler(handler)
-        _log.setLevel(level)
-        handler.close()

@@ -1,0 +1,154 @@
+"""From settings to a CycleGAN: networks that fit the settings, optimizers, and the card."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
+
+from gantool.cards import Architecture, Card, Direction, Domain, Origin
+from gantool.engine.runtime import Runtime
+from gantool.errors import SettingsError, closest
+from gantool.nets.layers import initialize
+from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator, build_generator
+from gantool.settings import Settings
+from gantool.tasks.base import Player
+from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
+
+__all__ = ["build_task", "check_settings", "with_origin"]
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what no network could be built for.
+
+    Raises:
+        SettingsError: names the key.
+    """
+    model, data = settings.model, settings.data
+    generator = _spec(GENERATORS, "model.generator", model.generator)
+    _spec(DISCRIMINATORS, "model.discriminator", model.discriminator)
+    for key, default in (("padding", "reflect"), ("activation", "relu")):
+        if key not in generator.options and getattr(model, key) != default:
+            raise SettingsError(f"model.{key}: {model.generator} has no such option, leave it at {default}.")
+    multiple = generator.multiple_of
+    if data.size % multiple:
+        low = data.size // multiple * multiple
+        near = [size for size in (low, low + multiple) if size >= 16]
+        raise SettingsError(
+            f"data.size: must be a multiple of {multiple} for {model.generator}, got {data.size}.",
+            f"Use {' or '.join(str(size) for size in near)}.",
+        )
+    layers = _discriminator_layers(settings)
+    if layers is not None and data.size < 4 * 2**layers:
+        raise SettingsError(
+            f"data.size: must be at least {4 * 2**layers} for a discriminator of {layers} layers, got {data.size}.",
+            "Choose a larger --size, or model.discriminator=n_layers with fewer model.discriminator_layers.",
+        )
+    if data.load_size is not None and data.load_size < data.size:
+        raise SettingsError(f"data.load_size: must be at least data.size ({data.size}), got {data.load_size}.")
+    if settings.augment.preprocess in ("none", "scale_width") and settings.train.batch_size > 1:
+        raise SettingsError(
+            f"augment.preprocess: {settings.augment.preprocess} leaves images of different sizes, "
+            "which needs train.batch_size 1."
+        )
+    if settings.runtime.tensorboard and find_spec("tensorboard") is None:
+        raise SettingsError(
+            "runtime.tensorboard: the tensorboard package is missing.",
+            'Install it: pip install "gantool[tensorboard]".',
+        )
+    if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
+        raise SettingsError(
+            "runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out."
+        )
+
+
+def _discriminator_layers(settings: Settings) -> int | None:
+    return {"basic": 3, "n_layers": settings.model.discriminator_layers}.get(settings.model.discriminator)
+
+
+def _spec(table: Mapping[str, NetworkSpec], key: str, name: str) -> NetworkSpec:
+    if name not in table:
+        raise SettingsError(f'{key}: there is no "{name}".', closest(name, table))
+    return table[name]
+
+
+def build_task(settings: Settings, names: tuple[str, str], runtime: Runtime) -> CycleGan:
+    """Build networks and optimizers on the runtime's device; the first weights follow ``train.seed``."""
+    model, runtime_settings = settings.model, settings.runtime
+    a, b = names
+    torch.manual_seed(settings.train.seed)
+    channels = dict(zip(names, settings.data.channels, strict=True))
+    directions = (_direction(settings, a, b, channels), _direction(settings, b, a, channels))
+    to_b, to_a = (build_generator(d.architecture.name, **d.architecture.options) for d in directions)
+    d_a, d_b = (_discriminator(settings, channels[name]) for name in names)
+    nets = [to_b, to_a, d_a, d_b]
+    for net in nets:
+        initialize(net, model.init, model.init_gain)
+    runtime.place(nets, channels_last=runtime_settings.channels_last)
+    if runtime_settings.compile:
+        for net in nets:
+            net.compile()
+    torch.manual_seed(settings.train.seed + 1 + runtime.rank)
+    loss, lr = settings.loss, settings.optimizer.lr
+    card = Card(
+        task="cyclegan",
+        domains=tuple(Domain(name=name, channels=channels[name]) for name in names),
+        directions=directions,
+        multiple_of=GENERATORS[model.generator].multiple_of,
+        size=settings.data.size,
+        norm=model.norm,
+    )
+    return CycleGan(
+        card,
+        _player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
+        _player(settings, "discriminators", {"b": d_b, "a": d_a}, settings.optimizer.discriminator_lr or lr, runtime),
+        CycleGanWeights(
+            loss.adversarial, loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity, loss.gradient_penalty
+        ),
+        pool_size=settings.train.pool_size,
+        batch_calls=runtime_settings.batch_calls and model.norm != "batch",
+        seed=settings.train.seed + 2 * runtime.rank,
+    )
+
+
+def _direction(settings: Settings, source: str, target: str, channels: Mapping[str, int]) -> Direction:
+    model = settings.model
+    spec = GENERATORS[model.generator]
+    options: dict[str, Any] = {
+        "in_channels": channels[source],
+        "out_channels": channels[target],
+        "width": model.width,
+    }
+    for key in ("norm", "padding", "activation", "dropout"):
+        if key in spec.options:
+            options[key] = getattr(model, key)
+    architecture = Architecture(name=model.generator, options=options)
+    return Direction(source=source, target=target, net=f"to_{target}", architecture=architecture)
+
+
+def _discriminator(settings: Settings, channels: int) -> nn.Module:
+    model = settings.model
+    options: dict[str, Any] = {"in_channels": channels, "width": model.discriminator_width, "norm": model.norm}
+    if model.discriminator == "n_layers":
+        options["layers"] = model.discriminator_layers
+    return build_discriminator(model.discriminator, **options)
+
+
+def _player(settings: Settings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
+    optimizer = settings.optimizer
+    parameters = [parameter for net in nets.values() for parameter in net.parameters()]
+    if optimizer.name == "sgd":
+        return Player(name, nets, torch.optim.SGD(parameters, lr=lr, momentum=optimizer.betas[0]))
+    # Fused is the same arithmetic in one pass, three times as fast on a CPU; it cannot clip scaled fp16 gradients.
+    fused = runtime.device.type in ("cpu", "cuda") and not (optimizer.clip_norm and runtime.precision == "fp16")
+    return Player(name, nets, torch.optim.Adam(parameters, lr=lr, betas=optimizer.betas, fused=fused))
+
+
+def with_origin(card: Card, *, run: str, data: str, created: str, version: str, epochs: int, ema: bool) -> Card:
+    """Return the card with where its weights come from."""
+    origin = Origin(run=run, data=data, created=created, gantool=version, epochs=epochs, ema=ema)
+    return card.model_copy(update={"origin": origin})

@@ -1,0 +1,74 @@
+"""The files that a training leaves beside its weights: metrics, sample pictures, a log, TensorBoard on request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gantool
+from gantool.engine.loop import EpochDone, Sampled, Saved
+from gantool.engine.runs import Run
+from gantool.engine.runtime import Runtime
+from gantool.report.grids import write_grid
+from gantool.workflows.training_events import Event
+
+__all__ = ["record", "run_log"]
+
+_log = logging.getLogger("gantool")
+
+
+def record(run: Run, event: Event, tensorboard: bool) -> None:
+    """Write down what an event says."""
+    if isinstance(event, EpochDone):
+        line = {
+            "event": "epoch",
+            "epoch": event.epoch,
+            "step": event.step,
+            "lr": event.lr,
+            "losses": dict(event.losses),
+            "metrics": dict(event.metrics),
+            "seconds": round(event.seconds, 3),
+            "images_per_second": round(event.images_per_second, 3),
+            "wait_share": round(event.wait_share, 4),
+            "best": event.best,
+        }
+        run.append_metrics(line)
+        _log.info("epoch %d: %s", event.epoch, line)
+        if tensorboard:
+            _write_tensorboard(run, event)
+    elif isinstance(event, Sampled) and event.pictures:
+        write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
+    elif isinstance(event, Saved):
+        _log.info("saved %s at step %d", event.path, event.step)
+
+
+def _write_tensorboard(run: Run, event: EpochDone) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(run.path / "tensorboard")) as writer:
+        for name, value in {**event.losses, **event.metrics, "lr": event.lr}.items():
+            writer.add_scalar(name, value, event.epoch)
+
+
+@contextmanager
+def run_log(run: Run, runtime: Runtime) -> Iterator[None]:
+    """Let the run's ``log.txt`` have what the library logs meanwhile."""
+    if not runtime.is_main:
+        yield
+        return
+    handler = logging.FileHandler(run.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = _log.level
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        _log.info("gantool %s on %s in %s", gantool.__version__, runtime.device, runtime.precision)
+        yield
+    except Exception:
+        _log.exception("training failed")
+        raise
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(level)
+        handler.close()

@@ -1,0 +1,209 @@
+"""The images of an unpaired training: found, checked, opened, and served in batches."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gantool.data.augment import Preparation, to_tensor
+from gantool.data.datasets import ArrayImages, FileImages, Images, PositionBatches, UnpairedDataset
+from gantool.data.images import open_image, problems
+from gantool.data.layouts import UnpairedFiles, find_unpaired, resolve_data_path
+from gantool.data.sample import SEASONS, Scene, draw_scene
+from gantool.engine.runtime import Runtime
+from gantool.errors import DataError, SettingsError
+from gantool.nets.registry import GENERATORS
+from gantool.settings import Settings
+from gantool.tasks.base import Batch
+
+Pixels = NDArray[np.uint8]
+
+__all__ = ["EpochBatches", "PairedTruth", "UnpairedData", "build_batches", "build_data", "preview_batch"]
+
+# Scene numbers of the three splits of the built-in sample; training sides never share a scene either.
+_VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
+_SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True)
+class PairedTruth:
+    """Test images of both domains that show the same things; only drawn scenes have that."""
+
+    a: Sequence[Pixels]
+    b: Sequence[Pixels]
+
+
+@dataclass(frozen=True)
+class UnpairedData:
+    """The images of a run.
+
+    Attributes:
+        names: of both domains.
+        about: what was recognized, for the user.
+        train, test: images per domain.
+        validation: paired truth that decides which epoch is best.
+        truth: paired truth for the final number, seen by nothing else.
+        held_out: files taken from training as a test split.
+    """
+
+    names: tuple[str, str]
+    about: str
+    train: tuple[Images, Images]
+    test: tuple[Images, Images]
+    preparation: Preparation
+    validation: PairedTruth | None = None
+    truth: PairedTruth | None = None
+    held_out: tuple[Path, ...] = ()
+
+
+def build_data(settings: Settings) -> UnpairedData:
+    """Find, check and open the images.
+
+    Raises:
+        DataError: names the folder or every file that cannot be used.
+    """
+    data = settings.data
+    load_size = data.load_size or (
+        round(data.size * 286 / 256)
+        if "resize" in settings.augment.preprocess or "scale" in settings.augment.preprocess
+        else data.size
+    )
+    preparation = Preparation(
+        settings.augment.preprocess,
+        load_size,
+        data.size,
+        settings.augment.flip,
+        GENERATORS[settings.model.generator].multiple_of,
+    )
+    if data.path == "sample" and not data.domains:
+        return _sample_data(settings, preparation)
+    root = None if data.domains else resolve_data_path(data.path)
+    files = find_unpaired(root, domains=data.domains, holdout=data.holdout)
+    return _file_data(settings, files, preparation)
+
+
+def _sample_data(settings: Settings, preparation: Preparation) -> UnpairedData:
+    data, seed = settings.data, settings.train.seed
+    side = preparation.load_size
+
+    def scenes(first: int, count: int) -> list[Scene]:
+        return [draw_scene(first + n, size=side, seed=seed) for n in range(count)]
+
+    def truth(first: int) -> PairedTruth:
+        drawn = [draw_scene(first + n, size=data.size, seed=seed) for n in range(data.test_scenes)]
+        return PairedTruth([scene.summer for scene in drawn], [scene.winter for scene in drawn])
+
+    gray_a, gray_b = data.channels
+    if (gray_a, gray_b) != (3, 3):
+        raise SettingsError("data.channels: the built-in sample has 3 channels in both domains.")
+    # With align the scenes of both sides are the same ones, otherwise no scene is on both sides.
+    other = 0 if data.align else data.scenes
+    validation = truth(_VALIDATION_SCENES)
+    return UnpairedData(
+        names=SEASONS,
+        about=f"built-in sample, {data.scenes} drawn scenes per season",
+        train=(
+            ArrayImages([scene.summer for scene in scenes(0, data.scenes)]),
+            ArrayImages([scene.winter for scene in scenes(other, data.scenes)]),
+        ),
+        test=(ArrayImages(validation.a), ArrayImages(validation.b)),
+        preparation=preparation,
+        validation=validation,
+        truth=truth(_TEST_SCENES),
+    )
+
+
+def _file_data(settings: Settings, files: UnpairedFiles, preparation: Preparation) -> UnpairedData:
+    data = settings.data
+    train = [list(domain.train[: data.max_images]) for domain in (files.a, files.b)]
+    test = [list(domain.test) for domain in (files.a, files.b)]
+    if data.align and len(train[0]) != len(train[1]):
+        raise DataError(
+            f"data.align: needs as many images of {files.a.name} as of {files.b.name}, "
+            f"got {len(train[0])} and {len(train[1])}."
+        )
+    found = list(itertools.islice(problems([*train[0], *train[1], *test[0], *test[1]], _SMALLEST_SIDE), 200))
+    if found:
+        listed = "\n  ".join(found[:20])
+        more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
+        raise DataError(f"{len(found)} images cannot be used:\n  {listed}{more}\n", "Repair or remove them.")
+    if data.align:
+        _require_same_sizes(train)
+    channels = data.channels
+    return UnpairedData(
+        names=(files.a.name, files.b.name),
+        about=(
+            f"{files.layout}: {len(train[0])} {files.a.name} and {len(train[1])} {files.b.name}, "
+            f"{len(test[0])} and {len(test[1])} {'held out' if files.held_out else 'for testing'}"
+        ),
+        train=(FileImages(train[0], channels[0]), FileImages(train[1], channels[1])),
+        test=(FileImages(test[0], channels[0]), FileImages(test[1], channels[1])),
+        preparation=preparation,
+        held_out=(*files.a.test, *files.b.test) if files.held_out else (),
+    )
+
+
+def _require_same_sizes(train: list[list[Path]]) -> None:
+    for a, b in zip(*train, strict=True):
+        size_a, size_b = open_image(a).size, open_image(b).size
+        if size_a != size_b:
+            raise DataError(
+                f"data.align: {a} has {size_a[0]}x{size_a[1]} pixels, its partner {b} has {size_b[0]}x{size_b[1]}."
+            )
+
+
+class EpochBatches:
+    """Batches of this rank, read by worker processes where that helps."""
+
+    def __init__(self, dataset: UnpairedDataset, batch_size: int, workers: int, runtime: Runtime) -> None:
+        self._positions = PositionBatches(len(dataset), batch_size, rank=runtime.rank, world_size=runtime.world_size)
+        self._loader = DataLoader(
+            dataset,
+            batch_sampler=self._positions,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=runtime.device.type == "cuda",
+            # Without its own generator the loader would draw from the global one, once per iterator, and a run
+            # that goes on in the middle of an epoch would differ.
+            generator=torch.Generator(),
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._positions.steps
+
+    def epoch(self, epoch: int, first_step: int) -> Iterator[Batch]:
+        self._positions.epoch, self._positions.first_step = epoch, first_step
+        return iter(self._loader)
+
+
+def build_batches(settings: Settings, data: UnpairedData, runtime: Runtime) -> EpochBatches:
+    """Return the training batches of this rank."""
+    dataset = UnpairedDataset(*data.train, data.preparation, seed=settings.train.seed, align=settings.data.align)
+    workers = settings.runtime.workers
+    if workers is None:
+        workers = 0 if runtime.device.type == "cpu" else min(8, (os.cpu_count() or 2) // settings.runtime.devices)
+    return EpochBatches(dataset, settings.train.batch_size, workers, runtime)
+
+
+def preview_batch(settings: Settings, data: UnpairedData) -> dict[str, Tensor]:
+    """The first test images of both domains (training images where there are none), prepared without chance."""
+    batch = {}
+    for name, test, train in zip(("a", "b"), data.test, data.train, strict=True):
+        images = test if len(test) else train
+        count = min(settings.train.sample_images, len(images))
+        views = [data.preparation.testing(images[n]) for n in range(count)]
+        # Uncropped images can differ in size; a grid needs one size.
+        views = [view for view in views if view.shape == views[0].shape]
+        batch[name] = torch.stack([to_tensor(view) for view in views])
+    rows = min(len(images) for images in batch.values())
+    return {name: images[:rows] for name, images in batch.items()}
