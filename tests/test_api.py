@@ -14,7 +14,7 @@ from gantool.files import safe_name
 
 def test_verbs_stay_functions() -> None:
     for _ in range(2):
-        for verb in ("train", "translate"):
+        for verb in ("prepare", "train", "translate"):
             function = getattr(gantool, verb)
             assert callable(function)
             assert function.__name__ == verb

@@ -10,14 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gantool.workflows.prepare import prepare
     from gantool.workflows.train import train
     from gantool.workflows.translate import translate
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "train", "translate"]
+__all__ = ["__version__", "prepare", "train", "translate"]
 
-_VERBS = ("train", "translate")
+_VERBS = ("prepare", "train", "translate")
 
 
 def __getattr__(name: str) -> Any:

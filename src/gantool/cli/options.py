@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gantool.errors import UsageError
+
 __all__ = [
     "DeviceOption",
     "JsonOption",
@@ -19,6 +21,7 @@ __all__ = [
     "SkipExistingOption",
     "TileOption",
     "VerboseOption",
+    "parse_domains",
 ]
 
 DeviceOption = Annotated[
@@ -51,3 +54,16 @@ TileOption = Annotated[
         help="Large images: auto is exact with bounded memory, N uses tiles of N pixels, off always one piece.",
     ),
 ]
+
+
+def parse_domains(entries: list[str]) -> dict[str, str] | None:
+    """Read repeated ``NAME=DIR``; None for no entries."""
+    domains: dict[str, str] = {}
+    for entry in entries:
+        name, equals, folder = entry.partition("=")
+        if not (name and equals and folder):
+            raise UsageError(f"--domain {entry}: expected NAME=DIR, such as winter=photos/winter.")
+        if name in domains:
+            raise UsageError(f"--domain {entry}: the domain {name} is named twice.")
+        domains[name] = folder
+    return domains or None

@@ -16,6 +16,7 @@ from gantool.cli.options import (
     QuietOption,
     RunsOption,
     VerboseOption,
+    parse_domains,
 )
 from gantool.errors import UsageError
 
@@ -93,7 +94,7 @@ def train(
         model,
         overrides={
             "data.path": data,
-            "data.domains": _parse_domains(domain or []),
+            "data.domains": parse_domains(domain or []),
             "data.size": size,
             "train.epochs": epochs,
             "train.batch_size": batch_size,
@@ -200,18 +201,6 @@ def _last_domain(result: TrainResult) -> str:
     from gantool.engine.runs import Run
 
     return str(Run(result.run).facts()["domains"][-1])
-
-
-def _parse_domains(entries: list[str]) -> dict[str, str] | None:
-    domains: dict[str, str] = {}
-    for entry in entries:
-        name, equals, folder = entry.partition("=")
-        if not (name and equals and folder):
-            raise UsageError(f"--domain {entry}: expected NAME=DIR, such as winter=photos/winter.")
-        if name in domains:
-            raise UsageError(f"--domain {entry}: the domain {name} is named twice.")
-        domains[name] = folder
-    return domains or None
 
 
 def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: bool) -> None:

@@ -119,6 +119,8 @@ def _recognize(root: Path) -> UnpairedFiles:
         folders = _image_folders(parent)
         if len(folders) == 2:
             own = tuple(folder.name for folder in folders)
+            if own == names[::-1]:  # the order that dataset.yaml gives
+                folders, own = folders[::-1], names
             chosen = names if own == ("A", "B") else own
             parts = [
                 DomainFiles(name, _images(folder), _images(root / "test" / folder.name) if nested else ())

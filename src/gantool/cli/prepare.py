@@ -1,0 +1,155 @@
+"""``gantool prepare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.console import Screen
+from gantool.cli.options import JsonOption, QuietOption, VerboseOption, parse_domains
+from gantool.errors import UsageError
+
+if TYPE_CHECKING:
+    from gantool.workflows.prepare import Prepared
+
+__all__ = ["prepare"]
+
+_SHOWN = 20  # findings of one kind on the screen; --json and --verbose have all
+
+
+def prepare(
+    source: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE]", help="A folder of images; or give --domain twice.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="The new data set. Default data/NAME.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--as", metavar="unpaired|paired", help="What the source is, where it is not clear.")
+    ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option("--domain", metavar="NAME=DIR", help="Twice: two plain folders of images, instead of SOURCE."),
+    ] = None,
+    domains: Annotated[
+        str | None,
+        typer.Option("--domains", metavar="LEFT,RIGHT", help="Names of the halves of side-by-side pairs."),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", min=16, help="Scale the shorter side to this many pixels.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="TRAIN,VAL,TEST", help="Shares, such as 0.8,0.1,0.1. Default: as it is."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Changes which images a split draws.")] = 0,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Leave out images with the same pixels as another.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only look; exit 1 if there are problems.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that gantool wrote.")] = False,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Check a folder of pictures and make a clean data set of it.
+
+    Recognizes two domains of unpaired images and pairs side by side in one image.
+    """
+    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    if kind not in (None, "unpaired", "paired"):
+        raise UsageError(f"--as {kind}: expected unpaired or paired.")
+    if source is not None and domain:
+        raise UsageError("SOURCE and --domain name the images twice; give one of them.")
+    from gantool.workflows.prepare import prepare as work
+
+    with screen.stages() as progress:
+        result = work(
+            source,
+            output,
+            domains=parse_domains(domain or []),
+            names=_parse_names(domains),
+            kind=kind,  # type: ignore[arg-type]
+            size=size,
+            split=_parse_split(split),
+            seed=seed,
+            drop_duplicates=drop_duplicates,
+            check_only=check or dry_run,
+            overwrite=overwrite,
+            on_progress=progress,
+        )
+    _show(screen, result)
+    screen.json(_as_json(result))
+    if result.output is not None:
+        screen.result(result.output)
+        screen.note(f"Next: gantool train cyclegan-light --data {result.output}")
+    problems = any(finding.serious for finding in result.findings)
+    return 1 if (check and problems) or (result.unusable and not dry_run) else 0
+
+
+def _show(screen: Screen, result: Prepared) -> None:
+    screen.note(result.source.about)
+    kinds = dict.fromkeys(finding.kind for finding in result.findings)
+    for kind in kinds:
+        texts = [finding.text for finding in result.findings if finding.kind == kind]
+        screen.warn(f"{kind}: {len(texts)}")
+        for text in texts if screen.verbose else texts[:_SHOWN]:
+            screen.note(f"  {text}")
+        if len(texts) > _SHOWN and not screen.verbose:
+            screen.note(f"  and {len(texts) - _SHOWN} more (--verbose or --json)")
+    if result.dropped:
+        screen.note(f"{len(result.dropped)} duplicates are left out.")
+    names = list(result.source.domains)
+    rows = [(split, *(counts.get(name, 0) for name in names)) for split, counts in result.counts.items()]
+    screen.table(("images", *names), rows)
+    screen.table(
+        ("mean (deviation)", "red", "green", "blue"),
+        [
+            (name, *(f"{mean:.3f} ({deviation:.3f})" for mean, deviation in channels.values()))
+            for name, channels in result.statistics.items()
+        ],
+    )
+    screen.note("sizes: " + ", ".join(f"{size} ({count})" for size, count in result.sizes))
+
+
+def _as_json(result: Prepared) -> dict[str, object]:
+    return {
+        "output": str(result.output) if result.output is not None else None,
+        "kind": result.source.kind,
+        "recognized": result.source.about,
+        "domains": list(result.source.domains),
+        "images": {split: dict(counts) for split, counts in result.counts.items()},
+        "sizes": dict(result.sizes),
+        "statistics": {
+            name: {channel: {"mean": mean, "deviation": deviation} for channel, (mean, deviation) in channels.items()}
+            for name, channels in result.statistics.items()
+        },
+        "findings": [
+            {"kind": finding.kind, "text": finding.text, "serious": finding.serious} for finding in result.findings
+        ],
+        "unusable": [str(path) for path in result.unusable],
+        "dropped": [str(path) for path in result.dropped],
+    }
+
+
+def _parse_names(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UsageError(f"--domains {text}: expected two names, left and right, such as photo,label.")
+    return names[0], names[1]
+
+
+def _parse_split(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        train, val, test = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--split {text}: expected three shares, such as 0.8,0.1,0.1.") from None
+    if min(train, val, test) < 0 or train == 0 or abs(train + val + test - 1) > 0.01:
+        raise UsageError(f"--split {text}: the shares must be positive for training and add up to 1.")
+    return train, val, test

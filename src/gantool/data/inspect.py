@@ -1,0 +1,142 @@
+"""Look at every image of a data set once: is it whole, how large is it, what is in it, which others is it like?
+
+The facts of an image take a few hundred bytes, so a set of any size is looked at as a stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gantool.data.images import open_image
+from gantool.errors import DataError
+
+__all__ = ["NEAR_DISTANCE", "ImageFacts", "exact_duplicates", "inspect_image", "inspect_images", "near_duplicates"]
+
+NEAR_DISTANCE = 3
+"""Largest number of differing fingerprint bits of a near duplicate."""
+
+_BANDS = NEAR_DISTANCE + 1  # two fingerprints that differ in 3 bits agree in at least one of 4 bands
+_READ_AHEAD = 16
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of one image.
+
+    Attributes:
+        problem: why it cannot be used, in a sentence that names it; empty if it can.
+        content: SHA-256 of its pixels, the same for files that show exactly the same.
+        fingerprint: 64-bit difference hash, similar for similar pictures; see `near_duplicates`.
+        mean, square: per RGB channel, of values in [0, 1], and of their squares.
+    """
+
+    path: Path
+    problem: str = ""
+    width: int = 0
+    height: int = 0
+    content: str = ""
+    fingerprint: int = 0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    square: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+def inspect_image(path: Path, *, smallest_side: int = 8) -> ImageFacts:
+    """Decode an image completely and note its facts; never raises for a bad image."""
+    try:
+        image = open_image(path).convert("RGB")
+    except DataError as error:
+        return ImageFacts(path, error.message)
+    except PermissionError:
+        return ImageFacts(path, f"{path}: may not be read.")
+    width, height = image.size
+    if min(width, height) < smallest_side:
+        return ImageFacts(
+            path, f"{path}: has {width}x{height} pixels, at least {smallest_side}x{smallest_side} are needed."
+        )
+    pixels = np.asarray(image)
+    content = hashlib.sha256(f"{width}x{height}".encode())
+    content.update(np.ascontiguousarray(pixels).data)
+    # Averages over a small copy are those of the whole up to rounding, at a fraction of the time.
+    small = np.asarray(image.reduce(max(min(width, height) // 64, 1)), dtype=np.float32) / 255
+    mean, square = small.mean(axis=(0, 1)), np.square(small).mean(axis=(0, 1))
+    return ImageFacts(
+        path, "", width, height, content.hexdigest(), _fingerprint(image), _triple(mean), _triple(square)
+    )
+
+
+def inspect_images(paths: Iterable[Path], *, workers: int = 4) -> Iterator[ImageFacts]:
+    """Inspect images on a few threads, in order, reading only a few ahead."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[ImageFacts]] = deque()
+        for path in paths:
+            waiting.append(pool.submit(inspect_image, path))
+            if len(waiting) > _READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def exact_duplicates(facts: Iterable[ImageFacts]) -> list[list[ImageFacts]]:
+    """Groups of two or more images with the same pixels, in the order of their first members."""
+    groups: dict[str, list[ImageFacts]] = defaultdict(list)
+    for one in facts:
+        if not one.problem:
+            groups[one.content].append(one)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def near_duplicates(facts: Sequence[ImageFacts]) -> list[tuple[ImageFacts, ImageFacts, int]]:
+    """Pairs of different images whose fingerprints differ in at most `NEAR_DISTANCE` bits, with that number.
+
+    Only images that agree in one of four bands of the fingerprint are compared, which finds every such pair
+    without comparing all with all. Flat pictures, whose fingerprint says nothing, are left out.
+    """
+    usable = [one for one in facts if not one.problem and 4 < one.fingerprint.bit_count() < 60]
+    bits = 64 // _BANDS
+    pairs: dict[tuple[int, int], int] = {}
+    for band in range(_BANDS):
+        buckets: dict[int, list[int]] = defaultdict(list)
+        for place, one in enumerate(usable):
+            buckets[(one.fingerprint >> (band * bits)) & ((1 << bits) - 1)].append(place)
+        for members in buckets.values():
+            _compare(usable, members, pairs)
+    return [(usable[a], usable[b], distance) for (a, b), distance in sorted(pairs.items())]
+
+
+def _compare(facts: Sequence[ImageFacts], members: Sequence[int], pairs: dict[tuple[int, int], int]) -> None:
+    for n, first in enumerate(members):
+        for second in members[n + 1 :]:
+            distance = (facts[first].fingerprint ^ facts[second].fingerprint).bit_count()
+            if distance <= NEAR_DISTANCE and facts[first].content != facts[second].content:
+                pairs[(first, second)] = distance
+
+
+def _fingerprint(image: Image.Image) -> int:
+    """Difference hash: is each of 8x8 gray cells darker than its right neighbor?"""
+    cells = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    bits = (cells[:, :-1] < cells[:, 1:]).ravel()
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _triple(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[float, float, float]:
+    r, g, b = (float(value) for value in values)
+    return r, g, b
+
+
+def channel_statistics(facts: Sequence[ImageFacts]) -> Mapping[str, tuple[float, float]]:
+    """Mean and standard deviation of red, green and blue over all images, each image weighing the same."""
+    usable = [one for one in facts if not one.problem]
+    if not usable:
+        return {}
+    means = np.mean([one.mean for one in usable], axis=0)
+    squares = np.mean([one.square for one in usable], axis=0)
+    deviations = np.sqrt(np.maximum(squares - means**2, 0))
+    return {name: (float(means[n]), float(deviations[n])) for n, name in enumerate(("red", "green", "blue"))}
