@@ -175,7 +175,7 @@ def prepare(
     return result
 
 
-# -- recognizing ------------------------------------------------------------------------------------------------------
+# -- recognizing --
 
 
 def recognize(
@@ -250,7 +250,7 @@ def _side_by_side(root: Path, *, force: bool) -> list[SourceImage] | None:
     return images
 
 
-# -- findings -------------------------------------------------------------------------------------------------------
+# -- findings --
 
 
 def _findings(found: SourceSet, facts: Mapping[Path, ImageFacts]) -> Iterator[Finding]:
@@ -331,7 +331,7 @@ def _require_both_domains(found: SourceSet, images: Sequence[SourceImage]) -> No
             raise DataError(f'{found.about}: nothing is left to train on for "{domain}".')
 
 
-# -- splitting ------------------------------------------------------------------------------------------------------
+# -- splitting --
 
 
 def _split(
@@ -371,7 +371,7 @@ def _drawn(
         yield from (replace(image, split=split) for image in same[key])
 
 
-# -- writing --------------------------------------------------------------------------------------------------------
+# -- writing --
 
 
 def _target(
