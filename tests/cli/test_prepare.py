@@ -13,7 +13,7 @@ import gantool
 from gantool.data.inspect import exact_duplicates, inspect_image, inspect_images, near_duplicates
 from gantool.data.layouts import find_unpaired
 from gantool.data.sample import draw_scene
-from gantool.workflows import prepare as work
+from gantool.workflows import prepare_writing as work
 
 
 def scenes(folder: Path, first: int, count: int, size: int | tuple[int, int] = 32, suffix: str = ".png") -> Path:
@@ -178,7 +178,7 @@ def test_difficult_names_are_mapped(cli: Cli, workplace: Path) -> None:
         (["file"], "is a file"),
         (["empty"], "no images found"),
         ([], "No source named"),
-        (["day2night", "--as", "labels"], "expected unpaired or paired"),
+        (["day2night", "--as", "labels"], "expected unpaired, paired or segmentation"),
         (["day2night", "--as", "paired"], "expected images of two halves"),
         (["day2night", "--domains", "a,b"], "which these are not"),
         (["day2night", "--domains", "a"], "expected two names"),

@@ -61,6 +61,7 @@ def test_list_models_and_dry_run(cli: Cli, workplace: Path) -> None:
     result = cli("train", "cyclegan", "--dry-run", *TINY)
     assert result.code == 0
     assert "nothing was kept" in result.err
+    assert "GiB on cpu" in result.err
     assert list(workplace.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +27,7 @@ def prepare(
         str | None, typer.Option("--output", "-o", metavar="DIR", help="The new data set. Default data/NAME.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option("--as", metavar="unpaired|paired", help="What the source is, where it is not clear.")
+        str | None, typer.Option("--as", metavar="KIND", help="unpaired, paired or segmentation, if not clear.")
     ] = None,
     domain: Annotated[
         list[str] | None,
@@ -38,6 +39,18 @@ def prepare(
     ] = None,
     size: Annotated[
         int | None, typer.Option("--size", min=16, help="Scale the shorter side to this many pixels.")
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option("--tile", min=16, help="Cut labelled images into squares of this side.")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option("--stride", min=1, help="From tile to tile. Default: the side.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option("--classes", metavar="FILE", help="Class names, one per line, from index 0 on.")
+    ] = None,
+    ignore: Annotated[
+        list[int] | None, typer.Option("--ignore", metavar="VALUE", help="A mask value of no class; repeatable.")
     ] = None,
     split: Annotated[
         str | None,
@@ -56,11 +69,14 @@ def prepare(
 ) -> int:
     """Check a folder of pictures and make a clean data set of it.
 
-    Recognizes two domains of unpaired images and pairs side by side in one image.
+    Recognizes two domains of unpaired images, pairs side by side in one image, and images with labels: index masks,
+    COCO or labelme files.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
-    if kind not in (None, "unpaired", "paired"):
-        raise UsageError(f"--as {kind}: expected unpaired or paired.")
+    if kind not in (None, "unpaired", "paired", "segmentation"):
+        raise UsageError(f"--as {kind}: expected unpaired, paired or segmentation.")
+    if stride is not None and tile is None:
+        raise UsageError("--stride needs --tile.")
     if source is not None and domain:
         raise UsageError("SOURCE and --domain name the images twice; give one of them.")
     from gantool.workflows.prepare import prepare as work
@@ -73,6 +89,10 @@ def prepare(
             names=_parse_names(domains),
             kind=kind,  # type: ignore[arg-type]
             size=size,
+            tile=tile,
+            stride=stride,
+            classes=_read_classes(classes),
+            ignore=ignore or (),
             split=_parse_split(split),
             seed=seed,
             drop_duplicates=drop_duplicates,
@@ -84,7 +104,8 @@ def prepare(
     screen.json(_as_json(result))
     if result.output is not None:
         screen.result(result.output)
-        screen.note(f"Next: gantool train cyclegan-light --data {result.output}")
+        if result.source.kind != "segmentation":
+            screen.note(f"Next: gantool train cyclegan-light --data {result.output}")
     problems = any(finding.serious for finding in result.findings)
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
 
@@ -111,6 +132,8 @@ def _show(screen: Screen, result: Prepared) -> None:
             for name, channels in result.statistics.items()
         ],
     )
+    if result.classes:
+        screen.table(("class", "pixels"), [(name, f"{share:.2%}") for name, share in result.classes.items()])
     screen.note("sizes: " + ", ".join(f"{size} ({count})" for size, count in result.sizes))
 
 
@@ -120,6 +143,7 @@ def _as_json(result: Prepared) -> dict[str, object]:
         "kind": result.source.kind,
         "recognized": result.source.about,
         "domains": list(result.source.domains),
+        "classes": dict(result.classes),
         "images": {split: dict(counts) for split, counts in result.counts.items()},
         "sizes": dict(result.sizes),
         "statistics": {
@@ -132,6 +156,18 @@ def _as_json(result: Prepared) -> dict[str, object]:
         "unusable": [str(path) for path in result.unusable],
         "dropped": [str(path) for path in result.dropped],
     }
+
+
+def _read_classes(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    try:
+        names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--classes {path}: cannot be read ({error}).") from None
+    if len(set(names)) != len(names) or not 1 <= len(names) <= 255:
+        raise UsageError(f"--classes {path}: expected 1 to 255 different names, one per line, got {len(names)}.")
+    return names
 
 
 def _parse_names(text: str | None) -> tuple[str, str] | None:

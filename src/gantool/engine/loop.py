@@ -228,7 +228,7 @@ class Trainer:
             best = value < progress.best
             if best:
                 progress.best, progress.best_epoch = value, progress.epoch
-        elif self.evaluate is None:
+        elif self.evaluate is None or self.settings.metrics.every == 0:
             self.plateau.observe(sum(value for name, value in losses.items() if not name.startswith("discriminator")))
         images = steps * train.batch_size
         yield EpochDone(
@@ -294,13 +294,13 @@ class Trainer:
                         "the last checkpoint is kept.",
                         "Try a smaller --lr or --precision fp32.",
                     )
+        # Without a metric the newest weights are the ones to deliver; with one, the best so far (or any at all).
+        # First the model, then the checkpoint: if this is cut off in between, going on delivers the same again.
+        unmeasured = self.evaluate is None or self.settings.metrics.every == 0
+        if deliver and (best or unmeasured or not self.run.model.exists()):
+            self._deliver()
         state = self.state_dict()
         self.runtime.on_main(lambda: save_checkpoint(path, state))
-        # Without a metric the newest weights are the ones to deliver; with one, the best so far (or any at all).
-        if deliver and (
-            best or self.evaluate is None or self.settings.metrics.every == 0 or not self.run.model.exists()
-        ):
-            self._deliver()
         return Saved(path, self.progress.step)
 
     def _deliver(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 import gantool
@@ -146,17 +148,47 @@ def _train_in(
     request: StopRequest,
     dry_run: bool,
 ) -> Iterator[Event]:
+    trainer = _make_trainer(run, plan, data, runtime, lambda: request.asked or dry_run)
+    exact = trainer.resume() if plan.resume is not None else True
+    if runtime.is_main:
+        run.settings.write_text(to_yaml(plan.settings), "utf-8")
+        if data.held_out:
+            (run.path / "held_out.txt").write_text("".join(f"{path}\n" for path in data.held_out), "utf-8")
+        run.write_facts({**run.facts(), "domains": list(data.names)})
+    yield _started(run, plan, data, runtime, trainer)
+    if not exact:
+        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
+    losses: Mapping[str, float] = {}
+    stopped = False
+    for event in _with_estimate(trainer, plan, data, runtime):
+        if runtime.is_main:
+            record(run, event, plan.settings.runtime.tensorboard)
+        if isinstance(event, EpochDone):
+            losses = event.losses
+        stopped = stopped or isinstance(event, Stopped)
+        yield event
+    if dry_run and runtime.is_main and (peak := _peak_memory(runtime)):
+        yield Notice(f"Most memory this process had: {peak / 2**30:.1f} GiB on {runtime.device}.")
+    model = run.model if run.model.exists() else None
+    result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
+    if runtime.is_main and data.truth is not None and model is not None and not stopped:
+        result = replace(result, metrics=_final_ratios(run, data, runtime), baselines=judge.baseline_ratios(data))
+        run.write_facts({**run.facts(), "metrics": result.metrics, "baselines": result.baselines})
+    yield Finished(result, None if dry_run else request.signal)
+
+
+def _make_trainer(
+    run: Run, plan: TrainingPlan, data: UnpairedData, runtime: Runtime, stop: Callable[[], bool]
+) -> Trainer:
     settings = plan.settings
     task = build_task(settings, data.names, runtime)
     if plan.init_from is not None:
         _load_first_weights(plan.init_from, plan.runs, task.nets())
-    batches = build_batches(settings, data, runtime)
-    card = task.card()
     facts = run.facts()
 
     def deliver(nets: Mapping[str, nn.Module], epochs: int) -> None:
-        described = with_origin(
-            card,
+        card = with_origin(
+            task.card(),
             run=run.name,
             data=str(facts.get("data", "")),
             created=str(facts.get("created", "")),
@@ -164,60 +196,47 @@ def _train_in(
             epochs=epochs,
             ema=settings.train.ema > 0,
         )
-        save_model(run.model, nets, described)
+        save_model(run.model, nets, card)
 
-    trainer = Trainer(
+    return Trainer(
         task,
-        batches,
+        build_batches(settings, data, runtime),
         settings,
         runtime,
         run,
         evaluate=judge.make_evaluate(settings, data, runtime),
         preview=preview_batch(settings, data),
         deliver=deliver,
-        stop=lambda: request.asked or dry_run,
+        stop=stop,
     )
-    exact = trainer.resume() if plan.resume is not None else True
-    if runtime.is_main:
-        run.settings.write_text(to_yaml(settings), "utf-8")
-        if data.held_out:
-            (run.path / "held_out.txt").write_text("".join(f"{path}\n" for path in data.held_out), "utf-8")
-        run.write_facts({**facts, "domains": list(data.names)})
-    yield Started(
+
+
+def _started(run: Run, plan: TrainingPlan, data: UnpairedData, runtime: Runtime, trainer: Trainer) -> Started:
+    return Started(
         run.path,
         data.about,
         str(runtime.device),
         runtime.precision,
         runtime.world_size,
-        settings.train.epochs,
+        plan.settings.train.epochs,
         trainer.progress.epoch,
-        batches.steps_per_epoch,
-        settings.train.batch_size,
-        {name: sum(p.numel() for p in net.parameters()) for name, net in task.nets().items()},
+        trainer.batches.steps_per_epoch,
+        plan.settings.train.batch_size,
+        {name: sum(p.numel() for p in net.parameters()) for name, net in trainer.task.nets().items()},
         runtime.is_main,
     )
-    if not exact:
-        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
-    last: EpochDone | None = None
-    stopped = False
-    for event in _with_estimate(trainer, plan, data, runtime):
-        if runtime.is_main:
-            record(run, event, settings.runtime.tensorboard)
-        if isinstance(event, EpochDone):
-            last = event
-        stopped = stopped or isinstance(event, Stopped)
-        yield event
-    result = TrainResult(
-        run.path,
-        run.model if run.model.exists() else None,
-        trainer.progress.epoch,
-        stopped,
-        losses=last.losses if last is not None else {},
-    )
-    if runtime.is_main and data.truth is not None and result.model is not None and not stopped:
-        result = replace(result, metrics=_final_ratios(run, data, runtime), baselines=judge.baseline_ratios(data))
-        run.write_facts({**run.facts(), "metrics": result.metrics, "baselines": result.baselines})
-    yield Finished(result, None if dry_run else request.signal)
+
+
+def _peak_memory(runtime: Runtime) -> int:
+    """Bytes of device memory on a GPU, of resident memory elsewhere; 0 where the system does not tell."""
+    if runtime.device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(runtime.device))
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(largest if sys.platform == "darwin" else largest * 1024)
 
 
 def _final_ratios(run: Run, data: UnpairedData, runtime: Runtime) -> dict[str, float]:

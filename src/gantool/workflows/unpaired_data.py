@@ -189,6 +189,11 @@ class EpochBatches:
 def build_batches(settings: Settings, data: UnpairedData, runtime: Runtime) -> EpochBatches:
     """Return the training batches of this rank."""
     dataset = UnpairedDataset(*data.train, data.preparation, seed=settings.train.seed, align=settings.data.align)
+    if settings.train.batch_size % runtime.world_size:
+        raise SettingsError(
+            f"train.batch_size: must be a multiple of the number of processes ({runtime.world_size}), "
+            f"got {settings.train.batch_size}."
+        )
     workers = settings.runtime.workers
     if workers is None:
         workers = 0 if runtime.device.type == "cpu" else min(8, (os.cpu_count() or 2) // settings.runtime.devices)

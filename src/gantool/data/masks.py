@@ -1,0 +1,111 @@
+"""Label maps: images whose pixels are class indices.
+
+A canonical mask is ``(H, W)`` uint8 with indices from 0 on and `IGNORE` where nothing is said, stored as palette PNG,
+so that every viewer shows it in color and every reader gets the indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gantool.data.images import open_image
+from gantool.errors import DataError
+from gantool.files import atomic
+
+__all__ = ["IGNORE", "class_colors", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+
+IGNORE = 255
+"""Index of pixels that belong to no class and count for nothing."""
+
+Mask = NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+
+def class_colors(count: int) -> list[Color]:
+    """Distinct colors for class indices 0 to ``count`` - 1, black first.
+
+    The three lowest bits of the index become the highest bits of red, green and blue, the next three the next, and so
+    on, as in the Pascal VOC color map.
+    """
+    colors = []
+    for index in range(count):
+        channels = [0, 0, 0]
+        for place in range(8):
+            for channel in range(3):
+                channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place)
+        colors.append((channels[0], channels[1], channels[2]))
+    return colors
+
+
+def read_index_mask(path: Path) -> NDArray[np.int32]:
+    """Read ``(H, W)`` values as they are stored: palette indices, gray levels (8 or 16 bits), or 0 and 1.
+
+    Raises:
+        DataError: no image, or one in color.
+    """
+    image = open_image(path)
+    if image.mode in ("P", "L", "1", "I", "I;16", "I;16B"):
+        return np.asarray(image).astype(np.int32)
+    pixels = np.asarray(image.convert("RGB"))
+    if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
+        return pixels[..., 0].astype(np.int32)  # gray, stored as color
+    raise DataError(f"{path}: is a picture in color, expected a mask of class indices.")
+
+
+def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> Mask:
+    """Replace stored values by class indices.
+
+    Args:
+        table: class index (or `IGNORE`) by stored value.
+        where: the file, for the message.
+
+    Raises:
+        DataError: a value that the table does not have; names it.
+    """
+    present = np.unique(values)
+    unknown = [int(value) for value in present if int(value) not in table]
+    if unknown:
+        listed = ", ".join(str(value) for value in unknown[:8])
+        raise DataError(
+            f"{where}: has the label {'values' if len(unknown) > 1 else 'value'} {listed}, which no class has."
+        )
+    out = np.empty(values.shape, dtype=np.uint8)
+    for value in present:
+        out[values == value] = table[int(value)]
+    return out
+
+
+def write_mask(path: Path, mask: Mask, colors: Sequence[Color]) -> None:
+    """Write a palette PNG with these colors for the classes, white for `IGNORE`."""
+    palette = [0] * 768
+    for index, color in enumerate(colors):
+        palette[3 * index : 3 * index + 3] = color
+    palette[3 * IGNORE :] = (224, 224, 224)
+    image = Image.fromarray(mask)
+    image.putpalette(palette)
+    with atomic(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def one_hot(mask: Mask, classes: int) -> NDArray[np.uint8]:
+    """Turn ``(H, W)`` indices into ``(H, W, classes)`` zeros and ones; a pixel to ignore is zero everywhere.
+
+    Raises:
+        ValueError: an index that is neither a class nor `IGNORE`.
+    """
+    wrong = mask[(mask >= classes) & (mask != IGNORE)]
+    if wrong.size:
+        raise ValueError(f"the mask has the index {int(wrong[0])}, expected 0 to {classes - 1} or {IGNORE}")
+    return np.asarray(mask[..., None] == np.arange(classes, dtype=np.uint8), dtype=np.uint8)
+
+
+def from_one_hot(planes: NDArray[np.uint8]) -> Mask:
+    """The exact reverse of `one_hot`: ``(H, W, classes)`` into ``(H, W)``; the largest plane wins."""
+    indices: Mask = planes.argmax(axis=-1).astype(np.uint8)
+    indices[~planes.any(axis=-1)] = IGNORE
+    return indices

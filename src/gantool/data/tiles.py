@@ -1,0 +1,51 @@
+"""Cut large images and their labels into tiles without losing a pixel, and put them together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = TypeVar("Array", bound=NDArray[np.generic])
+
+__all__ = ["cut_tiles", "stitch_tiles", "tile_corners"]
+
+
+def tile_corners(height: int, width: int, tile: int, stride: int | None = None) -> list[tuple[int, int]]:
+    """Return ``(top, left)`` of every tile; the last ones of a row or column are moved back to end at the border.
+
+    An image smaller than a tile is one tile of its own size.
+
+    >>> tile_corners(5, 8, 4)
+    [(0, 0), (0, 4), (1, 0), (1, 4)]
+    """
+    step = stride or tile
+    return [(top, left) for top in _starts(height, tile, step) for left in _starts(width, tile, step)]
+
+
+def cut_tiles(array: Array, tile: int, stride: int | None = None) -> Iterator[tuple[int, int, Array]]:
+    """Yield ``(top, left, part)`` of ``(H, W, ...)``; the parts are views."""
+    for top, left in tile_corners(array.shape[0], array.shape[1], tile, stride):
+        yield top, left, array[top : top + tile, left : left + tile]  # type: ignore[misc]
+
+
+def stitch_tiles(tiles: Iterable[tuple[int, int, Array]], height: int, width: int) -> Array:
+    """The reverse of `cut_tiles`: put the parts at their places; where they overlap the later one wins."""
+    whole: Array | None = None
+    for top, left, part in tiles:
+        if whole is None:
+            whole = np.zeros((height, width, *part.shape[2:]), dtype=part.dtype)  # type: ignore[assignment]
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part  # type: ignore[index]
+    assert whole is not None
+    return whole
+
+
+def _starts(length: int, tile: int, step: int) -> list[int]:
+    if length <= tile:
+        return [0]
+    starts = list(range(0, length - tile + 1, step))
+    if starts[-1] != length - tile:
+        starts.append(length - tile)
+    return starts

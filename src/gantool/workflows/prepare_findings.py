@@ -1,0 +1,118 @@
+"""What the owner of a data set should know about it, and which of its images are one image too many."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gantool.data.inspect import ImageFacts, exact_duplicates, near_duplicates
+from gantool.data.masks import IGNORE
+from gantool.errors import DataError
+from gantool.workflows.prepare_sources import SourceImage, SourceSet
+
+__all__ = ["Finding", "findings_of", "judge_labels", "without_duplicates"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the data that its owner should know; ``serious`` ones make a check fail."""
+
+    kind: str
+    text: str
+    serious: bool = True
+
+
+def findings_of(found: SourceSet, facts: Mapping[Path, ImageFacts], shares: Mapping[str, float]) -> Iterator[Finding]:
+    """Everything that was noticed; ``shares`` are those of the classes."""
+    place = {image.path: image for image in found.images}
+    for one in facts.values():
+        if one.problem:
+            yield Finding("unusable", one.problem)
+        elif found.kind == "paired" and one.width % 2:
+            yield Finding("odd width", f"{one.path}: is {one.width} pixels wide, its halves differ.")
+    for group in exact_duplicates(facts.values()):
+        where = {(place[one.path].split, place[one.path].domain) for one in group}
+        paths = " = ".join(str(one.path) for one in group)
+        yield Finding(_kind_of_duplicate(where), paths)
+    for first, second, distance in near_duplicates(list(facts.values())):
+        text = f"{first.path} ~ {second.path} ({distance} of 64 fingerprint bits differ)"
+        yield Finding("near duplicates", text, serious=False)
+    yield from _rare_classes(shares)
+
+
+def _rare_classes(shares: Mapping[str, float]) -> Iterator[Finding]:
+    for name, share in shares.items():
+        if share == 0:
+            yield Finding("a class without pixels", name, serious=False)
+        elif share < 0.0005:
+            yield Finding("an almost empty class", f"{name} ({share:.4%} of the pixels)", serious=False)
+
+
+def judge_labels(
+    found: SourceSet, facts: Mapping[Path, ImageFacts], on_progress: Callable[[str, int, int], None]
+) -> tuple[dict[str, float], dict[Path, ImageFacts]]:
+    """Make every label map once: return the share of each class, and facts of images whose labels cannot be used."""
+    if found.labels is None:
+        return {}, {}
+    counts = np.zeros(256, dtype=np.int64)
+    bad: dict[Path, ImageFacts] = {}
+    for done, one in enumerate(found.labels.images, 1):
+        known = facts[one.image]
+        on_progress("reading labels", done, len(found.labels.images))
+        if known.problem:
+            continue
+        try:
+            mask = one.mask()
+        except DataError as error:
+            bad[one.image] = replace(known, problem=error.message)
+            continue
+        if mask.shape != (known.height, known.width):
+            sizes = f"{known.width}x{known.height} pixels, its mask {mask.shape[1]}x{mask.shape[0]}"
+            bad[one.image] = replace(known, problem=f"{one.image}: has {sizes}.")
+            continue
+        if (mask == IGNORE).all():
+            bad[one.image] = replace(known, problem=f"{one.image}: every pixel of its mask is to be ignored.")
+            continue
+        counts += np.bincount(mask.ravel(), minlength=256)
+    classes = found.labels.classes
+    total = max(int(counts[: len(classes)].sum()), 1)
+    return {name: float(counts[index]) / total for index, name in enumerate(classes)}, bad
+
+
+def _kind_of_duplicate(where: set[tuple[str, str]]) -> str:
+    if len({domain for _, domain in where}) > 1:
+        return "the same image in both domains"
+    if len({split for split, _ in where}) > 1:
+        return "the same image in training and test"
+    return "the same image twice"
+
+
+def without_duplicates(
+    images: Sequence[SourceImage], facts: Mapping[Path, ImageFacts]
+) -> tuple[list[SourceImage], tuple[Path, ...]]:
+    """Leave out images with the same pixels as another.
+
+    An image in both domains belongs to neither and leaves the training; of one in training and test the copy in
+    training goes; of several in one place the first stays. Test images of one domain that are training images of
+    the other stay in the test.
+    """
+    groups: dict[str, list[SourceImage]] = defaultdict(list)
+    for image in images:
+        groups[facts[image.path].content].append(image)
+    dropped: list[Path] = []
+    for group in groups.values():
+        tested = {image.domain for image in group if image.split != "train"}
+        ambiguous = len({image.domain for image in group}) > 1
+        seen: set[tuple[bool, str]] = set()
+        for image in group:
+            training = image.split == "train"
+            again = (training, image.domain) in seen
+            if again or (training and (ambiguous or image.domain in tested)):
+                dropped.append(image.path)
+            seen.add((training, image.domain))
+    gone = set(dropped)
+    return [image for image in images if image.path not in gone], tuple(dropped)
