@@ -129,6 +129,15 @@ def test_killed_at_a_random_moment_and_resumed(tmp_path: Path) -> None:
     assert losses_of(whole.parent) == losses_of(cut.parent)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_on_a_full_disk_does_not_hide_the_run(tmp_path: Path) -> None:
+    finish(start(tmp_path, "train", "cyclegan", *TINY, "--epochs", "1", "--name", "a"))
+    (tmp_path / "runs/a/log.txt").unlink()
+    (tmp_path / "runs/a/log.txt").symlink_to("/dev/full")
+    finish(start(tmp_path, "train", "--resume", "a", "--epochs", "2"))
+
+
 def test_help_does_not_import_torch(tmp_path: Path) -> None:
     code = (
         "import sys; from gantool.cli.app import run; code = run(['train', '--help']); "

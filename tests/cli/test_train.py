@@ -136,6 +136,13 @@ def test_compile_without_a_compiler(cli: Cli, workplace: Path, monkeypatch: pyte
     assert (result.code, "needs a C++ compiler" in result.err) == (2, True)
 
 
+def test_a_dry_run_does_not_resume(cli: Cli, with_run: Path) -> None:
+    before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+    result = cli("train", "--resume", "latest", "--dry-run")
+    assert (result.code, "--dry-run checks a new run" in result.err) == (2, True)
+    assert before == {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
+
+
 def test_resuming_with_other_settings(cli: Cli, with_run: Path) -> None:
     result = cli("train", "--resume", "cyclegan-1", "--size", "64")
     assert result.code == 2

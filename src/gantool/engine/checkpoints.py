@@ -30,7 +30,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
                 # torch reports a full disk as a RuntimeError of its own archive writer.
                 raise OSError(28, "no space left on the device, or the disk failed") from error
     except Exception as error:
-        error.add_note(f"The previous {path.name} is still there.")
+        if path.exists():
+            error.add_note(f"The previous {path.name} is still there.")
         raise
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gantool.errors import RunError, closest
+from gantool.errors import OutputError, RunError, closest
 from gantool.files import atomic, safe_name
 
 __all__ = ["Run", "create_run", "find_run", "list_runs"]
@@ -75,8 +75,11 @@ class Run:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise OutputError(f"{self.metrics}: cannot be written ({error.strerror}).") from error
 
     def cut_metrics(self, step: int) -> None:
         """Drop what was recorded after ``step``, and a line that was cut off."""

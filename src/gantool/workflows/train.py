@@ -19,7 +19,7 @@ from gantool.engine.loop import EpochDone, StepDone, Stopped, Trainer
 from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
-from gantool.errors import ModelError
+from gantool.errors import ModelError, UsageError
 from gantool.nets.model_file import load_net, read_card, save_model
 from gantool.settings import to_yaml
 from gantool.workflows import judge_translation as judge
@@ -110,6 +110,8 @@ def training_events(plan: TrainingPlan, *, dry_run: bool = False) -> Iterator[Ev
     Args:
         dry_run: take one step in a run directory that is removed again.
     """
+    if dry_run and plan.resume is not None:
+        raise UsageError("--dry-run checks a new run; it cannot be had with --resume.")
     settings = plan.settings
     check_settings(settings)
     with ExitStack() as stack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import gantool
 from gantool.engine.loop import EpochDone, Sampled, Saved
@@ -51,13 +51,20 @@ def _write_tensorboard(run: Run, event: EpochDone) -> None:
             writer.add_scalar(name, value, event.epoch)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk silences; what went wrong is said elsewhere, and must not be drowned out."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+
 @contextmanager
 def run_log(run: Run, runtime: Runtime) -> Iterator[None]:
     """Let the run's ``log.txt`` have what the library logs meanwhile."""
     if not runtime.is_main:
         yield
         return
-    handler = logging.FileHandler(run.log, encoding="utf-8")
+    handler = _LogFile(run.log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = _log.level
     _log.addHandler(handler)
@@ -71,4 +78,5 @@ def run_log(run: Run, runtime: Runtime) -> Iterator[None]:
     finally:
         _log.removeHandler(handler)
         _log.setLevel(level)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
