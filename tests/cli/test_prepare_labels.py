@@ -125,6 +125,11 @@ def test_problems_with_labels_are_named(cli: Cli, workplace: Path) -> None:
     assert "no mask of that name" in cli("prepare", "set", "--check").err
     assert "cuts images with their labels" in cli("prepare", "--domain", "a=set/images", "--domain", "b=set/masks",
                                                   "--tile", "32").err  # fmt: skip
+    Path("refused/train").mkdir(parents=True)
+    Path("refused/dataset.yaml").write_text("kind: segmentation\nclasses: []\n")
+    refused = cli("train", "cyclegan", "--data", "refused")
+    assert (refused.code, "is a set of images with labels" in refused.err) == (2, True)
+    assert "says nothing about this source" in cli("prepare", "refused", "--ignore", "3").err
     Path("nothing").mkdir()
     assert "no labels found" in cli("prepare", "nothing", "--as", "segmentation").err
 

@@ -82,6 +82,8 @@ def open_image(path: Path) -> Image.Image:
             return turned
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.") from None
+    except PermissionError:
+        raise DataError(f"{path}: may not be read.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, expected an image.") from None
     except UnidentifiedImageError:

@@ -54,8 +54,6 @@ def inspect_image(path: Path, *, smallest_side: int = 8) -> ImageFacts:
         image = open_image(path).convert("RGB")
     except DataError as error:
         return ImageFacts(path, error.message)
-    except PermissionError:
-        return ImageFacts(path, f"{path}: may not be read.")
     width, height = image.size
     if min(width, height) < smallest_side:
         return ImageFacts(

@@ -164,6 +164,8 @@ def _names_from_yaml(root: Path) -> tuple[str, str] | None:
         return None
     try:
         tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        if isinstance(tree, dict) and tree.get("kind") == "segmentation":
+            raise DataError(f"{root}: is a set of images with labels, expected two domains of images.")
         a, b = (str(name) for name in tree["domains"])
     except (YAMLError, OSError, KeyError, TypeError, ValueError):
         raise DataError(f"{path}: expected two names under domains:, such as [summer, winter].") from None

@@ -55,6 +55,11 @@ class LabelledSet:
     about: str
     classes: tuple[str, ...]
     images: tuple[LabelledImage, ...]
+    options: tuple[str, ...] = ()
+
+    def takes(self, option: str) -> bool:
+        """Whether ``classes`` or ``ignore`` means something for this kind of source."""
+        return option in self.options
 
 
 def find_labelled(
@@ -136,7 +141,7 @@ def _labelme(root: Path, classes: Sequence[str] | None) -> LabelledSet | None:
         LabelledImage(_beside(path, one.image), split, partial(rasterize, one, indices, 0))
         for split, path, one in annotated
     ]
-    return LabelledSet(f"{root}: {len(annotated)} labelme files", tuple(names), tuple(images))
+    return LabelledSet(f"{root}: {len(annotated)} labelme files", tuple(names), tuple(images), ("classes",))
 
 
 def _beside(annotation: Path, name: str) -> Path:
@@ -158,7 +163,9 @@ def _masks(root: Path, classes: Sequence[str] | None, *, ignore: Sequence[int] =
     table: Mapping[int, int] = values
     images_ = [LabelledImage(image, split, partial(_read, mask, table)) for split, image, mask in matched]
     folders = ", ".join(f"{images.name} with {masks.name}" for _, images, masks in pairs)
-    return LabelledSet(f"{root}: images and index masks ({folders})", tuple(names), tuple(images_))
+    return LabelledSet(
+        f"{root}: images and index masks ({folders})", tuple(names), tuple(images_), ("classes", "ignore")
+    )
 
 
 def _read(mask: Path, table: Mapping[int, int]) -> Mask:

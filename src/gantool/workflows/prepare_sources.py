@@ -70,6 +70,11 @@ def recognize(
         what = "is a file, expected a folder" if root.is_file() else "there is no such folder"
         raise DataError(f"{source}: {what}.")
     labelled = find_labelled(root, classes=classes, ignore=ignore) if kind in (None, "segmentation") else None
+    unused = "classes" if classes is not None else "ignore" if ignore else ""
+    if unused and (labelled is None or not labelled.takes(unused)):
+        raise UsageError(f"--{unused} says nothing about this source ({labelled.about if labelled else source}).")
+    if labelled is not None and names is not None:
+        raise UsageError("--domains names the halves of side-by-side pairs, which these are not.", "Use --as paired.")
     if labelled is not None:
         listed = tuple(SourceImage(one.image, one.split) for one in labelled.images)
         return SourceSet("segmentation", labelled.about, ("images",), listed, labelled)
