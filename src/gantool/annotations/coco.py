@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from gantool.annotations.labelme import load_json
+from gantool.annotations.json_files import load_json
 from gantool.annotations.shapes import AnnotatedImage, Shape
 from gantool.errors import DataError
 
@@ -25,16 +25,19 @@ def is_coco(tree: Any) -> bool:
     )
 
 
-def read_coco(path: Path) -> tuple[list[str], list[AnnotatedImage]]:
+def read_coco(path: Path, tree: Any = None) -> tuple[list[str], list[AnnotatedImage]]:
     """Read the class names, in the order of their ids, and all images with their shapes.
 
     Names can repeat (a supercategory and its child, say), so categories are told apart by id: a name that stands
     twice gets its id behind it. Larger regions are painted first, so that small objects stay visible.
 
+    Args:
+        tree: the parsed file, where it is at hand.
+
     Raises:
         DataError: names the file and the annotation.
     """
-    tree = load_json(path)
+    tree = load_json(path) if tree is None else tree
     if not is_coco(tree):
         raise DataError(f"{path}: is not a COCO file (expected images, annotations and categories).")
     try:

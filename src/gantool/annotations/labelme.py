@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import json
 import math
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gantool.annotations.shapes import AnnotatedImage, Kind, Point, Shape
+from gantool.annotations.json_files import load_json
+from gantool.annotations.shapes import AnnotatedImage, Kind, Point, Shape, place_bitmap
 from gantool.errors import DataError
 
 __all__ = ["is_labelme", "read_labelme"]
@@ -34,13 +34,16 @@ def is_labelme(tree: Any) -> bool:
     return isinstance(tree, dict) and isinstance(tree.get("shapes"), list) and "imagePath" in tree
 
 
-def read_labelme(path: Path) -> AnnotatedImage:
+def read_labelme(path: Path, tree: Any = None) -> AnnotatedImage:
     """Read one file; shapes keep their order, later ones win.
+
+    Args:
+        tree: the parsed file, where it is at hand.
 
     Raises:
         DataError: names the file and the shape.
     """
-    tree = load_json(path)
+    tree = load_json(path) if tree is None else tree
     if not is_labelme(tree):
         raise DataError(f"{path}: is not a labelme file (expected shapes and imagePath).")
     try:
@@ -49,24 +52,6 @@ def read_labelme(path: Path) -> AnnotatedImage:
         raise DataError(f"{path}: has no imageWidth and imageHeight.") from None
     shapes = tuple(_shape(entry, number, path, width, height) for number, entry in enumerate(tree["shapes"], 1))
     return AnnotatedImage(str(tree["imagePath"]), width, height, shapes)
-
-
-def load_json(path: Path) -> Any:
-    """Parse JSON strictly: NaN and infinities are errors.
-
-    Raises:
-        DataError: names the file and the place.
-    """
-
-    def refuse(word: str) -> Any:
-        raise DataError(f"{path}: has the value {word}, which is no number of JSON.")
-
-    try:
-        return json.loads(path.read_text("utf-8-sig"), parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: is not valid JSON (line {error.lineno}: {error.msg}).") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from None
 
 
 def _shape(entry: Any, number: int, path: Path, width: int, height: int) -> Shape:
@@ -99,8 +84,4 @@ def _bitmap(entry: Any, points: tuple[Point, ...], where: str, width: int, heigh
         left, top = round(points[0][0]), round(points[0][1])
     except (KeyError, IndexError, TypeError, ValueError, OSError, binascii.Error):
         raise DataError(f"{where} has a damaged mask.") from None
-    whole = np.zeros((height, width), dtype=bool)
-    y0, x0 = max(top, 0), max(left, 0)
-    visible = part[y0 - top : y0 - top + height - y0, x0 - left : x0 - left + width - x0]
-    whole[y0 : y0 + visible.shape[0], x0 : x0 + visible.shape[1]] = visible
-    return whole
+    return place_bitmap(part, left, top, width, height)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 Point = tuple[float, float]
 Kind = Literal["polygon", "rectangle", "circle", "line", "point", "bitmap"]
 
-__all__ = ["AnnotatedImage", "Kind", "Point", "Shape", "rasterize"]
+__all__ = ["AnnotatedImage", "Kind", "Point", "Shape", "ellipse", "place_bitmap", "rasterize"]
 
 LINE_WIDTH = 10
 POINT_RADIUS = 5
@@ -27,6 +27,7 @@ class Shape:
     Attributes:
         kind: ``polygon`` has three points or more, ``rectangle`` two opposite corners, ``circle`` its center and a
             point on it, ``line`` two or more, ``point`` one; ``bitmap`` has a mask instead.
+        holes: rings within a polygon that are not part of it.
         bitmap: gives ``(H, W)`` bool of the size of the whole image; a function, because a data set has many of them
             and each is as large as its image.
     """
@@ -35,16 +36,49 @@ class Shape:
     kind: Kind
     points: tuple[Point, ...] = ()
     bitmap: Callable[[], NDArray[np.bool_]] | None = None
+    holes: tuple[tuple[Point, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """The shapes of one image, in painting order: later ones cover earlier ones."""
+    """The shapes of one image, in painting order: later ones cover earlier ones.
+
+    Attributes:
+        image: the image's file as the annotation names it.
+        width, height: in pixels; 0 where the annotation does not say and the image is not there.
+        subset: the split that the annotation puts the image in, if it does.
+    """
 
     image: str
     width: int
     height: int
     shapes: tuple[Shape, ...]
+    subset: str = ""
+
+
+def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float = 0.0) -> tuple[Point, ...]:
+    """An ellipse around ``(x, y)``, turned clockwise by ``degrees``, as a polygon of 72 corners."""
+    turn = math.radians(degrees)
+    corners = []
+    for n in range(72):
+        along, across = radius_x * math.cos(math.tau * n / 72), radius_y * math.sin(math.tau * n / 72)
+        corners.append(
+            (
+                x + along * math.cos(turn) - across * math.sin(turn),
+                y + along * math.sin(turn) + across * math.cos(turn),
+            )
+        )
+    return tuple(corners)
+
+
+def place_bitmap(part: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> NDArray[np.bool_]:
+    """Lay ``(h, w)`` bool into ``(height, width)`` at this corner; what lies outside is cut off."""
+    whole = np.zeros((height, width), dtype=bool)
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + part.shape[0], height), min(left + part.shape[1], width)
+    if y1 > y0 and x1 > x0:
+        whole[y0:y1, x0:x1] = part[y0 - top : y1 - top, x0 - left : x1 - left]
+    return whole
 
 
 def rasterize(annotated: AnnotatedImage, indices: Mapping[str, int], background: int) -> NDArray[np.uint8]:
@@ -60,9 +94,21 @@ def rasterize(annotated: AnnotatedImage, indices: Mapping[str, int], background:
         value = indices[shape.label]
         if shape.bitmap is not None:
             canvas.paste(value, mask=Image.fromarray(shape.bitmap()))
+        elif shape.holes:
+            canvas.paste(value, mask=_with_holes(shape, canvas.size))
         else:
             _paint(draw, shape, value)
     return np.array(canvas)
+
+
+def _with_holes(shape: Shape, size: tuple[int, int]) -> Image.Image:
+    """A polygon without its holes; the outlines of the holes stay part of it."""
+    stencil = Image.new("1", size)
+    draw = ImageDraw.Draw(stencil)
+    draw.polygon(list(shape.points), outline=1, fill=1)
+    for hole in shape.holes:
+        draw.polygon(list(hole), outline=1, fill=0)
+    return stencil
 
 
 def _paint(draw: ImageDraw.ImageDraw, shape: Shape, value: int) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare"]
 
-_SHOWN = 20  # findings of one kind on the screen; --json and --verbose have all
+_SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
 
 
 def prepare(
@@ -46,11 +46,23 @@ def prepare(
     stride: Annotated[
         int | None, typer.Option("--stride", min=1, help="From tile to tile. Default: the side.")
     ] = None,
+    drop_empty: Annotated[
+        bool, typer.Option("--drop-empty", help="Leave out tiles that show nothing but background.")
+    ] = False,
     classes: Annotated[
-        Path | None, typer.Option("--classes", metavar="FILE", help="Class names, one per line, from index 0 on.")
+        Path | None,
+        typer.Option("--classes", metavar="FILE", help="Classes, one per line: name; value,name; or name,R,G,B."),
     ] = None,
     ignore: Annotated[
-        list[int] | None, typer.Option("--ignore", metavar="VALUE", help="A mask value of no class; repeatable.")
+        list[str] | None,
+        typer.Option("--ignore", metavar="VALUE", help="A mask value, color or name of no class; repeatable."),
+    ] = None,
+    attribute: Annotated[
+        str | None, typer.Option("--attribute", metavar="NAME", help="The VIA attribute that holds the class.")
+    ] = None,
+    snap: Annotated[
+        float | None,
+        typer.Option("--snap", min=0, max=441, help="How far a mask's color may lie from its class. Default 64."),
     ] = None,
     split: Annotated[
         str | None,
@@ -91,8 +103,11 @@ def prepare(
             size=size,
             tile=tile,
             stride=stride,
-            classes=_read_classes(classes),
+            drop_empty=drop_empty,
+            classes=classes,
             ignore=ignore or (),
+            attribute=attribute,
+            snap=snap,
             split=_parse_split(split),
             seed=seed,
             drop_duplicates=drop_duplicates,
@@ -112,14 +127,17 @@ def prepare(
 
 def _show(screen: Screen, result: Prepared) -> None:
     screen.note(result.source.about)
+    for remark in result.remarks:
+        screen.note(remark)
     kinds = dict.fromkeys(finding.kind for finding in result.findings)
     for kind in kinds:
         texts = [finding.text for finding in result.findings if finding.kind == kind]
+        shown = _SHOWN[any(finding.serious for finding in result.findings if finding.kind == kind)]
         screen.warn(f"{kind}: {len(texts)}")
-        for text in texts if screen.verbose else texts[:_SHOWN]:
+        for text in texts if screen.verbose else texts[:shown]:
             screen.note(f"  {text}")
-        if len(texts) > _SHOWN and not screen.verbose:
-            screen.note(f"  and {len(texts) - _SHOWN} more (--verbose or --json)")
+        if len(texts) > shown and not screen.verbose:
+            screen.note(f"  and {len(texts) - shown} more (--verbose or --json)")
     if result.dropped:
         screen.note(f"{len(result.dropped)} duplicates are left out.")
     names = list(result.source.domains)
@@ -150,24 +168,13 @@ def _as_json(result: Prepared) -> dict[str, object]:
             name: {channel: {"mean": mean, "deviation": deviation} for channel, (mean, deviation) in channels.items()}
             for name, channels in result.statistics.items()
         },
+        "remarks": list(result.remarks),
         "findings": [
             {"kind": finding.kind, "text": finding.text, "serious": finding.serious} for finding in result.findings
         ],
         "unusable": [str(path) for path in result.unusable],
         "dropped": [str(path) for path in result.dropped],
     }
-
-
-def _read_classes(path: Path | None) -> list[str] | None:
-    if path is None:
-        return None
-    try:
-        names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--classes {path}: cannot be read ({error}).") from None
-    if len(set(names)) != len(names) or not 1 <= len(names) <= 255:
-        raise UsageError(f"--classes {path}: expected 1 to 255 different names, one per line, got {len(names)}.")
-    return names
 
 
 def _parse_names(text: str | None) -> tuple[str, str] | None:

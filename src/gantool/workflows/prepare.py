@@ -7,15 +7,23 @@ made beside its final name and gets that name when it is complete; an interrupte
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gantool.data.inspect import ImageFacts, channel_statistics, inspect_images
+from gantool.data.labels import ClassTable, LabelOptions, read_class_table
+from gantool.data.splits import draw_splits
 from gantool.errors import DataError, UsageError
-from gantool.workflows.prepare_findings import Finding, findings_of, judge_labels, without_duplicates
+from gantool.workflows.prepare_findings import (
+    Finding,
+    Judged,
+    findings_of,
+    judge_labels,
+    judge_pairs,
+    without_duplicates,
+)
 from gantool.workflows.prepare_sources import SPLITS, Kind, SourceImage, SourceSet, recognize
 from gantool.workflows.prepare_writing import WritingPlan, choose_target, write_data_set
 
@@ -34,6 +42,7 @@ class Prepared:
         unusable: images that were left out because they cannot be read.
         dropped: images that were left out as duplicates.
         classes: share of the labelled pixels by class, for segmentation.
+        remarks: what reading the masks showed, such as how many pixels were moved to the nearest class color.
     """
 
     source: SourceSet
@@ -45,6 +54,7 @@ class Prepared:
     unusable: tuple[Path, ...] = ()
     dropped: tuple[Path, ...] = ()
     classes: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def prepare(
@@ -57,8 +67,11 @@ def prepare(
     size: int | None = None,
     tile: int | None = None,
     stride: int | None = None,
-    classes: Sequence[str] | None = None,
-    ignore: Sequence[int] = (),
+    drop_empty: bool = False,
+    classes: Sequence[str] | str | Path | None = None,
+    ignore: Sequence[int | str] = (),
+    attribute: str | None = None,
+    snap: float | None = None,
     split: tuple[float, float, float] | None = None,
     seed: int = 0,
     drop_duplicates: bool = False,
@@ -76,8 +89,12 @@ def prepare(
         size: scale so that the shorter side has this many pixels.
         tile: cut images and masks into squares of this side (segmentation); all tiles of one image share its split.
         stride: from one tile to the next; default the tile's side.
-        classes: class names in the order of their indices, for masks or annotations that do not say.
-        ignore: stored mask values that belong to no class.
+        drop_empty: leave out tiles that show no class but the background.
+        classes: class names in the order of their indices, or a file of them, with values or colors where needed
+            (see `gantool.data.labels.read_class_table`).
+        ignore: stored mask values, colors (``#rrggbb``) or names that belong to no class.
+        attribute: of VIA regions, the attribute that holds the class.
+        snap: largest distance in RGB from a mask's color to its class.
         split: shares of train, val and test; default the source's own splits, or 10 % for testing.
         seed: changes which images a split draws.
         drop_duplicates: leave out images whose pixels are those of another (see `without_duplicates`).
@@ -88,25 +105,29 @@ def prepare(
     Raises:
         DataError, UsageError, OutputError: with the remedy.
     """
-    found = recognize(source, domains=domains, names=names, kind=kind, classes=classes, ignore=ignore)
+    labels = LabelOptions(_table(classes), tuple(str(value) for value in ignore), attribute, snap)
+    found = recognize(source, domains=domains, names=names, kind=kind, labels=labels)
     if tile is not None and found.kind != "segmentation":
         raise UsageError("--tile cuts images with their labels, which these are not.")
+    if drop_empty and tile is None:
+        raise UsageError("--drop-empty leaves out tiles; it needs --tile.")
     target = None if check_only else choose_target(source, output, domains, overwrite)
     facts: dict[Path, ImageFacts] = {}
     total = len(found.images)
-    for one in inspect_images(image.path for image in found.images):
+    files = list(found.files())
+    for one in inspect_images(files):
         facts[one.path] = one
-        on_progress("checking", len(facts), total)
-    shares, bad_labels = judge_labels(found, facts, on_progress)
-    facts |= bad_labels
-    findings = tuple(findings_of(found, facts, shares))
+        on_progress("checking", len(facts), len(files))
+    judged = judge_labels(found, facts, on_progress)
+    facts |= judged.unusable | judge_pairs(found, facts)
+    findings = tuple(findings_of(found, facts, judged.shares))
     usable = [image for image in found.images if not facts[image.path].problem]
     if not usable:
         raise DataError(f"{found.about}: none of its {total} images can be read.", findings[0].text)
     dropped: tuple[Path, ...] = ()
     if drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, split, seed)
+    chosen = _split(usable, facts, judged, split, seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
@@ -117,18 +138,32 @@ def prepare(
         tuple(_sizes(facts.values())),
         tuple(image.path for image in found.images if facts[image.path].problem),
         dropped,
-        shares,
+        judged.shares,
+        tuple(found.labels.remarks()) if found.labels is not None else (),
     )
     if target is not None:
-        plan = WritingPlan(found.kind, found.domains, size, tile, stride, split, seed, drop_duplicates, tuple(chosen))
+        plan = WritingPlan(
+            found.kind, found.domains, size, tile, stride, split, seed, drop_duplicates, drop_empty,
+            found.labels.classes if found.labels is not None else (), repr(labels), tuple(chosen),
+        )  # fmt: skip
         write_data_set(plan, target, found, result.counts, overwrite, on_progress)
     return result
+
+
+def _table(classes: Sequence[str] | str | Path | None) -> ClassTable | None:
+    if isinstance(classes, str | Path):
+        return read_class_table(Path(classes))
+    return ClassTable(tuple(classes)) if classes is not None else None
 
 
 def _statistics(found: SourceSet, facts: Mapping[Path, ImageFacts]) -> dict[str, Mapping[str, tuple[float, float]]]:
     groups: dict[str, list[ImageFacts]] = defaultdict(list)
     for image in found.images:
-        groups[image.domain or " and ".join(found.domains)].append(facts[image.path])
+        if image.partner is not None:
+            groups[found.domains[0]].append(facts[image.path])
+            groups[found.domains[1]].append(facts[image.partner])
+        else:
+            groups[image.domain or " and ".join(found.domains)].append(facts[image.path])
     return {domain: channel_statistics(group) for domain, group in groups.items()}
 
 
@@ -155,12 +190,14 @@ def _require_both_domains(found: SourceSet, images: Sequence[SourceImage]) -> No
 def _split(
     images: Sequence[SourceImage],
     facts: Mapping[Path, ImageFacts],
+    judged: Judged,
     shares: tuple[float, float, float] | None,
     seed: int,
 ) -> list[SourceImage]:
     """Assign splits by content: the same images always land in the same split, whatever they are called.
 
-    Without shares the source's own splits are kept; a domain that has none gets 10 % for testing.
+    Without shares the source's own splits are kept; a domain that has none gets 10 % for testing. Images with labels
+    are drawn so that every class is in every split, as far as there are enough images of it.
     """
     out: list[SourceImage] = []
     by_domain: dict[str, list[SourceImage]] = defaultdict(list)
@@ -170,20 +207,8 @@ def _split(
         if shares is None and any(image.split != "train" for image in group):
             out += group
             continue
-        out += _drawn(group, facts, shares or (0.9, 0.0, 0.1), seed)
+        contents = [facts[image.path].content for image in group]
+        seen = [judged.seen[image.path] for image in group] if judged.seen else None
+        drawn = draw_splits(contents, shares or (0.9, 0.0, 0.1), seed, seen)
+        out += [replace(image, split=split) for image, split in zip(group, drawn, strict=True)]
     return out
-
-
-def _drawn(
-    images: Sequence[SourceImage], facts: Mapping[Path, ImageFacts], shares: tuple[float, float, float], seed: int
-) -> Iterator[SourceImage]:
-    same: dict[str, list[SourceImage]] = defaultdict(list)
-    for image in images:
-        same[hashlib.sha256(f"{seed}:{facts[image.path].content}".encode()).hexdigest()].append(image)
-    total = sum(shares)
-    ends = [round(len(images) * sum(shares[n:]) / total) for n in (2, 1)]  # test first, then val, train is the rest
-    done = 0
-    for key in sorted(same):
-        split = "test" if done < ends[0] else "val" if done < ends[1] else "train"
-        done += len(same[key])
-        yield from (replace(image, split=split) for image in same[key])

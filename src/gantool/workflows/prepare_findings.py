@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,17 +28,24 @@ class Finding:
 
 def findings_of(found: SourceSet, facts: Mapping[Path, ImageFacts], shares: Mapping[str, float]) -> Iterator[Finding]:
     """Everything that was noticed; ``shares`` are those of the classes."""
-    place = {image.path: image for image in found.images}
+    place = {path: image for image in found.images for path in (image.path, image.partner) if path is not None}
+    halves = {image.path for image in found.images if image.partner is None}
+    yield from (Finding("unpaired", sentence) for sentence in found.unpaired)
     for one in facts.values():
         if one.problem:
             yield Finding("unusable", one.problem)
-        elif found.kind == "paired" and one.width % 2:
+        elif found.kind == "paired" and one.width % 2 and one.path in halves:
             yield Finding("odd width", f"{one.path}: is {one.width} pixels wide, its halves differ.")
     for group in exact_duplicates(facts.values()):
+        # A pair may show the same on both sides; what matters is whether two pairs do.
+        if len({place[one.path].path for one in group}) == 1:
+            continue
         where = {(place[one.path].split, place[one.path].domain) for one in group}
         paths = " = ".join(str(one.path) for one in group)
         yield Finding(_kind_of_duplicate(where), paths)
     for first, second, distance in near_duplicates(list(facts.values())):
+        if place[first.path] is place[second.path]:
+            continue  # both sides of a pair
         text = f"{first.path} ~ {second.path} ({distance} of 64 fingerprint bits differ)"
         yield Finding("near duplicates", text, serious=False)
     yield from _rare_classes(shares)
@@ -52,14 +59,48 @@ def _rare_classes(shares: Mapping[str, float]) -> Iterator[Finding]:
             yield Finding("an almost empty class", f"{name} ({share:.4%} of the pixels)", serious=False)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the label maps say.
+
+    Attributes:
+        shares: of the labelled pixels, by class.
+        unusable: new facts of images whose labels cannot be used.
+        seen: indices of the classes in every image.
+    """
+
+    shares: dict[str, float] = field(default_factory=dict)
+    unusable: dict[Path, ImageFacts] = field(default_factory=dict)
+    seen: dict[Path, frozenset[int]] = field(default_factory=dict)
+
+
+def judge_pairs(found: SourceSet, facts: Mapping[Path, ImageFacts]) -> dict[Path, ImageFacts]:
+    """New facts of images whose partner cannot be used or has another size."""
+    bad: dict[Path, ImageFacts] = {}
+    for image in found.images:
+        if image.partner is None or facts[image.path].problem:
+            continue
+        left, right = facts[image.path], facts[image.partner]
+        if right.problem:
+            bad[image.path] = replace(left, problem=f"{image.path}: its partner cannot be used ({right.problem})")
+        elif (left.width, left.height) != (right.width, right.height):
+            bad[image.path] = replace(
+                left,
+                problem=f"{image.path}: has {left.width}x{left.height} pixels, its partner {image.partner} "
+                f"{right.width}x{right.height}.",
+            )
+    return bad
+
+
 def judge_labels(
     found: SourceSet, facts: Mapping[Path, ImageFacts], on_progress: Callable[[str, int, int], None]
-) -> tuple[dict[str, float], dict[Path, ImageFacts]]:
-    """Make every label map once: return the share of each class, and facts of images whose labels cannot be used."""
+) -> Judged:
+    """Make every label map once."""
     if found.labels is None:
-        return {}, {}
+        return Judged()
     counts = np.zeros(256, dtype=np.int64)
     bad: dict[Path, ImageFacts] = {}
+    seen: dict[Path, frozenset[int]] = {}
     for done, one in enumerate(found.labels.images, 1):
         known = facts[one.image]
         on_progress("reading labels", done, len(found.labels.images))
@@ -77,10 +118,13 @@ def judge_labels(
         if (mask == IGNORE).all():
             bad[one.image] = replace(known, problem=f"{one.image}: every pixel of its mask is to be ignored.")
             continue
-        counts += np.bincount(mask.ravel(), minlength=256)
+        here = np.bincount(mask.ravel(), minlength=256)
+        counts += here
+        seen[one.image] = frozenset(int(index) for index in np.flatnonzero(here[:IGNORE]))
     classes = found.labels.classes
     total = max(int(counts[: len(classes)].sum()), 1)
-    return {name: float(counts[index]) / total for index, name in enumerate(classes)}, bad
+    shares = {name: float(counts[index]) / total for index, name in enumerate(classes)}
+    return Judged(shares, bad, seen)
 
 
 def _kind_of_duplicate(where: set[tuple[str, str]]) -> str:

@@ -14,11 +14,11 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gantool.data.images import open_image
+from gantool.data.labels import LabelledImage, LabelledSet
 from gantool.data.masks import IGNORE, class_colors, write_mask
 from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name
-from gantool.workflows.label_sources import LabelledImage
 from gantool.workflows.prepare_sources import Kind, SourceImage, SourceSet
 
 __all__ = ["WritingPlan", "choose_target", "write_data_set"]
@@ -38,11 +38,15 @@ class WritingPlan:
     split: tuple[float, float, float] | None
     seed: int
     drop_duplicates: bool
+    drop_empty: bool
+    classes: tuple[str, ...]
+    labels: str  # the options about them
     images: tuple[SourceImage, ...] = field(repr=False, default=())
 
     def key(self) -> str:
         text = json.dumps(
             [self.kind, self.domains, self.size, self.tile, self.stride, self.split, self.seed, self.drop_duplicates,
+             self.drop_empty, self.classes, self.labels,
              [(str(image.path), image.split, image.domain) for image in self.images]]
         )  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
@@ -86,7 +90,8 @@ def write_data_set(
     labels = source.label_of()
     for done, (image, name) in enumerate(zip(plan.images, names, strict=True), 1):
         if plan.kind == "segmentation":
-            _write_labelled(plan, labels[image.path], image.split, name, partial)
+            assert source.labels is not None
+            _write_labelled(plan, source.labels, labels[image.path], image.split, name, partial)
         else:
             _write_image(plan, image, name, partial)
         on_progress("writing", done, len(plan.images))
@@ -128,13 +133,20 @@ def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -
         return
     opened = open_image(image.path).convert("RGB")
     half = opened.width // 2
-    pieces = [opened] if image.domain else [opened.crop((n * half, 0, (n + 1) * half, opened.height)) for n in (0, 1)]
+    if image.partner is not None:
+        pieces = [opened, open_image(image.partner).convert("RGB")]
+    elif image.domain:
+        pieces = [opened]
+    else:
+        pieces = [opened.crop((n * half, 0, (n + 1) * half, opened.height)) for n in (0, 1)]
     for piece, target in zip(pieces, targets, strict=True):
         with atomic(target) as temporary:
             _scaled(piece, plan.size).save(temporary, format="PNG")
 
 
-def _write_labelled(plan: WritingPlan, labelled: LabelledImage, split: str, name: str, root: Path) -> None:
+def _write_labelled(
+    plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, root: Path
+) -> None:
     """Write an image and its mask, or their tiles, under one name in ``images`` and ``masks``."""
     stem = Path(name).stem
     images, masks = root / split / "images", root / split / "masks"
@@ -142,13 +154,19 @@ def _write_labelled(plan: WritingPlan, labelled: LabelledImage, split: str, name
     if done.exists():
         return
     colors = class_colors(256)
+    if source.colors is not None:
+        colors[: len(source.colors)] = source.colors
     opened = _scaled(open_image(labelled.image).convert("RGB"), plan.size)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
     pixels, mask = np.asarray(opened), np.asarray(label)
     height, width = mask.shape
     tile = plan.tile or max(height, width)
+    empty = np.zeros(256, dtype=np.uint8)  # 1 for what makes a tile no more interesting
+    empty[[IGNORE, *(n for n, name in enumerate(plan.classes) if name.strip("_") == "background")]] = 1
     for top, left in tile_corners(height, width, tile, plan.stride):
         part = f"{stem}_{top:05d}_{left:05d}" if plan.tile else stem
+        if plan.drop_empty and not (empty[mask[top : top + tile, left : left + tile]] == 0).any():
+            continue
         with atomic(images / f"{part}.png") as temporary:
             Image.fromarray(pixels[top : top + tile, left : left + tile]).save(temporary, format="PNG")
         write_mask(masks / f"{part}.png", np.ascontiguousarray(mask[top : top + tile, left : left + tile]), colors)
@@ -167,7 +185,7 @@ def _scaled(image: Image.Image, size: int | None) -> Image.Image:
 def _description(source: SourceSet, counts: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
     labels = source.labels
     if labels is not None:
-        colors = class_colors(len(labels.classes))
+        colors = labels.colors or class_colors(len(labels.classes))
         named = [{"name": name, "color": list(color)} for name, color in zip(labels.classes, colors, strict=True)]
         what: dict[str, object] = {"classes": named, "ignore": IGNORE}
     else:

@@ -1,0 +1,335 @@
+"""Folders of images with folders of masks: index, palette, color, binary per class, or one-hot arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gantool.data.images import find_images
+from gantool.data.labels.color_masks import DEFAULT_SNAP, ColorReader, color_name, discover_colors, is_color_mask
+from gantool.data.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
+from gantool.data.labels.sets import (
+    LabelledImage,
+    LabelledSet,
+    LabelOptions,
+    Mask,
+    require_few_classes,
+    split_folders,
+)
+from gantool.data.labels.tables import VOID_NAMES, ClassTable, read_class_table
+from gantool.data.masks import IGNORE, from_one_hot, read_index_mask, remap
+from gantool.errors import DataError, UsageError
+
+__all__ = ["find_masks", "values_set"]
+
+_TABLES = (
+    "labels.csv", "labelmap.txt", "class_dict.csv", "classes.csv", "colormap.csv", "color_map.csv",
+    "label_colors.txt", "label_colors.csv", "classes.txt", "labels.txt",
+)  # fmt: skip
+_SNIFFED = 12
+
+
+def find_masks(root: Path, options: LabelOptions) -> LabelledSet | None:
+    """Recognize folders of images with folders of masks, and masks beside their images; None for anything else.
+
+    Raises:
+        DataError: names the file that cannot be used.
+    """
+    folders = mask_folders(root)
+    pairs: list[Pair] = []
+    unpaired: list[str] = []
+    if folders and _class_folders(folders[0][2]):
+        return _binary_per_class(root, folders, options)
+    for split, images, masks in folders:
+        matched, alone = match_files(find_images(images), find_arrays(masks))
+        pairs += [(split, *pair) for pair in matched]
+        unpaired += alone
+    named = ", ".join(f"{images.name} with {masks.name}" for _, images, masks in folders)
+    if not folders:
+        for split, folder in split_folders(root).items():
+            mixed = mixed_folder(folder)
+            if mixed is not None:
+                pairs += [(split, *pair) for pair in mixed[0]]
+                unpaired += mixed[1]
+        ending = pairs[0][2].stem.removeprefix(pairs[0][1].stem) if pairs else ""
+        named = f"masks beside their images, named with {ending}"
+    if not pairs:
+        if unpaired:
+            raise DataError(f"{root}: no image has a mask ({named}).", unpaired[0])
+        return None
+    masks_ = [mask for _, _, mask in pairs]
+    table = options.classes or _own_table(root)
+    if masks_[0].suffix == ".npy":
+        return _arrays(root, pairs, table, options, named, unpaired)
+    colored = {mask: one for mask in _some(masks_) if (one := _is_colored(mask)) is not None}
+    if not colored:
+        raise DataError(f"{masks_[0]}: cannot be read, nor can any other mask that was looked at.")
+    if all(colored.values()):
+        return _colors(root, pairs, table, options, named, unpaired)
+    if any(colored.values()):
+        odd = next(mask for mask, one in colored.items() if one)
+        raise DataError(f"{odd}: is a picture in color, other masks are class indices.")
+    return values_set(root, pairs, table, options, f"images and index masks ({named})", unpaired)
+
+
+def _some(masks: Sequence[Path]) -> list[Path]:
+    """A few masks from all over the set."""
+    count = min(_SNIFFED, len(masks))
+    return [masks[n * len(masks) // count] for n in range(count)]
+
+
+def _is_colored(mask: Path) -> bool | None:
+    try:
+        return is_color_mask(mask)
+    except DataError:
+        return None  # named when all masks are read
+
+
+def _own_table(root: Path) -> ClassTable | None:
+    """The table that lies with the data; a list of names alone says nothing about values and is left out."""
+    for folder in (root, root / "train"):
+        for name in _TABLES:
+            if (folder / name).is_file():
+                table = read_class_table(folder / name)
+                return table if table.values or table.colors else None
+    return None
+
+
+# -- index masks --
+
+
+def values_set(
+    root: Path,
+    pairs: Sequence[Pair],
+    table: ClassTable | None,
+    options: LabelOptions,
+    about: str,
+    unpaired: Sequence[str] = (),
+) -> LabelledSet:
+    """A set of index masks; sparse values become dense ones, palette colors are kept."""
+    masks = [mask for _, _, mask in pairs]
+    values, names = _classes_by_value(root, masks, table, options)
+    read = partial(_read_values, table=values)
+    images = [LabelledImage(image, split, partial(read, mask)) for split, image, mask in pairs]
+    colors = _palette(masks[0], values, len(names))
+    return LabelledSet(
+        f"{root}: {about}", tuple(names), tuple(images), ("classes", "ignore"), colors, tuple(unpaired)
+    )
+
+
+def _read_values(mask: Path, table: dict[int, int]) -> Mask:
+    return remap(read_index_mask(mask), table, mask)
+
+
+def _classes_by_value(
+    root: Path, masks: Sequence[Path], table: ClassTable | None, options: LabelOptions
+) -> tuple[dict[int, int], list[str]]:
+    """Return class index by stored value, and class names."""
+    ignored = {int(value) for value in options.ignore if value.isdigit()}
+    names = [name for name in options.ignore if not name.isdigit()]
+    known = table.names if table is not None else ()
+    wrong = next((name for name in names if name not in known), None)
+    if wrong is not None:
+        raise UsageError(f"--ignore {wrong}: there is no such class, and it is no value.")
+    void = dict.fromkeys((IGNORE, *ignored), IGNORE)
+    if table is not None and table.values is not None:
+        present = _present(masks)
+        listed = dict(zip(table.values, table.names, strict=True))
+        void |= {value: IGNORE for value, name in listed.items() if name in names or name.lower() in VOID_NAMES}
+        kept = [value for value in sorted(listed) if value in present and value not in void]
+        require_few_classes(root, len(kept))
+        return {value: n for n, value in enumerate(kept)} | void, [listed[value] for value in kept]
+    if table is not None:
+        kept_names = [name for name in table.names if name not in names]
+        indices = {name: n for n, name in enumerate(kept_names)}
+        return {value: indices.get(name, IGNORE) for value, name in enumerate(table.names)} | void, kept_names
+    present = _present(masks)
+    if present == {0, 255} and IGNORE not in ignored:
+        return {0: 0, 255: 1}, ["background", "foreground"]  # a black and white mask
+    stored = sorted(present - set(void))
+    if len(stored) > 254:
+        raise DataError(
+            f"{root}: the masks have {len(stored)} different values, which is no label map.",
+            "Name the classes: --classes FILE.",
+        )
+    return {value: index for index, value in enumerate(stored)} | void, [f"class_{value}" for value in stored]
+
+
+def _present(masks: Sequence[Path]) -> set[int]:
+    present: set[int] = set()
+    for mask in masks:
+        try:
+            present |= {int(value) for value in np.unique(read_index_mask(mask))}
+        except DataError:
+            continue  # named when the mask itself is read
+    return present
+
+
+def _palette(mask: Path, values: dict[int, int], count: int) -> tuple[tuple[int, int, int], ...] | None:
+    """The colors that a palette mask shows its classes in; None if it has none of its own."""
+    try:
+        with Image.open(mask) as image:
+            palette = image.getpalette("RGB") if image.mode == "P" else None
+    except (OSError, Image.DecompressionBombError):
+        return None
+    if not palette:
+        return None
+    shown = {index: palette[3 * value : 3 * value + 3] for value, index in values.items()}
+    colors = [shown.get(index, []) for index in range(count)]
+    distinct = {tuple(color) for color in colors if len(color) == 3}
+    return tuple((r, g, b) for r, g, b in colors) if len(distinct) == count else None
+
+
+# -- masks in color --
+
+
+def _colors(
+    root: Path,
+    pairs: Sequence[Pair],
+    table: ClassTable | None,
+    options: LabelOptions,
+    named: str,
+    unpaired: Sequence[str],
+) -> LabelledSet:
+    masks = [mask for _, _, mask in pairs]
+    if table is not None and table.colors is not None:
+        colors, names = list(table.colors), list(table.names)
+        origin = f"{len(colors)} colors from a table"
+    else:
+        colors = discover_colors(root, masks)
+        names = [color_name(color) for color in colors]
+        if table is not None and len(table.names) == len(names):
+            raise UsageError(
+                "--classes: names alone do not say which color is which.",
+                "Give them as name,R,G,B; the colors found are " + ", ".join(name[6:] for name in names[:20]) + ".",
+            )
+        origin = f"{len(colors)} colors found"
+    unwanted = {entry.lstrip("#").lower() for entry in options.ignore}
+    indices: list[int] = []
+    kept: list[tuple[str, tuple[int, int, int]]] = []
+    for color, name in zip(colors, names, strict=True):
+        void = name.lower() in VOID_NAMES or name.lower() in unwanted or color_name(color)[6:] in unwanted
+        indices.append(IGNORE if void else len(kept))
+        kept += [] if void else [(name, color)]
+    require_few_classes(root, len(kept))
+    reader = ColorReader(colors, indices, options.snap if options.snap is not None else DEFAULT_SNAP)
+    images = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
+    return LabelledSet(
+        f"{root}: images and masks in color ({named}; {origin})",
+        tuple(name for name, _ in kept), tuple(images), ("classes", "ignore", "snap"),
+        tuple(color for _, color in kept), tuple(unpaired), reader.remarks,
+    )  # fmt: skip
+
+
+# -- one mask per class --
+
+
+def _class_folders(masks: Path) -> list[Path]:
+    """Folders of masks within a folder of masks, one per class."""
+    return sorted(entry for entry in masks.iterdir() if entry.is_dir() and find_images(entry))
+
+
+def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions) -> LabelledSet:
+    found = sorted({entry.name for _, _, masks in folders for entry in _class_folders(masks)})
+    names = list(options.classes.names) if options.classes is not None else found
+    missing = next((name for name in found if name not in names), None)
+    if missing is not None:
+        raise DataError(f"{root}: the folder {missing} is not in the list of classes.")
+    rows: list[tuple[str, Path, list[Path | None]]] = []
+    unpaired: list[str] = []
+    for split, images, masks in folders:
+        stems: dict[str, dict[str, Path]] = {
+            name: {bare_stem(path.stem): path for path in find_images(masks / name)}
+            if (masks / name).is_dir()
+            else {}
+            for name in names
+        }
+        for image in find_images(images):
+            layers = [stems[name].get(image.stem, stems[name].get(bare_stem(image.stem))) for name in names]
+            if any(layer is not None for layer in layers):
+                rows.append((split, image, layers))
+            else:
+                unpaired.append(f"{image}: has no mask in any of {', '.join(names[:6])}.")
+    if not rows:
+        raise DataError(f"{root}: no image has a mask in the folders {', '.join(names[:6])}.")
+    classes = [name for name in names if name != "background"]
+    whole = ["background", *classes]
+    require_few_classes(root, len(whole))
+    painted = []
+    for split, image, layers in rows:
+        known = [(whole.index(name), layer) for name, layer in zip(names, layers, strict=True) if layer is not None]
+        painted.append(LabelledImage(image, split, partial(_layered, known)))
+    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    about = f"{root}: images and one black and white mask per class ({shown}; later ones on top)"
+    return LabelledSet(about, tuple(whole), tuple(painted), ("classes",), unpaired=tuple(unpaired))
+
+
+def _layered(layers: Sequence[tuple[int, Path]]) -> Mask:
+    mask: Mask | None = None
+    for index, path in layers:
+        values = read_index_mask(path)
+        if mask is None:
+            mask = np.zeros(values.shape, dtype=np.uint8)
+        if values.shape != mask.shape:
+            raise DataError(f"{path}: has another size than the masks of the other classes.")
+        # JPEG and scaling leave values between the two, so the middle decides.
+        highest = int(values.max(initial=0))
+        mask[values * 2 > highest] = index
+    assert mask is not None
+    return mask
+
+
+# -- arrays --
+
+
+def _arrays(
+    root: Path,
+    pairs: Sequence[Pair],
+    table: ClassTable | None,
+    options: LabelOptions,
+    named: str,
+    unpaired: Sequence[str],
+) -> LabelledSet:
+    first = _load(pairs[0][2])
+    if first.ndim == 2:
+        count = 1 + max((int(_load(mask).max(initial=0)) for _, _, mask in pairs), default=0)
+        about = "index arrays"
+    else:
+        count, about = first.shape[2], "one-hot arrays"
+    require_few_classes(root, count)
+    names = table.names if table is not None else tuple(f"class_{n}" for n in range(count))
+    if len(names) != count:
+        raise UsageError(f"--classes: names {len(names)} classes, the arrays have {count}.")
+    images = [LabelledImage(image, split, partial(_read_array, mask, count)) for split, image, mask in pairs]
+    return LabelledSet(
+        f"{root}: images and {about} ({named})", names, tuple(images), ("classes",), unpaired=tuple(unpaired)
+    )
+
+
+def _load(path: Path) -> NDArray[np.generic]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: is no array that can be read ({error}).") from None
+    if array.ndim not in (2, 3):
+        raise DataError(f"{path}: has the shape {array.shape}, expected (H, W) or (H, W, classes).")
+    return np.asarray(array)
+
+
+def _read_array(path: Path, count: int) -> Mask:
+    array = _load(path)
+    if array.ndim == 2:
+        return remap(array.astype(np.int32), {n: n for n in range(count)} | {IGNORE: IGNORE}, path)
+    if array.shape[2] != count:
+        raise DataError(f"{path}: has {array.shape[2]} planes, other arrays have {count}.")
+    planes = np.ascontiguousarray(array)
+    if not np.isin(planes, (0, 1)).all():
+        raise DataError(f"{path}: has values other than 0 and 1, which is not one-hot.")
+    if (planes.astype(np.int32).sum(axis=2) > 1).any():
+        raise DataError(f"{path}: has a pixel that belongs to two classes, which is not one-hot.")
+    return from_one_hot(planes.astype(np.uint8))
