@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -12,6 +13,9 @@ from pathlib import Path
 from gantool.errors import OutputError
 
 __all__ = ["atomic", "safe_name"]
+
+LONGEST_NAME = 200
+"""Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10))}
 
@@ -47,6 +51,11 @@ def safe_name(name: str) -> str:
     '2011-06-26 18_49_32.jpg'
     """
     clean = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).rstrip(" .") or "_"
+    if len(clean.encode()) > LONGEST_NAME:
+        # Shortened, with a part of its hash so that two long names stay two.
+        suffix = Path(clean).suffix if len(Path(clean).suffix) <= 8 else ""
+        mark = hashlib.sha256(clean.encode()).hexdigest()[:8]
+        clean = clean.encode()[: LONGEST_NAME - 20].decode(errors="ignore").rstrip(" .") + f"-{mark}{suffix}"
     if clean.split(".")[0].lower() in _RESERVED:
         clean = f"_{clean}"
     return clean

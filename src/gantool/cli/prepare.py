@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,8 @@ _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether 
 
 def prepare(
     source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="A folder of images; or give --domain twice.")
+        str | None,
+        typer.Argument(metavar="[SOURCE]", help="A folder, an archive or a named data set; or give --domain twice."),
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="DIR", help="The new data set. Default data/NAME.")
@@ -74,17 +76,23 @@ def prepare(
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Only look; exit 1 if there are problems.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write a page with tables and pictures here, too.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that gantool wrote.")] = False,
+    list_sets: Annotated[bool, typer.Option("--list", help="List the named data sets and stop.")] = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Check a folder of pictures and make a clean data set of it.
 
-    Recognizes two domains of unpaired images, pairs side by side in one image, and images with labels: index masks,
-    COCO or labelme files.
+    Recognizes two domains of unpaired images, pairs side by side or in two folders, and images with labels: masks of
+    indices or colors, one per class, arrays, or files of labelme, COCO, VIA, Label Studio, CVAT and Supervisely.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    if list_sets:
+        return _list(screen)
     if kind not in (None, "unpaired", "paired", "segmentation"):
         raise UsageError(f"--as {kind}: expected unpaired, paired or segmentation.")
     if stride is not None and tile is None:
@@ -112,6 +120,7 @@ def prepare(
             seed=seed,
             drop_duplicates=drop_duplicates,
             check_only=check or dry_run,
+            report=report,
             overwrite=overwrite,
             on_progress=progress,
         )
@@ -123,6 +132,28 @@ def prepare(
             screen.note(f"Next: gantool train cyclegan-light --data {result.output}")
     problems = any(finding.serious for finding in result.findings)
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
+
+
+def _list(screen: Screen) -> int:
+    from gantool.data.catalog import CATALOG
+
+    screen.print_table(
+        ("name", "kind", "images", "MB", "license", "home page"),
+        [
+            (
+                one.name,
+                one.kind,
+                one.images or "?",
+                one.megabytes or "?",
+                one.license,
+                one.home + ("" if one.urls else " (by hand)"),
+            )
+            for one in CATALOG.values()
+        ],
+    )
+    screen.json({"data_sets": [asdict(one) for one in CATALOG.values()]})
+    screen.note("Get one with: gantool prepare NAME")
+    return 0
 
 
 def _show(screen: Screen, result: Prepared) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gantool.data.cache import cache_folder
+from gantool.data.catalog import CATALOG, how_to_get
 from gantool.data.images import find_images
 from gantool.errors import DataError, closest
 
@@ -47,28 +49,40 @@ class UnpairedFiles:
 
 
 def resolve_data_path(data: str) -> Path:
-    """An existing folder, or the folder of that name under ``./data``.
+    """An existing folder, the folder of that name under ``./data``, or the one in the cache.
 
     Raises:
-        DataError: neither exists; names the nearest data set under ``./data``.
+        DataError: none exists; says how to get a named data set, or which name is nearest.
     """
     for candidate in (Path(data), Path("data") / data):
         if candidate.is_dir():
             return candidate
     if Path(data).is_file():
         raise DataError(f"{data}: is a file, expected a folder with a data set.")
+    cached = cache_folder() / "data" / data
+    if cached.is_dir():
+        return cached
+    if data in CATALOG:
+        raise DataError(f"{data}: is not here yet.", how_to_get(CATALOG[data]))
     near = [entry.name for entry in Path("data").iterdir() if entry.is_dir()] if Path("data").is_dir() else []
-    raise DataError(f"{data}: there is no such folder, neither here nor under data/.", closest(data, near))
+    raise DataError(
+        f"{data}: there is no such folder, neither here nor under data/.", closest(data, [*near, *CATALOG])
+    )
 
 
 def find_unpaired(
-    root: Path | None = None, *, domains: Mapping[str, str] | None = None, holdout: float = 0.1
+    root: Path | None = None,
+    *,
+    domains: Mapping[str, str] | None = None,
+    names: tuple[str, str] | None = None,
+    holdout: float = 0.1,
 ) -> UnpairedFiles:
     """Find both domains of a data set.
 
     Args:
         root: the data set's folder.
         domains: or two folders by domain name.
+        names: of the domains, where neither a ``dataset.yaml`` nor the folders say.
         holdout: share of the images to hold out, by content, where there is no test split.
 
     Raises:
@@ -77,7 +91,7 @@ def find_unpaired(
     if domains:
         found = _from_folders(domains)
     elif root is not None:
-        found = _recognize(root)
+        found = _recognize(root, names)
     else:
         raise ValueError("root or domains must be given")
     for domain in (found.a, found.b):
@@ -109,8 +123,8 @@ def _from_folders(domains: Mapping[str, str]) -> UnpairedFiles:
     return UnpairedFiles(parts[0], parts[1], "two folders")
 
 
-def _recognize(root: Path) -> UnpairedFiles:
-    names = _names_from_yaml(root) or _names_from_folder(root)
+def _recognize(root: Path, given: tuple[str, str] | None) -> UnpairedFiles:
+    names = _names_from_yaml(root) or given or _names_from_folder(root)
     if (root / "trainA").is_dir() or (root / "trainB").is_dir():
         a, b = (_split(root, f"train{side}", f"test{side}", name) for side, name in zip("AB", names, strict=True))
         return UnpairedFiles(a, b, f"{root} (trainA, trainB)")

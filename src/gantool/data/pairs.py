@@ -80,7 +80,7 @@ def two_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
     return found or None
 
 
-def same_names(left: Path, right: Path, *, share: float = 0.9) -> bool:
+def same_names(left: Path, right: Path, *, share: float = 0.8) -> bool:
     """Whether nearly all images of both folders have partners of the same name, so that they may be pairs."""
     names = (left.name, right.name)
     a, b = ({_key(path, names) for path in find_images(folder)} for folder in (left, right))

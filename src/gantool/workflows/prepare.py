@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from gantool.workflows.prepare_findings import (
     judge_pairs,
     without_duplicates,
 )
+from gantool.workflows.prepare_named import open_source
+from gantool.workflows.prepare_page import write_data_page
 from gantool.workflows.prepare_sources import SPLITS, Kind, SourceImage, SourceSet, recognize
 from gantool.workflows.prepare_writing import WritingPlan, choose_target, write_data_set
 
@@ -76,13 +79,15 @@ def prepare(
     seed: int = 0,
     drop_duplicates: bool = False,
     check_only: bool = False,
+    report: str | Path | None = None,
     overwrite: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Prepared:
     """Check a data set and write a canonical copy of it.
 
     Args:
-        source: the folder; or ``domains``, two plain folders by domain name.
+        source: a folder, an archive, an annotation file or a named data set (see `gantool.data.catalog`); or
+            ``domains``, two plain folders by domain name.
         output: the new data set's folder; default ``data/NAME``.
         names: names of the two halves of side-by-side pairs, left to right.
         kind: settles what the source is where it could be read in two ways.
@@ -99,21 +104,44 @@ def prepare(
         seed: changes which images a split draws.
         drop_duplicates: leave out images whose pixels are those of another (see `without_duplicates`).
         check_only: look, write nothing.
+        report: also write the page about the data set here; a data set always has its own ``report.html``.
         overwrite: replace an existing data set.
         on_progress: called with what is done, how many images are and how many there are.
 
     Raises:
         DataError, UsageError, OutputError: with the remedy.
     """
-    labels = LabelOptions(_table(classes), tuple(str(value) for value in ignore), attribute, snap)
-    found = recognize(source, domains=domains, names=names, kind=kind, labels=labels)
-    if tile is not None and found.kind != "segmentation":
-        raise UsageError("--tile cuts images with their labels, which these are not.")
-    if drop_empty and tile is None:
-        raise UsageError("--drop-empty leaves out tiles; it needs --tile.")
-    target = None if check_only else choose_target(source, output, domains, overwrite)
+    options = LabelOptions(_table(classes), tuple(str(value) for value in ignore), attribute, snap)
+    with nullcontext(None) if source is None else open_source(source, on_progress, keep=check_only) as opened:
+        found = recognize(
+            opened.path if opened is not None else None,
+            domains=domains,
+            names=names,
+            default_names=opened.domains if opened is not None else None,
+            kind=kind,
+            labels=options,
+        )
+        _require_sensible(found, tile, drop_empty)
+        name = "2".join(domains) if domains else opened.name if opened is not None else ""
+        sources = [opened.path] if opened is not None else [Path(folder) for folder in (domains or {}).values()]
+        target = None if check_only else choose_target(name, output, sources, overwrite)
+        plan = WritingPlan(
+            found.kind, found.domains, size, tile, stride, split, seed, drop_duplicates, drop_empty,
+            found.labels.classes if found.labels is not None else (), repr(options),
+        )  # fmt: skip
+        page = Path(report) if report is not None else None
+        return _look_and_write(found, plan, target, overwrite, page, on_progress)
+
+
+def _look_and_write(
+    found: SourceSet,
+    plan: WritingPlan,
+    target: Path | None,
+    overwrite: bool,
+    page: Path | None,
+    on_progress: Callable[[str, int, int], None],
+) -> Prepared:
     facts: dict[Path, ImageFacts] = {}
-    total = len(found.images)
     files = list(found.files())
     for one in inspect_images(files):
         facts[one.path] = one
@@ -123,11 +151,11 @@ def prepare(
     findings = tuple(findings_of(found, facts, judged.shares))
     usable = [image for image in found.images if not facts[image.path].problem]
     if not usable:
-        raise DataError(f"{found.about}: none of its {total} images can be read.", findings[0].text)
+        raise DataError(f"{found.about}: none of its {len(found.images)} images can be used.", findings[0].text)
     dropped: tuple[Path, ...] = ()
-    if drop_duplicates:
+    if plan.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, judged, split, seed)
+    chosen = _split(usable, facts, judged, plan.split, plan.seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
@@ -142,12 +170,22 @@ def prepare(
         tuple(found.labels.remarks()) if found.labels is not None else (),
     )
     if target is not None:
-        plan = WritingPlan(
-            found.kind, found.domains, size, tile, stride, split, seed, drop_duplicates, drop_empty,
-            found.labels.classes if found.labels is not None else (), repr(labels), tuple(chosen),
-        )  # fmt: skip
-        write_data_set(plan, target, found, result.counts, overwrite, on_progress)
+
+        def finish(folder: Path) -> None:
+            write_data_page(folder / "report.html", result, judged, chosen)
+
+        whole = replace(plan, images=tuple(chosen))
+        write_data_set(whole, target, found, result.counts, overwrite, finish, on_progress)
+    if page is not None:
+        write_data_page(page, result, judged, chosen)
     return result
+
+
+def _require_sensible(found: SourceSet, tile: int | None, drop_empty: bool) -> None:
+    if tile is not None and found.kind != "segmentation":
+        raise UsageError("--tile cuts images with their labels, which these are not.")
+    if drop_empty and tile is None:
+        raise UsageError("--drop-empty leaves out tiles; it needs --tile.")
 
 
 def _table(classes: Sequence[str] | str | Path | None) -> ClassTable | None:

@@ -70,10 +70,14 @@ def recognize(
     *,
     domains: Mapping[str, str] | None = None,
     names: tuple[str, str] | None = None,
+    default_names: tuple[str, str] | None = None,
     kind: Kind | None = None,
     labels: LabelOptions | None = None,
 ) -> SourceSet:
     """Find out what a source is.
+
+    Args:
+        default_names: of the two sides, where neither ``names`` nor the source says.
 
     Raises:
         DataError: it is nothing that is known, with what was expected.
@@ -94,14 +98,18 @@ def recognize(
         next(root.iterdir(), None)
     except OSError as error:
         raise DataError(f"{root}: cannot be looked into ({error.strerror}).") from None
-    found = _recognize(root, only, names, _kind_of_prepared(root) if kind is None else kind, labels)
+    found = _recognize(root, only, (names, default_names), _kind_of_prepared(root) if kind is None else kind, labels)
     if names is not None and found.kind != "paired":
         raise UsageError("--domains names the halves of side-by-side pairs, which these are not.", "Use --as paired.")
     return _refuse_label_options(found, labels)
 
 
 def _recognize(
-    root: Path, only: Path | None, names: tuple[str, str] | None, kind: str | None, labels: LabelOptions
+    root: Path,
+    only: Path | None,
+    names: tuple[tuple[str, str] | None, tuple[str, str] | None],
+    kind: str | None,
+    labels: LabelOptions,
 ) -> SourceSet:
     if kind in (None, "segmentation"):
         labelled = find_labelled(root, labels, only)
@@ -115,22 +123,24 @@ def _recognize(
             )
     folders = two_folders(root)
     if kind == "paired":
-        halves = pair_folders(str(root), folders, names) if folders else find_side_by_side(root, force=True)
+        halves = (
+            pair_folders(str(root), folders, names[0] or names[1]) if folders else find_side_by_side(root, force=True)
+        )
         if halves is None:
             raise DataError(
                 f"{root}: expected images of two halves, or two folders with the same names, in the folder itself or "
                 "in train, val and test."
             )
-        return _paired_set(halves, names)
+        return _paired_set(halves, names[0] or names[1])
     if kind is None:
         halves = find_side_by_side(root)
         if halves is not None:
-            return _paired_set(halves, names)
+            return _paired_set(halves, names[0] or names[1])
         if folders and not any(
             left.name.endswith("A") and right.name.endswith("B") for left, right in folders.values()
         ):
             _ask_if_paired(*next(iter(folders.values())))
-    return _unpaired_set(root, None)
+    return _unpaired_set(root, None, names[1])
 
 
 def _ask_if_paired(left: Path, right: Path) -> None:
@@ -171,8 +181,10 @@ def _paired_set(found: PairedFiles, names: tuple[str, str] | None) -> SourceSet:
     )
 
 
-def _unpaired_set(root: Path | None, domains: Mapping[str, str] | None) -> SourceSet:
-    files = find_unpaired(root, domains=domains, holdout=0)
+def _unpaired_set(
+    root: Path | None, domains: Mapping[str, str] | None, names: tuple[str, str] | None = None
+) -> SourceSet:
+    files = find_unpaired(root, domains=domains, names=names, holdout=0)
     images = [
         SourceImage(path, split, domain.name)
         for domain in (files.a, files.b)

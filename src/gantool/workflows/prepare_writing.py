@@ -52,20 +52,19 @@ class WritingPlan:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def choose_target(
-    source: str | Path | None, output: str | Path | None, domains: Mapping[str, str] | None, overwrite: bool
-) -> Path:
-    if output is not None:
-        target = Path(output)
-    else:
-        name = "2".join(domains) if domains else Path(source or ".").resolve().name
-        target = Path("data") / safe_name(name)
+def choose_target(name: str, output: str | Path | None, sources: Sequence[Path], overwrite: bool) -> Path:
+    """The new data set's folder, ``data/NAME`` unless it is given.
+
+    Raises:
+        OutputError: it exists, or lies within a source.
+    """
+    target = Path(output) if output is not None else Path("data") / safe_name(name)
     if target.exists() and not (overwrite and (target / "dataset.yaml").is_file()):
         raise OutputError(
             f"{target}: exists already.",
             "Choose another -o, or --overwrite a data set that gantool wrote.",
         )
-    for folder in [Path(source)] if source is not None else [Path(path) for path in (domains or {}).values()]:
+    for folder in sources:
         if folder.resolve() in (target.resolve(), *target.resolve().parents):
             raise OutputError(f"{target}: lies within its own source {folder}.", "Choose another -o.")
     return target
@@ -77,8 +76,10 @@ def write_data_set(
     source: SourceSet,
     counts: Mapping[str, Mapping[str, int]],
     overwrite: bool,
+    finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
 ) -> None:
+    """Write everything beside the target, call ``finish`` with that folder, and give it its name."""
     partial = target.with_name(f"{target.name}.partial")
     mark = partial / "plan.txt"
     if partial.exists() and (not mark.is_file() or mark.read_text("utf-8") != plan.key()):
@@ -97,6 +98,7 @@ def write_data_set(
         on_progress("writing", done, len(plan.images))
     with atomic(partial / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(_description(source, counts), file)
+    finish(partial)
     for done_mark in partial.rglob(".*.done"):
         done_mark.unlink()
     mark.unlink()
@@ -110,7 +112,7 @@ def _names(images: Sequence[SourceImage]) -> list[str]:
     used: set[tuple[str, str, str]] = set()
     names = []
     for image in images:
-        stem, suffix = safe_name(image.path.stem)[:120], image.path.suffix.lower()
+        stem, suffix = safe_name(image.path.stem), image.path.suffix.lower()
         name, number = stem, 1
         while (image.split, image.domain, name.lower()) in used:
             number += 1

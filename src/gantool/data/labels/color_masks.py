@@ -13,14 +13,12 @@ from gantool.data.labels.sets import MOST_CLASSES, Mask, require_few_classes
 from gantool.data.masks import IGNORE
 from gantool.errors import DataError
 
-__all__ = ["DEFAULT_SNAP", "ColorReader", "color_name", "discover_colors", "is_color_mask"]
+__all__ = ["ColorReader", "are_blurred", "color_name", "discover_colors", "is_color_mask"]
 
 Color = tuple[int, int, int]
 
-DEFAULT_SNAP = 64.0
-"""Largest distance in RGB from a color to its class; the facades' labels lie 85 apart, blends of two half of that."""
-
-_MOST_BEYOND = 0.1  # share of a mask beyond every class that makes it unusable
+_NEAR = 64.0  # distance in RGB; the facades' labels lie 85 apart, blends of two neighbors half of that
+_MOST_FAR = {False: 0.1, True: 0.5}  # share of a mask farther away that makes it unusable, by whether it is blurred
 _LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
 _SAMPLED = 200  # masks looked at to discover blurred colors
 _RARE = 0.0005  # a blurred color with a smaller share of all pixels is a blend, not a class
@@ -56,13 +54,18 @@ class ColorReader:
     Args:
         colors: of the classes in the order of their indices.
         indices: class index (or `IGNORE`) of each color.
-        snap: largest distance to the nearest color; pixels farther away become `IGNORE`.
+        blurred: whether compression or scaling has mixed the colors along edges (see `are_blurred`).
+        snap: largest distance to the nearest color; pixels farther away become `IGNORE`. By default blurred masks
+            have no limit, others one of 64.
     """
 
-    def __init__(self, colors: Sequence[Color], indices: Sequence[int], snap: float = DEFAULT_SNAP) -> None:
+    def __init__(
+        self, colors: Sequence[Color], indices: Sequence[int], *, blurred: bool, snap: float | None = None
+    ) -> None:
         self._colors = np.array(colors, dtype=np.float32)
         self._indices = np.array(indices, dtype=np.uint8)
-        self._snap = snap
+        self._snap = snap if snap is not None else 442.0 if blurred else _NEAR
+        self._most_far = _MOST_FAR[blurred or snap is not None]
         self._counts: dict[
             Path, tuple[int, int, int]
         ] = {}  # pixels, snapped, beyond: by file, as files are read twice
@@ -78,13 +81,14 @@ class ColorReader:
         nearest, distance = self._nearest(_unpack(present))
         far = distance > self._snap
         total, beyond = int(counts.sum()), int(counts[far].sum())
+        lost = far | (distance > _NEAR)
         self._counts[path] = (total, int(counts[(distance > 0) & ~far].sum()), beyond)
-        if beyond > _MOST_BEYOND * total:
-            most = _unpack(present[far][[counts[far].argmax()]])[0]
+        if counts[lost].sum() > self._most_far * total:
+            most = _unpack(present[lost][[counts[lost].argmax()]])[0]
             raise DataError(
-                f"{path}: {beyond / total:.0%} of its pixels are near no class, most often the color "
+                f"{path}: {counts[lost].sum() / total:.0%} of its pixels are near no class, most often the color "
                 f"{tuple(int(value) for value in most)}.",
-                "Complete the table (--classes FILE) or allow a larger distance (--snap).",
+                "Complete the table: --classes FILE with lines such as sky,135,206,235.",
             )
         table = np.where(far, IGNORE, self._indices[nearest]).astype(np.uint8)
         return np.asarray(table[inverse].reshape(packed.shape))
@@ -110,6 +114,13 @@ class ColorReader:
             nearest[first : first + 8192] = squares.argmin(axis=1)
             distance[first : first + 8192] = np.sqrt(squares.min(axis=1))
         return nearest, distance
+
+
+def are_blurred(masks: Sequence[Path], classes: int) -> bool:
+    """Whether some masks have far more colors than there are classes."""
+    if any(mask.suffix.lower() in _LOSSY for mask in masks):
+        return True
+    return any(len(np.unique(_pack(read_pixels(mask)))) > max(4 * classes, 512) for mask in masks)
 
 
 def discover_colors(root: Path, masks: Sequence[Path]) -> list[Color]:

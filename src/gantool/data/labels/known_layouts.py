@@ -12,7 +12,7 @@ import numpy as np
 from gantool.annotations import load_json
 from gantool.data.images import find_images, open_image
 from gantool.data.labels.class_names import ADE20K, CAMVID, CITYSCAPES, CITYSCAPES_TRAIN_IDS, PASCAL_VOC
-from gantool.data.labels.color_masks import DEFAULT_SNAP, ColorReader, is_color_mask
+from gantool.data.labels.color_masks import ColorReader, is_color_mask
 from gantool.data.labels.mask_files import values_set
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
 from gantool.data.labels.sets import (
@@ -31,8 +31,8 @@ __all__ = ["find_known"]
 
 
 def find_known(root: Path, options: LabelOptions) -> LabelledSet | None:
-    """Recognize CamVid, Cityscapes, ADE20K (2016 and 2021), Pascal VOC and CVAT's masks; None for anything else."""
-    for find in (_cityscapes, _voc, _ade20k_full, _ade20k, _camvid):
+    """Recognize CamVid, Cityscapes, ADE20K (2016 and 2021), Pascal VOC, CVAT's masks and Oxford's pets."""
+    for find in (_cityscapes, _voc, _pets, _ade20k_full, _ade20k, _camvid):
         found = find(root, options)
         if found is not None:
             return found
@@ -132,7 +132,7 @@ def _cvat_masks(root: Path, pairs: Sequence[Pair], alone: list[str], options: La
     indices = [
         next((n for n, (kept_name, _) in enumerate(kept) if kept_name == name), IGNORE) for name in table.names
     ]
-    reader = ColorReader(table.colors, indices, options.snap if options.snap is not None else DEFAULT_SNAP)
+    reader = ColorReader(table.colors, indices, blurred=False, snap=options.snap)
     found = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: segmentation masks of CVAT, colors from labelmap.txt",
@@ -151,6 +151,24 @@ def _voc_splits(root: Path) -> dict[str, str]:
                 Path(line.split()[0]).name: split for line in path.read_text("utf-8").splitlines() if line.strip()
             }
     return splits
+
+
+def _pets(root: Path, options: LabelOptions) -> LabelledSet | None:
+    """``images`` and ``annotations/trimaps``: 1 is the pet, 2 the background, 3 the uncertain border."""
+    if options.classes is not None or not (root / "images").is_dir() or not (root / "annotations/trimaps").is_dir():
+        return None
+    pairs, alone = match_files(find_images(root / "images"), find_images(root / "annotations/trimaps"))
+    listed = root / "annotations/test.txt"
+    test = {line.split()[0] for line in listed.read_text("utf-8").splitlines() if line} if listed.is_file() else set()
+    values = {1: 1, 2: 0, 3: IGNORE}
+    found = [
+        LabelledImage(image, "test" if image.stem in test else "train", partial(_read, mask, values))
+        for image, mask in pairs
+    ]
+    return LabelledSet(
+        f"{root}: Oxford-IIIT Pet (trimaps, the border counts for no class)", ("background", "pet"), tuple(found),
+        unpaired=tuple(alone),
+    )  # fmt: skip
 
 
 def _ade20k(root: Path, options: LabelOptions) -> LabelledSet | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gantool.data.images import find_images
-from gantool.data.labels.color_masks import DEFAULT_SNAP, ColorReader, color_name, discover_colors, is_color_mask
+from gantool.data.labels.color_masks import ColorReader, are_blurred, color_name, discover_colors, is_color_mask
 from gantool.data.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
 from gantool.data.labels.sets import (
     LabelledImage,
@@ -217,7 +217,8 @@ def _colors(
         indices.append(IGNORE if void else len(kept))
         kept += [] if void else [(name, color)]
     require_few_classes(root, len(kept))
-    reader = ColorReader(colors, indices, options.snap if options.snap is not None else DEFAULT_SNAP)
+    blurred = are_blurred([mask for mask in _some(masks) if _is_colored(mask) is not None], len(colors))
+    reader = ColorReader(colors, indices, blurred=blurred, snap=options.snap)
     images = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: images and masks in color ({named}; {origin})",

@@ -1,0 +1,112 @@
+"""From the name of a data set, or an archive, to a folder: downloaded, unpacked, found."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+
+from gantool.data.archives import is_archive, unpack
+from gantool.data.cache import cache_folder
+from gantool.data.catalog import CATALOG, how_to_get
+from gantool.data.download import download
+from gantool.errors import DataError, closest
+
+__all__ = ["Opened", "open_source"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source as a folder (or an annotation file); ``domains`` where the catalog names them."""
+
+    path: Path
+    name: str
+    domains: tuple[str, str] | None = None
+    kind: str | None = None
+
+
+@contextmanager
+def open_source(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator[Opened]:
+    """Yield the folder of a source: itself, an unpacked archive, or a named data set.
+
+    Args:
+        keep: leave what was unpacked in the cache for another look; else it goes when all is done.
+
+    Raises:
+        DataError: nothing of that name, or it cannot be had; says what to do.
+    """
+    path = Path(source)
+    if path.is_file() and is_archive(path):
+        facts = path.stat()
+        key = hashlib.sha256(f"{path.resolve()}:{facts.st_size}:{facts.st_mtime_ns}".encode()).hexdigest()[:12]
+        name = path.name.split(".")[0]
+        with _unpacked([path], f"{name}-{key}", on_progress, keep) as folder:
+            yield Opened(_innermost(folder), name)
+        return
+    if path.exists() or str(source) not in CATALOG:
+        if not path.exists():
+            raise DataError(
+                f"{source}: there is no such folder, archive or named data set.", closest(str(source), CATALOG)
+            )
+        yield Opened(path, path.resolve().name if path.is_dir() else path.stem)
+        return
+    entry = CATALOG[str(source)]
+    if not entry.urls:
+        raise DataError(f"{entry.name}: cannot be downloaded without you.", f"{how_to_get(entry)}")
+    archives = []
+    for url in entry.urls:
+        target = cache_folder() / "downloads" / entry.name / url.rsplit("/", 1)[-1]
+        archives.append(download(url, target, on_progress=partial(on_progress, f"downloading {target.name}")))
+    with _unpacked(archives, entry.name, on_progress, keep) as folder:
+        inner = folder / entry.folder
+        if not inner.exists():
+            inner = _innermost(folder)
+        yield Opened(inner, entry.name, entry.domains, entry.kind)
+
+
+@contextmanager
+def _unpacked(archives: list[Path], name: str, on_progress: Progress, keep: bool) -> Iterator[Path]:
+    """All archives in one folder of the cache; one process at a time works with it."""
+    folder = cache_folder() / "unpacked" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{name}.lock")):
+        if not folder.exists():
+            building = folder.with_name(f"{name}.building")
+            for number, archive in enumerate(archives):
+                part = building / f"part{number}"
+                unpack(archive, part, partial(on_progress, f"unpacking {archive.name}"))
+            whole = building / "part0"
+            for number in range(1, len(archives)):
+                _merge(building / f"part{number}", whole)
+            whole.rename(folder)
+            shutil.rmtree(building)
+        yield folder
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move what is in one folder into another; folders of the same name become one."""
+    for entry in list(source.iterdir()):
+        place = target / entry.name
+        if entry.is_dir() and place.is_dir():
+            _merge(entry, place)
+        elif not place.exists():
+            entry.rename(place)
+
+
+def _innermost(folder: Path) -> Path:
+    """Step into folders that hold nothing but one folder."""
+    while True:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        folder = entries[0]

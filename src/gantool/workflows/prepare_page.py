@@ -1,0 +1,113 @@
+"""The page about a data set: what was found, in tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gantool.data.images import open_image
+from gantool.data.masks import IGNORE, class_colors
+from gantool.report.pages import data_uri, write_page
+from gantool.workflows.prepare_findings import Judged
+from gantool.workflows.prepare_sources import SourceImage, SourceSet
+
+if TYPE_CHECKING:
+    from gantool.workflows.prepare import Prepared
+
+__all__ = ["write_data_page"]
+
+_PICTURES = 12
+_HEIGHT = 160
+_LISTED = 200  # findings of a kind
+
+
+def write_data_page(path: Path, result: Prepared, judged: Judged, images: Sequence[SourceImage]) -> None:
+    """Write the page.
+
+    Args:
+        images: those that can be used, as they are split.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    found = result.source
+    name = result.output.name if result.output is not None else Path(found.about.split(":")[0]).name
+    kinds = dict.fromkeys(finding.kind for finding in result.findings)
+    grouped = []
+    for kind in kinds:
+        texts = [finding.text for finding in result.findings if finding.kind == kind]
+        serious = any(finding.serious for finding in result.findings if finding.kind == kind)
+        grouped.append((kind, serious, texts[:_LISTED], max(len(texts) - _LISTED, 0)))
+    write_page(
+        path,
+        "data.html",
+        {
+            "title": f"Data set {name}",
+            "about": found.about,
+            "remarks": result.remarks,
+            "findings": grouped,
+            "domains": found.domains,
+            "counts": [
+                (split, [counts.get(name, 0) for name in found.domains]) for split, counts in result.counts.items()
+            ],
+            "sizes": result.sizes,
+            "statistics": [(name, list(channels.values())) for name, channels in result.statistics.items()],
+            "classes": _classes(found, result.classes, judged),
+            "largest": max([*result.classes.values(), 1e-9]),
+            "pictures": [_picture(found, image) for image in _chosen(images)],
+        },
+    )
+
+
+def _classes(found: SourceSet, shares: Mapping[str, float], judged: Judged) -> list[tuple[str, str, int, float]]:
+    if found.labels is None:
+        return []
+    often = [0] * len(shares)
+    for seen in judged.seen.values():
+        for index in seen:
+            often[index] += 1
+    colors = found.labels.colors or class_colors(len(shares))
+    return [
+        (name, "#{:02x}{:02x}{:02x}".format(*colors[index]), often[index], share)
+        for index, (name, share) in enumerate(shares.items())
+    ]
+
+
+def _chosen(images: Sequence[SourceImage]) -> list[SourceImage]:
+    count = min(_PICTURES, len(images))
+    return [images[n * len(images) // count] for n in range(count)]
+
+
+def _picture(found: SourceSet, image: SourceImage) -> tuple[str, str]:
+    """An image; with its partner, or with its mask laid over it, beside it."""
+    parts = [_small(open_image(image.path).convert("RGB"))]
+    if image.partner is not None:
+        parts.append(_small(open_image(image.partner).convert("RGB")))
+    labels = found.labels
+    if labels is not None:
+        mask = next(one for one in labels.images if one.image == image.path).mask()
+        parts.append(_overlay(parts[0], mask, labels.colors or class_colors(len(labels.classes))))
+    where = f"{image.split}, {image.domain}" if image.domain else image.split
+    return data_uri(np.hstack(parts)), f"{image.path.name} ({where})"
+
+
+def _small(image: Image.Image) -> NDArray[np.uint8]:
+    width = max(round(image.width * _HEIGHT / image.height), 1)
+    return np.asarray(
+        image.resize((width, _HEIGHT), Image.Resampling.BOX if image.height > _HEIGHT else Image.Resampling.NEAREST)
+    )
+
+
+def _overlay(
+    pixels: NDArray[np.uint8], mask: NDArray[np.uint8], colors: Sequence[tuple[int, int, int]]
+) -> NDArray[np.uint8]:
+    small = np.asarray(Image.fromarray(mask).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST))
+    table = np.full((256, 3), 224, dtype=np.float32)
+    table[: len(colors)] = colors
+    mixed = np.where((small == IGNORE)[..., None], pixels * 0.3, pixels * 0.35 + table[small] * 0.65)
+    return np.asarray(np.rint(mixed).astype(np.uint8))
