@@ -124,13 +124,15 @@ def test_problems_with_labels_are_named(cli: Cli, workplace: Path) -> None:
     Path("set/masks/painting0.png").unlink()
     assert "no mask of that name" in cli("prepare", "set", "--check").err
     assert "cuts images with their labels" in cli("prepare", "--domain", "a=set/images", "--domain", "b=set/masks",
-                                                  "--tile", "32").err  # fmt: skip
+                                                  "--as", "unpaired", "--tile", "32").err  # fmt: skip
     Path("refused/train").mkdir(parents=True)
     Path("refused/dataset.yaml").write_text("kind: segmentation\nclasses: []\n")
     refused = cli("train", "cyclegan", "--data", "refused")
     assert (refused.code, "is a set of images with labels" in refused.err) == (2, True)
     assert "no images with masks" in cli("prepare", "refused", "--ignore", "3").err
-    refused = cli("prepare", "--domain", "a=set/images", "--domain", "b=set/masks", "--ignore", "3")
+    refused = cli(
+        "prepare", "--domain", "a=set/images", "--domain", "b=set/masks", "--as", "unpaired", "--ignore", "3"
+    )
     assert "--ignore says nothing about this source" in refused.err
     Path("nothing").mkdir()
     assert "no labels found" in cli("prepare", "nothing", "--as", "segmentation").err

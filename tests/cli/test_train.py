@@ -34,6 +34,23 @@ def test_training_the_sample(cli: Cli, workplace: Path) -> None:
     assert again.err == ""
 
 
+def test_training_the_halves_of_pairs(cli: Cli, workplace: Path) -> None:
+    """Side-by-side pairs need no preparing: their halves are two domains."""
+    rng = np.random.default_rng(0)
+    Path("set/train").mkdir(parents=True)
+    for n in range(12):
+        halves = np.zeros((40, 80, 3), np.uint8)
+        halves[:, 40:] = rng.integers(200, 256, (40, 40, 3))
+        Image.fromarray(halves).save(f"set/train/{n}.png")
+    result = cli("train", "cyclegan", "--data", "set", "--epochs", "1", *TINY)
+    assert result.code == 0, result.err
+    assert "11 left and 11 right, 1 and 1 held out" in result.err
+    (shown,) = Path("runs/cyclegan-1/samples").iterdir()
+    with Image.open(shown) as image:
+        sample = np.asarray(image.convert("L"))
+    assert sample[:40, :40].mean() < 30
+
+
 def test_training_two_folders(cli: Cli, workplace: Path) -> None:
     fill(workplace / "x", 12)
     fill(workplace / "y", 12)

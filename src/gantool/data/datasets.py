@@ -34,17 +34,26 @@ class Images(Protocol):
 
 
 class FileImages:
-    """Images read from files when they are asked for."""
+    """Images read from files when they are asked for.
 
-    def __init__(self, paths: Sequence[Path], channels: int = 3) -> None:
+    Args:
+        half: only the left (0) or right (1) half of each.
+    """
+
+    def __init__(self, paths: Sequence[Path], channels: int = 3, half: int | None = None) -> None:
         self.paths = [str(path) for path in paths]  # strings travel to worker processes on any system
         self.channels = channels
+        self.half = half
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Pixels:
-        return read_pixels(Path(self.paths[index]), self.channels)
+        pixels = read_pixels(Path(self.paths[index]), self.channels)
+        if self.half is None:
+            return pixels
+        middle = pixels.shape[1] // 2
+        return pixels[:, self.half * middle : (self.half + 1) * middle]
 
 
 class ArrayImages:

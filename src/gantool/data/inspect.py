@@ -27,7 +27,7 @@ _BANDS = NEAR_DISTANCE + 1  # two fingerprints that differ in 3 bits agree in at
 _READ_AHEAD = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What is known of one image.
 

@@ -26,11 +26,27 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class DomainFiles:
-    """The images of one domain, sorted by name."""
+    """The images of one domain, sorted by name.
+
+    Attributes:
+        half: 0 or 1 where each file holds both halves of a pair side by side and this domain is the left or right one.
+    """
 
     name: str
     train: tuple[Path, ...]
     test: tuple[Path, ...]
+    half: int | None = None
+
+    def held_out(self, share: float) -> DomainFiles:
+        """Move the images with the smallest content hashes to the test split: the same whatever they are called."""
+        count = round(len(self.train) * share)
+        ranked = sorted(self.train, key=lambda path: hashlib.sha256(path.read_bytes()).hexdigest()) if count else []
+        test = set(ranked[:count])
+        return replace(
+            self,
+            train=tuple(path for path in self.train if path not in test),
+            test=(*self.test, *(path for path in self.train if path in test)),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,8 +116,8 @@ def find_unpaired(
     if not found.a.test or not found.b.test:
         found = replace(
             found,
-            a=_hold_out(found.a, holdout) if not found.a.test else found.a,
-            b=_hold_out(found.b, holdout) if not found.b.test else found.b,
+            a=found.a.held_out(holdout) if not found.a.test else found.a,
+            b=found.b.held_out(holdout) if not found.b.test else found.b,
             held_out=True,
         )
     return found
@@ -189,17 +205,3 @@ def _names_from_yaml(root: Path) -> tuple[str, str] | None:
 def _names_from_folder(root: Path) -> tuple[str, str]:
     match = re.fullmatch(r"([A-Za-z]+)2([A-Za-z]+)(_.*)?", root.resolve().name)
     return (match[1], match[2]) if match else ("A", "B")
-
-
-def _hold_out(domain: DomainFiles, share: float) -> DomainFiles:
-    """Move the images with the smallest content hashes to the test split: the same whatever they are called."""
-    count = round(len(domain.train) * share)
-    if count == 0:
-        return domain
-    ranked = sorted(domain.train, key=lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
-    test = set(ranked[:count])
-    return replace(
-        domain,
-        train=tuple(path for path in domain.train if path not in test),
-        test=tuple(path for path in domain.train if path in test),
-    )

@@ -12,9 +12,18 @@ from PIL import Image
 from gantool.data.images import find_images
 from gantool.data.labels.pairing import SUFFIXES, bare_stem
 from gantool.data.labels.sets import split_folders
+from gantool.data.layouts import DomainFiles, UnpairedFiles
 from gantool.errors import DataError
 
-__all__ = ["PairFile", "PairedFiles", "find_side_by_side", "pair_folders", "same_names", "two_folders"]
+__all__ = [
+    "PairFile",
+    "PairedFiles",
+    "find_side_by_side",
+    "halves_as_domains",
+    "pair_folders",
+    "same_names",
+    "two_folders",
+]
 
 _SIDES = ("_A", "_B", "_photo", "_picture", "_sketch", "_edges", "_input", "_target", "_real", "_source")
 
@@ -62,6 +71,19 @@ def find_side_by_side(root: Path, *, force: bool = False) -> PairedFiles | None:
             return None
     counts = ", ".join(f"{n} {split}" for split, n in Counter(pair.split for pair in pairs).items())
     return PairedFiles(f"{root}: pairs side by side in one image ({counts})", pairs)
+
+
+def halves_as_domains(found: PairedFiles, holdout: float) -> UnpairedFiles:
+    """The halves of side-by-side pairs as two domains, left and right, for training without pairs."""
+    train = tuple(pair.left for pair in found.pairs if pair.split == "train")
+    test = tuple(pair.left for pair in found.pairs if pair.split == "test")
+    held_out = not test
+    if held_out:
+        drawn = DomainFiles("", train, ()).held_out(holdout)
+        train, test = drawn.train, drawn.test
+    names = found.names or ("left", "right")
+    a, b = (DomainFiles(name, train, test, half) for half, name in enumerate(names))
+    return UnpairedFiles(a, b, found.about, held_out)
 
 
 def two_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:

@@ -23,7 +23,7 @@ __all__ = ["SPLITS", "Kind", "SourceImage", "SourceSet", "recognize"]
 _ANNOTATIONS = frozenset({".json", ".xml"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceImage:
     """An image of the source.
 

@@ -18,6 +18,7 @@ from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, PositionBatches, UnpairedDataset
 from gantool.data.images import open_image, problems
 from gantool.data.layouts import UnpairedFiles, find_unpaired, resolve_data_path
+from gantool.data.pairs import find_side_by_side, halves_as_domains
 from gantool.data.sample import SEASONS, Scene, draw_scene
 from gantool.engine.runtime import Runtime
 from gantool.errors import DataError, SettingsError
@@ -87,6 +88,9 @@ def build_data(settings: Settings) -> UnpairedData:
     if data.path == "sample" and not data.domains:
         return _sample_data(settings, preparation)
     root = None if data.domains else resolve_data_path(data.path)
+    halves = find_side_by_side(root) if root is not None else None
+    if halves is not None:
+        return _file_data(settings, halves_as_domains(halves, data.holdout), preparation)
     files = find_unpaired(root, domains=data.domains, holdout=data.holdout)
     return _file_data(settings, files, preparation)
 
@@ -145,10 +149,10 @@ def _file_data(settings: Settings, files: UnpairedFiles, preparation: Preparatio
             f"{files.layout}: {len(train[0])} {files.a.name} and {len(train[1])} {files.b.name}, "
             f"{len(test[0])} and {len(test[1])} {'held out' if files.held_out else 'for testing'}"
         ),
-        train=(FileImages(train[0], channels[0]), FileImages(train[1], channels[1])),
-        test=(FileImages(test[0], channels[0]), FileImages(test[1], channels[1])),
+        train=(FileImages(train[0], channels[0], files.a.half), FileImages(train[1], channels[1], files.b.half)),
+        test=(FileImages(test[0], channels[0], files.a.half), FileImages(test[1], channels[1], files.b.half)),
         preparation=preparation,
-        held_out=(*files.a.test, *files.b.test) if files.held_out else (),
+        held_out=tuple(dict.fromkeys((*files.a.test, *files.b.test))) if files.held_out else (),
     )
 
 

@@ -66,9 +66,8 @@ class ColorReader:
         self._indices = np.array(indices, dtype=np.uint8)
         self._snap = snap if snap is not None else 442.0 if blurred else _NEAR
         self._most_far = _MOST_FAR[blurred or snap is not None]
-        self._counts: dict[
-            Path, tuple[int, int, int]
-        ] = {}  # pixels, snapped, beyond: by file, as files are read twice
+        # Pixels, snapped, beyond: by file, as files are read more than once.
+        self._counts: dict[Path, tuple[int, int, int]] = {}
 
     def read(self, path: Path) -> Mask:
         """Return the ``(H, W)`` mask of a file.
