@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gantool.workflows.prepare import prepare
+    from gantool.workflows.segment import segment
     from gantool.workflows.train import train
     from gantool.workflows.translate import translate
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "prepare", "train", "translate"]
+__all__ = ["__version__", "prepare", "segment", "train", "translate"]
 
-_VERBS = ("prepare", "train", "translate")
+_VERBS = ("prepare", "segment", "train", "translate")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gantool.errors import ModelError, closest
 
-__all__ = ["FORMAT", "Architecture", "Card", "Direction", "Domain", "Origin"]
+__all__ = ["FORMAT", "Architecture", "Card", "Direction", "Domain", "LabelClass", "Origin"]
 
 FORMAT = 1
 
@@ -46,6 +46,13 @@ class Direction(_Part):
     architecture: Architecture
 
 
+class LabelClass(_Part):
+    """One class of a label map; its index is its place in the list."""
+
+    name: str
+    color: tuple[int, int, int]
+
+
 class Origin(_Part):
     """Where the weights come from."""
 
@@ -59,12 +66,19 @@ class Origin(_Part):
 
 
 class Card(_Part):
-    """Format, task, domains and directions of a model file."""
+    """Format and task of a model file; domains and directions of a translation, classes of a segmenter."""
 
     format: int = FORMAT
-    task: Literal["cyclegan"]
-    domains: tuple[Domain, ...]
-    directions: tuple[Direction, ...]
+    task: Literal["cyclegan", "segmentation"]
+    domains: tuple[Domain, ...] = ()
+    directions: tuple[Direction, ...] = ()
+    classes: tuple[LabelClass, ...] = ()
+    mode: Literal["multiclass", "binary", "multilabel"] = "multiclass"
+    """How a segmenter's outputs become classes."""
+    architecture: Architecture | None = None
+    """The network of a segmenter; its tensors are under ``segment/``."""
+    load_size: int = 0
+    """Shorter side that a segmenter's training images were scaled to; 0 where they kept their own size."""
     value_range: tuple[float, float] = (-1.0, 1.0)
     """What the network takes and gives for black and white."""
     multiple_of: int = 4

@@ -18,6 +18,7 @@ from gantool import __version__
 from gantool.cli import console
 from gantool.cli.info import info
 from gantool.cli.prepare import prepare
+from gantool.cli.segment import segment
 from gantool.cli.train import train
 from gantool.cli.translate import translate
 from gantool.errors import GantoolError
@@ -29,8 +30,8 @@ _HELPER_PATIENCE = 2.0  # seconds for the first process to tell what went wrong 
 
 app = typer.Typer(
     name="gantool",
-    help="Image-to-image translation from the command line: check two folders of pictures, train a CycleGAN on "
-    "them, then translate photos of any size.",
+    help="Image-to-image translation and semantic segmentation from the command line: check a data set, train on it, "
+    "then translate or segment pictures of any size.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -56,6 +57,7 @@ def _options(
 app.command()(prepare)
 app.command()(train)
 app.command()(translate)
+app.command()(segment)
 app.command()(info)
 
 

@@ -29,7 +29,11 @@ __all__ = ["train"]
 
 def train(
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="cyclegan or cyclegan-light; see --list-models.")
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="cyclegan, cyclegan-light, unet or ARCH-ENCODER (unet-resnet50); see --list-models.",
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -45,6 +49,12 @@ def train(
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step, over all devices.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the crops in pixels.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
+    encoder_weights: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder-weights", metavar="imagenet|none|FILE", help="First weights of a segmenter's encoder."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Decides weights, order and crops.")] = None,
     devices: Annotated[int | None, typer.Option("--devices", help="Processes on this machine.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes that read images.")] = None,
@@ -105,6 +115,7 @@ def train(
             "runtime.device": device,
             "runtime.precision": precision,
             "runtime.compile": compile_nets or None,
+            "model.encoder_weights": encoder_weights,
         },
         assignments=assignments or [],
         config=config,
@@ -169,12 +180,14 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult, dry_run: 
         return
     if result.stopped:
         screen.note(f"Stopped and saved. Go on with: gantool train --resume {result.run.name}")
+    elif "mean_iou" in result.metrics:
+        _show_classes(screen, result)
     elif result.metrics:
         _show_ratios(screen, result)
     if result.model is not None:
         screen.result(result.model)
         if not result.stopped:
-            screen.note(f"Next: gantool translate photo.jpg --to {_last_domain(result)}")
+            screen.note(f"Next: {_next_command(plan, result)}")
     screen.json(
         {
             "run": str(result.run),
@@ -197,10 +210,23 @@ def _show_ratios(screen: Screen, result: TrainResult) -> None:
     screen.table(columns, rows, title="On drawn scenes that the run has not seen (lower is better)")
 
 
-def _last_domain(result: TrainResult) -> str:
+def _show_classes(screen: Screen, result: TrainResult) -> None:
+    classes = {key.removeprefix("iou/"): value for key, value in result.metrics.items() if key.startswith("iou/")}
+    screen.table(
+        ("class", "IoU"),
+        [(name, f"{value:.3f}") for name, value in classes.items()],
+        title="On images that the run has not seen",
+    )
+    screen.note(f"mean IoU {result.metrics['mean_iou']:.3f}, accuracy {result.metrics['accuracy']:.3f}")
+
+
+def _next_command(plan: TrainingPlan, result: TrainResult) -> str:
     from gantool.engine.runs import Run
 
-    return str(Run(result.run).facts()["domains"][-1])
+    facts = Run(result.run).facts()
+    if "domains" in facts:
+        return f"gantool translate photo.jpg --to {facts['domains'][-1]}"
+    return f"gantool segment photo.jpg --model {plan.kind}"
 
 
 def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: bool) -> None:

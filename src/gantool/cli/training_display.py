@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingDisplay"]
 
+_BY_DOMAIN = ("adversarial", "cycle", "identity", "discriminator")  # losses that come once per domain
+
 
 class TrainingDisplay:
     """Shows the events of a training; use as a context manager so that the terminal is left in order."""
@@ -59,7 +61,7 @@ class TrainingDisplay:
 
     def show(self, event: Event) -> None:
         """Show one event of the training loop."""
-        from gantool.engine.loop import EpochDone, Saved, StepDone
+        from gantool.engine.loop import EndedEarly, EpochDone, Saved, StepDone
 
         if self._silent:
             return
@@ -67,12 +69,17 @@ class TrainingDisplay:
             self._step(event)
         elif isinstance(event, EpochDone):
             self._screen.note(_epoch_line(event, self._epochs))
+            classes = [(key[4:], value) for key, value in event.metrics.items() if key.startswith("iou/")]
+            if classes:
+                self._screen.note("  IoU " + "  ".join(f"{name} {value:.2f}" for name, value in classes))
             if event.wait_share > 0.2:
                 self._screen.warn(
                     f"{event.wait_share:.0%} of the time went into waiting for data; more --workers may help."
                 )
         elif isinstance(event, Saved):
             self._screen.detail(f"saved {event.path}")
+        elif isinstance(event, EndedEarly):
+            self._screen.note(f"Ended after epoch {event.epoch}: none was better than epoch {event.best_epoch}.")
 
     def close(self) -> None:
         if self._progress is not None:
@@ -102,7 +109,8 @@ def grouped(losses: Mapping[str, float]) -> dict[str, float]:
     """Sum the losses of both domains: ``cycle_summer`` and ``cycle_winter`` become ``cycle``."""
     out: dict[str, float] = {}
     for name, value in losses.items():
-        kind = name.split("_")[0]
+        kind, _, rest = name.partition("_")
+        kind = kind if kind in _BY_DOMAIN else f"{kind}_{rest}".rstrip("_")
         out[kind] = out.get(kind, 0.0) + value
     return out
 

@@ -22,7 +22,7 @@ from gantool.data.images import read_pixels
 Pixels = NDArray[np.uint8]
 Position = tuple[int, int]
 
-__all__ = ["ArrayImages", "FileImages", "Images", "PositionBatches", "UnpairedDataset"]
+__all__ = ["ArrayImages", "FileImages", "Images", "Position", "PositionBatches", "UnpairedDataset", "shuffled"]
 
 
 class Images(Protocol):
@@ -90,13 +90,13 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         out = {}
         for side, name in enumerate(("a", "b")):
             order = 0 if self.align else side
-            index = _shuffled(self.seed, epoch, order, len(self.images[side]), place)
+            index = shuffled(self.seed, epoch, order, len(self.images[side]), place)
             rng = np.random.default_rng([self.seed, epoch, place, order])
             out[name] = to_tensor(self.preparation.training(self.images[side][index], rng))
         return out
 
 
-def _shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
+def shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
     """Which image stands at ``place`` of an epoch; beyond the last one the next round begins, newly shuffled."""
     return int(_permutation(seed, epoch, side, count, place // count)[place % count])
 

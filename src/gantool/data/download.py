@@ -16,7 +16,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from gantool import __version__
 from gantool.errors import DataError, OutputError
 
 __all__ = ["download", "mirrored"]
@@ -104,7 +103,7 @@ def _fetch(url: str, part: Path, target: Path, size: int | None, on_progress: Pr
 def _fetch_once(url: str, part: Path, size: int | None, on_progress: Progress) -> None:
     done = part.stat().st_size if part.is_file() else 0
     known = _read_state(part)
-    headers = {"User-Agent": f"gantool/{__version__}", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "gantool", "Accept-Encoding": "identity"}
     if done and known:
         headers |= {"Range": f"bytes={done}-", "If-Range": known}
     request = urllib.request.Request(url, headers=headers)

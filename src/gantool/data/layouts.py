@@ -29,7 +29,7 @@ class DomainFiles:
     """The images of one domain, sorted by name.
 
     Attributes:
-        half: 0 or 1 where each file holds both halves of a pair side by side and this domain is the left or right one.
+        half: 0 or 1 where each file holds both halves of a pair and this domain is the left or the right one.
     """
 
     name: str

@@ -26,7 +26,7 @@ from gantool.errors import RunError, TrainingError
 from gantool.settings.schema import Settings
 from gantool.tasks.base import Batch, Task
 
-__all__ = ["EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped", "Trainer"]
+__all__ = ["EndedEarly", "EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped", "Trainer"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,15 @@ class Stopped:
     step: int
 
 
-Event = StepDone | EpochDone | Sampled | Saved | Stopped
+@dataclass(frozen=True)
+class EndedEarly:
+    """Training ended because the metric has not been better for ``train.patience`` epochs."""
+
+    epoch: int
+    best_epoch: int
+
+
+Event = StepDone | EpochDone | Sampled | Saved | Stopped | EndedEarly
 
 
 @dataclass
@@ -113,7 +121,8 @@ class Trainer:
     """Trains a task within a run.
 
     Args:
-        evaluate: measures the given nets; the first value decides which epoch is best (lower is better).
+        evaluate: measures the given nets.
+        score: which epoch is best, from what was measured (lower is better); default the first value.
         preview: the batch for sample pictures.
         deliver: writes the given nets as the run's model file, for the given number of epochs.
         stop: asked after every step whether to save and end.
@@ -128,12 +137,13 @@ class Trainer:
         run: Run,
         *,
         evaluate: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None,
+        score: Callable[[Mapping[str, float]], float] = lambda metrics: next(iter(metrics.values())),
         preview: Batch | None = None,
         deliver: Callable[[Mapping[str, nn.Module], int], None],
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.task, self.batches, self.settings, self.runtime, self.run = task, batches, settings, runtime, run
-        self.evaluate, self.preview, self.deliver, self.stop = evaluate, preview, deliver, stop
+        self.evaluate, self.score, self.preview, self.deliver, self.stop = evaluate, score, preview, deliver, stop
         self.progress = Progress()
         self.plateau = Plateau(settings.schedule)
         self.ema = (
@@ -159,6 +169,9 @@ class Trainer:
             TrainingError: a loss is not a finite number; the last checkpoint is kept as it is.
         """
         while self.progress.epoch < self.settings.train.epochs and not self._stopping:
+            if self._has_converged():
+                yield EndedEarly(self.progress.epoch, self.progress.best_epoch)
+                return
             yield from self._epoch()
         if self.progress.epoch < self.settings.train.epochs:
             yield Stopped(self.progress.epoch, self.progress.step)
@@ -167,7 +180,6 @@ class Trainer:
 
     def _epoch(self) -> Iterator[Event]:
         progress, train = self.progress, self.settings.train
-        lr = self._set_learning_rates()
         steps = self.batches.steps_per_epoch
         sums = {
             name: torch.tensor(value, dtype=self._sum_dtype, device=self.runtime.device)
@@ -176,6 +188,7 @@ class Trainer:
         asked = time.perf_counter()
         for batch in self.batches.epoch(progress.epoch, progress.step_in_epoch):
             got = time.perf_counter()
+            self._set_learning_rates(progress.epoch + progress.step_in_epoch / steps)
             losses = self._step(batch)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss.to(self._sum_dtype)
@@ -201,7 +214,7 @@ class Trainer:
             asked = time.perf_counter()
         progress.sums = {name: float(value) for name, value in sums.items()}
         self._require_finite(progress.sums)
-        yield from self._end_of_epoch(lr)
+        yield from self._end_of_epoch()
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         channels_last = self.settings.runtime.channels_last
@@ -211,8 +224,9 @@ class Trainer:
             self.ema.update(self.task.nets())
         return losses
 
-    def _end_of_epoch(self, lr: float) -> Iterator[Event]:
+    def _end_of_epoch(self) -> Iterator[Event]:
         progress, train = self.progress, self.settings.train
+        lr = float(self.task.players[0].optimizer.param_groups[0]["lr"])
         steps = self.batches.steps_per_epoch
         losses = self.runtime.mean({name: value / steps for name, value in progress.sums.items()})
         seconds, waited = max(progress.seconds, 1e-9), progress.waited
@@ -223,7 +237,7 @@ class Trainer:
         metrics = self._measure() if self._due(self.settings.metrics.every, last) else {}
         best = False
         if metrics:
-            value = next(iter(metrics.values()))
+            value = self.score(metrics)
             self.plateau.observe(value)
             best = value < progress.best
             if best:
@@ -247,13 +261,17 @@ class Trainer:
     def _due(self, every: int, last: bool) -> bool:
         return every > 0 and (last or self.progress.epoch % every == 0)
 
-    def _set_learning_rates(self) -> float:
-        factor = lr_factor(self.settings.schedule, self.progress.epoch, self.settings.train.epochs)
+    def _has_converged(self) -> bool:
+        progress, patience = self.progress, self.settings.train.patience
+        measured = patience is not None and progress.best_epoch > 0 and progress.step_in_epoch == 0
+        return measured and progress.epoch - progress.best_epoch >= (patience or 0)
+
+    def _set_learning_rates(self, done: float) -> None:
+        factor = lr_factor(self.settings.schedule, done, self.settings.train.epochs)
         factor *= self.plateau.factor
         for player, base in zip(self.task.players, self._base_lrs, strict=True):
             for group, lr in zip(player.optimizer.param_groups, base, strict=True):
                 group["lr"] = lr * factor
-        return float(self.task.players[0].optimizer.param_groups[0]["lr"])
 
     def _require_finite(self, values: Mapping[str, float]) -> None:
         bad = [name for name, value in values.items() if not math.isfinite(value)]

@@ -11,18 +11,41 @@ from gantool.settings.schema import Schedule
 __all__ = ["Plateau", "lr_factor"]
 
 
-def lr_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
-    """What the base learning rate is multiplied by in ``epoch`` (from 0) of ``epochs``.
+_RISE = 0.3  # share of one_cycle in which the rate rises, from a 25th to all, before it falls to a 10,000th of that
+_SMOOTH = frozenset({"linear", "cosine", "poly", "one_cycle"})
 
-    A pure function, so that a run that is extended recomputes it for its new length. ``plateau`` depends on the
-    past and is `Plateau`'s; its factor here is 1.
+
+def lr_factor(schedule: Schedule, progress: float, epochs: int) -> float:
+    """What the base learning rate is multiplied by after ``progress`` of ``epochs`` epochs.
+
+    A pure function, so that a run that is extended recomputes it for its new length. Schedules of the GAN papers
+    change between epochs only, the smooth ones with every step. ``plateau`` depends on the past and is `Plateau`'s;
+    its factor here is 1. one_cycle is that of Smith and Topin, "Super-Convergence", 2018, with cosines.
     """
+    warm = min(progress / schedule.warmup_epochs, 1.0) if schedule.warmup_epochs else 1.0
+    if schedule.name in _SMOOTH:
+        length = max(epochs - schedule.warmup_epochs, 1e-9)
+        return warm * _smooth(schedule, min(max(progress - schedule.warmup_epochs, 0) / length, 1.0))
+    return warm * _stepwise(schedule, int(progress), epochs)
+
+
+def _smooth(schedule: Schedule, done: float) -> float:
+    if schedule.name == "linear":
+        return 1 - done
+    if schedule.name == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    if schedule.name == "poly":
+        return float((1 - done) ** schedule.power)
+    if done < _RISE:
+        return 1 - (1 - 1 / 25) * 0.5 * (1 + math.cos(math.pi * done / _RISE))
+    return 1e-4 + (1 - 1e-4) * 0.5 * (1 + math.cos(math.pi * (done - _RISE) / (1 - _RISE)))
+
+
+def _stepwise(schedule: Schedule, epoch: int, epochs: int) -> float:
     if schedule.name == "constant_linear":
         constant = epochs // 2 if schedule.constant_epochs is None else schedule.constant_epochs
         falling = max(epochs - constant, 0)
         return 1.0 - max(0, epoch + 1 - constant) / (falling + 1)
-    if schedule.name == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * epoch / epochs))
     if schedule.name == "step":
         return float(schedule.factor ** (epoch // schedule.step_epochs))
     return 1.0

@@ -13,8 +13,9 @@ from gantool.cards import Card
 from gantool.errors import ModelError
 from gantool.files import atomic
 from gantool.nets.registry import build_generator
+from gantool.nets.segmenters import Segmenter, build_segmenter
 
-__all__ = ["load_net", "read_card", "save_model"]
+__all__ = ["load_net", "load_segmenter", "read_card", "save_model"]
 
 
 def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
@@ -51,9 +52,32 @@ def load_net(path: Path, card: Card, target: str) -> nn.Module:
     Raises:
         ModelError: no such direction, or tensors that do not fit the architecture on the card.
     """
+    if card.task == "segmentation":
+        raise ModelError(f"{path}: is a segmenter, it translates nothing.", "Use it with gantool segment --model.")
     direction = card.direction(target)
     net = build_generator(direction.architecture.name, **direction.architecture.options)
-    prefix = f"{direction.net}/"
+    _fill(net, path, f"{direction.net}/", direction.architecture.name)
+    return net.eval()
+
+
+def load_segmenter(path: Path, card: Card) -> Segmenter:
+    """Build the segmenter that the card describes and fill it, in eval mode, on the CPU.
+
+    Raises:
+        ModelError: a translation model, or tensors that do not fit.
+    """
+    if card.task != "segmentation" or card.architecture is None:
+        known = " or ".join(direction.target for direction in card.directions)
+        raise ModelError(
+            f"{path}: is a translation model, it has no classes.", f"Use it with gantool translate --to {known}."
+        )
+    net = build_segmenter(card.architecture.name, **card.architecture.options)
+    _fill(net, path, "segment/", card.architecture.name)
+    net.eval()
+    return net
+
+
+def _fill(net: nn.Module, path: Path, prefix: str, name: str) -> None:
     try:
         with safe_open(path, framework="pt") as file:
             state = {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
@@ -63,5 +87,4 @@ def load_net(path: Path, card: Card, target: str) -> nn.Module:
     except RuntimeError as error:
         first = str(error).splitlines()[1:2]
         detail = first[0].strip().rstrip(".") if first else "shapes differ"
-        raise ModelError(f"{path}: its weights do not fit {direction.architecture.name} ({detail[:160]}).") from None
-    return net.eval()
+        raise ModelError(f"{path}: its weights do not fit {name} ({detail[:160]}).") from None

@@ -6,18 +6,17 @@ The contract with the network: it takes and gives ``(N, C, H, W)`` float32 in [-
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
+from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.strips import can_walk, run_in_strips
-from gantool.predict.tiling import run_in_tiles
+from gantool.predict.tiling import Tiling, run_in_tiles
 
 Pixels = NDArray[np.uint8]
 Way = Literal["one piece", "strips", "tiles"]
@@ -26,14 +25,6 @@ __all__ = ["Predictor", "Tiling"]
 
 _SMALLEST_SIDE = 16  # reflection padding inside the networks needs a few pixels at a quarter of the size
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """How large images are run: ``auto`` (in strips when one piece does not fit), ``off``, or tiles of ``size``."""
-
-    mode: Literal["auto", "off", "size"] = "auto"
-    size: int = 0
 
 
 class Predictor:
@@ -61,7 +52,7 @@ class Predictor:
         self.multiple_of = multiple_of
         self.precision = _TYPES.get(precision)
         self.tiling = tiling or Tiling()
-        self._memory = memory if memory is not None else _free_memory(self.device)
+        self._memory = memory if memory is not None else free_memory(self.device)
         self._bytes_per_pixel: float | None = None
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -98,28 +89,9 @@ class Predictor:
         return "tiles" if height * width * self.bytes_per_pixel() > self._memory else "one piece"
 
     def bytes_per_pixel(self) -> float:
-        """Estimate of the memory that a one-piece run takes, per pixel of the image.
-
-        Measured on a small image: a few copies of the largest layer output, and every output that a U-Net keeps.
-        """
+        """Estimate of the memory that a one-piece run takes, per pixel of the image."""
         if self._bytes_per_pixel is None:
-            largest, kept = 0, 0
-
-            def note(_: nn.Module, __: object, output: object) -> None:
-                nonlocal largest, kept
-                if isinstance(output, Tensor):
-                    largest = max(largest, output.numel())
-                    kept += output.numel()
-
-            side = max(self.multiple_of, 2 * _SMALLEST_SIDE)
-            leaves = [module for module in self.net.modules() if not list(module.children())]
-            handles = [leaf.register_forward_hook(note) for leaf in leaves]
-            channels = next(m.in_channels for m in leaves if isinstance(m, nn.Conv2d))
-            with torch.no_grad():
-                self.net(torch.zeros(1, channels, side, side, device=self.device))
-            for handle in handles:
-                handle.remove()
-            self._bytes_per_pixel = 4 * max(5 * largest, kept / 3) / side**2
+            self._bytes_per_pixel = bytes_per_pixel(self.net, max(self.multiple_of, 2 * _SMALLEST_SIDE), self.device)
         return self._bytes_per_pixel
 
     def _tile_size(self) -> int:
@@ -149,16 +121,3 @@ class Predictor:
         if not any(after for _, after in pads):
             return pixels
         return np.pad(pixels, (*pads, (0, 0)), mode="symmetric")
-
-
-def _free_memory(device: torch.device) -> int:
-    """What a one-piece run may take: half of what is free, at most 1.5 GB on a CPU."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free * 0.6)
-    limit = int(1.5 * 2**30)
-    try:
-        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return limit
-    return min(limit, max(available // 2, 2**28))

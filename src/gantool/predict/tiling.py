@@ -7,13 +7,25 @@ statistics, so the colors of tiles differ; `strips` is the exact way there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gantool.errors import UsageError
+
 Pixels = NDArray[np.uint8]
 
-__all__ = ["run_in_tiles", "tile_starts"]
+__all__ = ["Tiling", "parse_tiling", "ramp", "run_in_tiles", "tile_starts"]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How large images are run: ``auto`` (in strips when one piece does not fit), ``off``, or tiles of ``size``."""
+
+    mode: Literal["auto", "off", "size"] = "auto"
+    size: int = 0
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
@@ -43,7 +55,7 @@ def run_in_tiles(run: Callable[[Pixels], Pixels], pixels: Pixels, *, tile: int, 
         part = run(pixels[top : top + tile, left : left + tile])
         if sums is None:
             sums = np.zeros((height, width, part.shape[2]), dtype=np.float32)
-        fade = np.outer(_ramp(part.shape[0], overlap), _ramp(part.shape[1], overlap))[:, :, None]
+        fade = np.outer(ramp(part.shape[0], overlap), ramp(part.shape[1], overlap))[:, :, None]
         sums[top : top + part.shape[0], left : left + part.shape[1]] += part * fade
         weights[top : top + part.shape[0], left : left + part.shape[1]] += fade
     assert sums is not None
@@ -57,7 +69,16 @@ def _corners(height: int, width: int, tile: int, overlap: int) -> Iterator[tuple
             yield top, left
 
 
-def _ramp(length: int, overlap: int) -> NDArray[np.float32]:
+def ramp(length: int, overlap: int) -> NDArray[np.float32]:
     """Weights that rise over the overlap, stay at 1 and fall again; never 0, so that the border is covered."""
     places = np.arange(length, dtype=np.float32) + 1
     return np.minimum(np.minimum(places, places[::-1]) / (overlap + 1), 1)
+
+
+def parse_tiling(text: str) -> Tiling:
+    """Read ``--tile auto|N|off``."""
+    if text in ("auto", "off"):
+        return Tiling(text)  # type: ignore[arg-type]
+    if text.isdigit() and int(text) >= 64:
+        return Tiling("size", int(text))
+    raise UsageError(f"--tile {text}: expected auto, off or a side in pixels of at least 64.")

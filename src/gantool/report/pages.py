@@ -14,7 +14,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import __version__
 from gantool.files import atomic
 
 __all__ = ["data_uri", "write_page"]
@@ -23,13 +22,16 @@ __all__ = ["data_uri", "write_page"]
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     """Fill a template of this package and write it atomically; all text in it is escaped.
 
+    Args:
+        content: the template's values, with the ``version`` of gantool.
+
     Raises:
         OutputError: it cannot be written.
     """
     environment = Environment(
         loader=PackageLoader("gantool.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    text = environment.get_template(template).render(version=__version__, date=date.today().isoformat(), **content)
+    text = environment.get_template(template).render(date=date.today().isoformat(), **content)
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
 

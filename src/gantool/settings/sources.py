@@ -19,7 +19,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gantool.errors import SettingsError, closest
-from gantool.settings.schema import SECTIONS, Section, Settings
+from gantool.settings.cyclegan import CycleGanSettings
+from gantool.settings.schema import Section, Settings
+from gantool.settings.segmentation import SegmentationSettings
 
 __all__ = [
     "PRESETS",
@@ -35,12 +37,16 @@ __all__ = [
 
 Tree = dict[str, Any]
 
-PRESETS = ("cyclegan", "cyclegan-light", "cyclegan-sample")
+PRESETS = ("cyclegan", "cyclegan-light", "cyclegan-sample", "segmentation", "segmentation-sample")
+
+_TASKS: Mapping[str, type[Settings]] = {"cyclegan": CycleGanSettings, "segmentation": SegmentationSettings}
+_WHOLE = ("domains", "terms", "class_weights")  # mappings that are one value: a new one replaces the old
 
 
 def load_settings(
     preset: str,
     *,
+    base: Mapping[str, Any] | None = None,
     config: Path | None = None,
     assignments: Iterable[str] = (),
     overrides: Mapping[str, Any] | None = None,
@@ -49,6 +55,7 @@ def load_settings(
 
     Args:
         preset: one of `PRESETS`.
+        base: values by dotted key that replace the preset's; None is a value here.
         config: a YAML file of sections, not necessarily complete; it may name another preset with ``extends``.
         assignments: ``section.key=value`` with the value in YAML.
         overrides: values by dotted key, from dedicated flags; None leaves a key alone.
@@ -58,6 +65,8 @@ def load_settings(
     """
     layer = _read_yaml(config) if config is not None else {}
     tree = _preset_tree(str(layer.pop("extends", preset)))
+    for key, value in (base or {}).items():
+        tree = merge(tree, _nest(key, value))
     return _finish(merge(tree, layer), config, assignments, overrides)
 
 
@@ -101,7 +110,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
     """Return ``base`` with the values of ``over`` in their places; sections are merged, values replaced."""
     out = dict(base)
     for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(out.get(key), Mapping) and key != "domains":
+        if isinstance(value, Mapping) and isinstance(out.get(key), Mapping) and key not in _WHOLE:
             out[key] = merge(out[key], value)
         else:
             out[key] = value
@@ -122,7 +131,7 @@ def parse_assignment(text: str) -> Tree:
 def to_yaml(settings: Settings) -> str:
     """Write settings as YAML with the meaning of every key above it; reads back to equal settings."""
     lines = [f"# {Settings.model_fields['task'].description}", f"task: {settings.task}"]
-    for name, section in SECTIONS.items():
+    for name, section in type(settings).sections().items():
         lines += ["", f"# {section.__doc__}", f"{name}:"]
         values = getattr(settings, name)
         for key, field in section.model_fields.items():
@@ -184,20 +193,24 @@ def _nest(key: str, value: Any) -> Tree:
 
 
 def _validate(tree: Tree, where: str) -> Settings:
+    prefix = f"{where}: " if where else ""
+    task = str(tree.get("task", ""))
+    if task not in _TASKS:
+        said = f'there is no method "{task}"' if task else "is required"
+        raise SettingsError(f"{prefix}task: {said}.", closest(task, _TASKS))
     try:
-        return Settings.model_validate(tree)
+        return _TASKS[task].model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        prefix = f"{where}: " if where else ""
-        raise SettingsError(prefix + _explain(first)) from None
+        raise SettingsError(prefix + _explain(first, _TASKS[task].sections())) from None
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, sections: Mapping[str, type[Section]]) -> str:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path)
     kind = error["type"]
     if kind == "extra_forbidden":
-        return f"{key}: there is no such setting. {_nearest_key(path)}".strip()
+        return f"{key}: there is no such setting. {_nearest_key(path, sections)}".strip()
     if kind == "missing":
         return f"{key}: is required."
     message = str(error["msg"]).removeprefix("Value error, ")
@@ -207,14 +220,14 @@ def _explain(error: Any) -> str:
     return f"{key}: {text.replace('input should', 'must')}, got {error['input']!r}."
 
 
-def _nearest_key(path: list[str]) -> str:
+def _nearest_key(path: list[str], sections: Mapping[str, type[Section]]) -> str:
     """A did-you-mean for an unknown section or key, wherever in the schema the word was meant to stand."""
     if len(path) == 1:
-        return closest(path[0], [*SECTIONS, "task"])
-    section = SECTIONS.get(path[0])
+        return closest(path[0], [*sections, "task"])
+    section = sections.get(path[0])
     if section is None:
-        return closest(path[0], SECTIONS)
-    for name, other in SECTIONS.items():
+        return closest(path[0], sections)
+    for name, other in sections.items():
         if path[1] in other.model_fields:
             return f'Did you mean "{name}.{path[1]}"?'
     return closest(path[1], section.model_fields)
@@ -242,18 +255,14 @@ def describe_type(annotation: Any) -> str:
 def reference() -> str:
     """The settings reference of the documentation, as Markdown."""
     lines: list[str] = []
-    trees = {preset: load_settings(preset) for preset in PRESETS}
-    for name, section in SECTIONS.items():
-        lines += [
-            f"## {name}",
-            "",
-            (section.__doc__ or "").strip(),
-            "",
-            f"| key | type | {' | '.join(PRESETS)} | meaning |",
-        ]
-        lines.append("|" + " --- |" * (3 + len(PRESETS)))
-        lines += [_row(name, section, key, trees) for key in section.model_fields]
-        lines.append("")
+    for task, kind in _TASKS.items():
+        trees = {name: tree for name in PRESETS if (tree := load_settings(name)).task == task}
+        lines += [f"## task: {task}", ""]
+        for name, section in kind.sections().items():
+            lines += [f"### {name} ({task})", "", (section.__doc__ or "").strip(), ""]
+            lines += [f"| key | type | {' | '.join(trees)} | meaning |", "|" + " --- |" * (3 + len(trees))]
+            lines += [_row(name, section, key, trees) for key in section.model_fields]
+            lines.append("")
     return "\n".join(lines)
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import nn
 
-from gantool.cards import Architecture, Card, Direction, Domain, Origin
+from gantool.cards import Architecture, Card, Direction, Domain
 from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError, closest
 from gantool.nets.layers import initialize
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator, build_generator
-from gantool.settings import Settings
+from gantool.settings import CycleGanSettings
 from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
-__all__ = ["build_task", "check_settings", "with_origin"]
+__all__ = ["build_task", "check_settings"]
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: CycleGanSettings) -> None:
     """Refuse what no network could be built for.
 
     Raises:
@@ -55,18 +53,9 @@ def check_settings(settings: Settings) -> None:
             f"augment.preprocess: {settings.augment.preprocess} leaves images of different sizes, "
             "which needs train.batch_size 1."
         )
-    if settings.runtime.tensorboard and find_spec("tensorboard") is None:
-        raise SettingsError(
-            "runtime.tensorboard: the tensorboard package is missing.",
-            'Install it: pip install "gantool[tensorboard]".',
-        )
-    if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
-        raise SettingsError(
-            "runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out."
-        )
 
 
-def _discriminator_layers(settings: Settings) -> int | None:
+def _discriminator_layers(settings: CycleGanSettings) -> int | None:
     return {"basic": 3, "n_layers": settings.model.discriminator_layers}.get(settings.model.discriminator)
 
 
@@ -76,7 +65,7 @@ def _spec(table: Mapping[str, NetworkSpec], key: str, name: str) -> NetworkSpec:
     return table[name]
 
 
-def build_task(settings: Settings, names: tuple[str, str], runtime: Runtime) -> CycleGan:
+def build_task(settings: CycleGanSettings, names: tuple[str, str], runtime: Runtime) -> CycleGan:
     """Build networks and optimizers on the runtime's device; the first weights follow ``train.seed``."""
     model, runtime_settings = settings.model, settings.runtime
     a, b = names
@@ -115,7 +104,7 @@ def build_task(settings: Settings, names: tuple[str, str], runtime: Runtime) -> 
     )
 
 
-def _direction(settings: Settings, source: str, target: str, channels: Mapping[str, int]) -> Direction:
+def _direction(settings: CycleGanSettings, source: str, target: str, channels: Mapping[str, int]) -> Direction:
     model = settings.model
     spec = GENERATORS[model.generator]
     options: dict[str, Any] = {
@@ -130,7 +119,7 @@ def _direction(settings: Settings, source: str, target: str, channels: Mapping[s
     return Direction(source=source, target=target, net=f"to_{target}", architecture=architecture)
 
 
-def _discriminator(settings: Settings, channels: int) -> nn.Module:
+def _discriminator(settings: CycleGanSettings, channels: int) -> nn.Module:
     model = settings.model
     options: dict[str, Any] = {"in_channels": channels, "width": model.discriminator_width, "norm": model.norm}
     if model.discriminator == "n_layers":
@@ -138,7 +127,7 @@ def _discriminator(settings: Settings, channels: int) -> nn.Module:
     return build_discriminator(model.discriminator, **options)
 
 
-def _player(settings: Settings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
+def _player(settings: CycleGanSettings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
     optimizer = settings.optimizer
     parameters = [parameter for net in nets.values() for parameter in net.parameters()]
     if optimizer.name == "sgd":
@@ -146,9 +135,3 @@ def _player(settings: Settings, name: str, nets: dict[str, nn.Module], lr: float
     # Fused is the same arithmetic in one pass, three times as fast on a CPU; it cannot clip scaled fp16 gradients.
     fused = runtime.device.type in ("cpu", "cuda") and not (optimizer.clip_norm and runtime.precision == "fp16")
     return Player(name, nets, torch.optim.Adam(parameters, lr=lr, betas=optimizer.betas, fused=fused))
-
-
-def with_origin(card: Card, *, run: str, data: str, created: str, version: str, epochs: int, ema: bool) -> Card:
-    """Return the card with where its weights come from."""
-    origin = Origin(run=run, data=data, created=created, gantool=version, epochs=epochs, ema=ema)
-    return card.model_copy(update={"origin": origin})

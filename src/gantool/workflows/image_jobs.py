@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from gantool.data.images import SUFFIXES, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import safe_name
 
-__all__ = ["ImageJob", "collect_inputs", "plan_jobs"]
+__all__ = ["ImageJob", "OutputJob", "collect_inputs", "plan_jobs", "plan_outputs"]
 
-_MARKS = ("mask", "overlay")
+_MARKS = ("mask", "overlay", "color")
 _LONGEST_NAME = 240  # file systems allow 255 bytes; a temporary name needs a few more
 
 
@@ -31,6 +31,14 @@ class ImageJob:
 
     source: Path
     output: Path
+
+
+@dataclass(frozen=True)
+class OutputJob:
+    """One image and where its results go, by their kind."""
+
+    source: Path
+    outputs: dict[str, Path]
 
 
 def collect_inputs(
@@ -125,6 +133,60 @@ def plan_jobs(
             f"{existing[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
         )
     return list(jobs.values()), []
+
+
+def plan_outputs(
+    inputs: Sequence[ImageInput],
+    output: str | None,
+    endings: Mapping[str, str],
+    *,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+) -> tuple[list[OutputJob], list[Path]]:
+    """Decide every output of several kinds before anything is computed; see `plan_jobs`.
+
+    Args:
+        endings: what replaces the suffix, by kind, such as ``mask.png``.
+    """
+    folder, file = _output_place(output)
+    if file is not None and (len(inputs) > 1 or len(endings) > 1):
+        many = f"{len(inputs)} inputs" if len(inputs) > 1 else f"{len(endings)} outputs ({', '.join(endings)})"
+        raise UsageError(f"-o {output}: names one file, but there are {many}.", "Name a folder, or one of --outputs.")
+    jobs: list[OutputJob] = []
+    owner: dict[Path, Path] = {}
+    existing: list[Path] = []
+    for item in inputs:
+        planned: dict[str, Path] = {}
+        for kind, ending in endings.items():
+            target = file if file is not None else folder / item.tree / _with_ending(item.path, ending)
+            same = target.resolve()
+            if same in owner:
+                raise OutputError(
+                    f"{owner[same]} and {item.path} would both be written to {target}.",
+                    "Give them to separate calls with different -o folders.",
+                )
+            if same == item.path.resolve():
+                raise OutputError(f"{item.path}: its result would replace it.", "Choose another -o.")
+            owner[same] = item.path
+            if target.exists():
+                existing.append(target)
+            if not (skip_existing and target.exists()):
+                planned[kind] = target
+        if planned:
+            jobs.append(OutputJob(item.path, planned))
+    if existing and not (overwrite or skip_existing):
+        others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise OutputError(
+            f"{existing[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
+        )
+    return jobs, existing if skip_existing else []
+
+
+def _with_ending(source: Path, ending: str) -> str:
+    stem = source.stem
+    while len(f"{stem}.{ending}".encode()) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return safe_name(f"{stem}.{ending}")
 
 
 def _output_place(output: str | None) -> tuple[Path, Path | None]:

@@ -12,7 +12,7 @@ from torch import nn
 from gantool.data.augment import to_tensor
 from gantool.engine.runtime import Runtime
 from gantool.metrics.paired import histogram_matcher, l1_ratio, median_image
-from gantool.settings import Settings
+from gantool.settings import CycleGanSettings
 from gantool.workflows.unpaired_data import PairedTruth, UnpairedData
 
 Pixels = NDArray[np.uint8]
@@ -21,7 +21,7 @@ __all__ = ["baseline_ratios", "make_evaluate", "ratios_to_truth"]
 
 
 def make_evaluate(
-    settings: Settings, data: UnpairedData, runtime: Runtime
+    settings: CycleGanSettings, data: UnpairedData, runtime: Runtime
 ) -> Callable[[Mapping[str, nn.Module]], dict[str, float]] | None:
     """Return what measures networks on the validation scenes, or None where there is no truth.
 

@@ -9,14 +9,20 @@ from typing import Any
 
 from gantool.engine.runs import Run, find_run
 from gantool.errors import RunError, SettingsError, UsageError, closest
-from gantool.settings import Settings, load_settings, read_settings
+from gantool.nets.segmenter_table import SEGMENTERS, split_name
+from gantool.settings import CycleGanSettings, SegmentationSettings, Settings, load_settings, read_settings
 
 __all__ = ["MODELS", "TrainingPlan", "plan_training"]
 
 MODELS: Mapping[str, str] = {
     "cyclegan": "unpaired translation with the paper's networks (ResNet generators, 70x70 PatchGAN)",
     "cyclegan-light": "the same method with generators that a CPU trains in hours",
+    "unet": "segmentation with the classic U-Net",
+    "ARCH-ENCODER": "segmentation, such as unet-resnet50 or deeplabv3plus-resnet50: any architecture of "
+    "segmentation-models-pytorch (unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, pan, "
+    "upernet, segformer, dpt) with any of its encoders, or tu-NAME for one of timm",
 }
+_TRANSLATION = ("cyclegan", "cyclegan-light")
 _CHANGEABLE = {"train.epochs", "runtime.devices", "runtime.workers"}
 
 
@@ -71,12 +77,44 @@ def plan_training(
         return _plan_resume(find_run(resume, runs), model, given, assignments, config, runs)
     if model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
-    if model not in MODELS:
-        raise UsageError(f'There is no model "{model}".', closest(model, MODELS))
-    settings = load_settings(model, config=config, assignments=assignments, overrides=given)
-    if settings.data.path == "sample" and settings.data.domains is None:
-        settings = load_settings("cyclegan-sample", config=config, assignments=assignments, overrides=given)
+    settings = _settings_of(model, config, assignments, given)
     return TrainingPlan(model, settings, runs, name=name, init_from=init_from)
+
+
+def _settings_of(model: str, config: Path | None, assignments: Sequence[str], given: Mapping[str, Any]) -> Settings:
+    """Merge the model's preset, or that of the built-in sample where no data is named, with what is given."""
+    if model in _TRANSLATION:
+        if given.get("model.encoder_weights") is not None:
+            raise UsageError(f"--encoder-weights: {model} has no encoder.")
+        settings = load_settings(model, config=config, assignments=assignments, overrides=given)
+        assert isinstance(settings, CycleGanSettings)
+        if settings.data.path == "sample" and settings.data.domains is None:
+            settings = load_settings("cyclegan-sample", config=config, assignments=assignments, overrides=given)
+        return settings
+    parts = split_name(model)
+    if parts is None:
+        known = [*_TRANSLATION, *(f"{name}-resnet50" for name in SEGMENTERS), "unet"]
+        first, dash, encoder = model.partition("-")
+        near = closest(f"{first}-resnet50" if dash else first, known)
+        raise UsageError(f'There is no model "{model}".', near.replace("resnet50", encoder) if dash else near)
+    if given.get("data.domains") is not None:
+        raise UsageError("--domain names two folders to translate between; a segmenter takes --data.")
+    architecture, encoder_name = parts
+    whole = {
+        "model.architecture": architecture,
+        "model.encoder": encoder_name,
+        **({} if encoder_name else {"model.encoder_weights": "none"}),
+    }
+    # The model's name stands between the preset and the user's own settings.
+    settings = load_settings("segmentation", base=whole, config=config, assignments=assignments, overrides=given)
+    if isinstance(settings, SegmentationSettings) and settings.data.path == "sample":
+        settings = load_settings(
+            "segmentation-sample", base=whole, config=config, assignments=assignments, overrides=given
+        )
+    assert isinstance(settings, SegmentationSettings)
+    if (settings.model.architecture, settings.model.encoder) != parts:
+        raise UsageError(f"{model} is {architecture} with {encoder_name}; the settings name another network.")
+    return settings
 
 
 def _plan_resume(

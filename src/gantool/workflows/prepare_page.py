@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool import __version__
 from gantool.data.images import open_image
 from gantool.data.masks import IGNORE, class_colors
 from gantool.report.pages import data_uri, write_page
@@ -47,6 +48,7 @@ def write_data_page(path: Path, result: Prepared, judged: Judged, images: Sequen
         path,
         "data.html",
         {
+            "version": __version__,
             "title": f"Data set {name}",
             "about": found.about,
             "remarks": result.remarks,

@@ -10,7 +10,7 @@ from gantool.engine.runs import Run, list_runs
 from gantool.errors import ModelError, RunError, closest
 from gantool.nets.model_file import read_card
 
-__all__ = ["ResolvedModel", "resolve_model", "resolve_model_for"]
+__all__ = ["ResolvedModel", "newest_segmenter", "resolve_model", "resolve_model_for"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,25 @@ def resolve_model_for(target: str, runs: Path) -> ResolvedModel:
         raise ModelError(f'No run in {runs} can translate to "{target}".', closest(target, domains))
     raise ModelError(
         f"There is no trained model in {runs} yet.", "Train one first: gantool train cyclegan --epochs 20"
+    )
+
+
+def newest_segmenter(runs: Path) -> ResolvedModel:
+    """Return the newest run's model that segments.
+
+    Raises:
+        ModelError: there is none; says how to train one.
+    """
+    for run in list_runs(runs):
+        try:
+            model = _of_run(run)
+        except ModelError:
+            continue
+        if model.card.task == "segmentation":
+            return model
+    raise ModelError(
+        f"There is no trained segmenter in {runs} yet.",
+        "Train one first: gantool train unet-resnet18 --encoder-weights none",
     )
 
 

@@ -15,19 +15,18 @@ import torch
 from torch import nn
 
 import gantool
+from gantool.cards import Origin
 from gantool.engine.loop import EpochDone, StepDone, Stopped, Trainer
 from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.errors import ModelError, UsageError
-from gantool.nets.model_file import load_net, read_card, save_model
-from gantool.settings import to_yaml
-from gantool.workflows import judge_translation as judge
-from gantool.workflows.build_cyclegan import build_task, check_settings, with_origin
+from gantool.nets.model_file import save_model
+from gantool.settings import CycleGanSettings, SegmentationSettings, to_yaml
 from gantool.workflows.plan_training import TrainingPlan, plan_training
+from gantool.workflows.recipes import Recipe, make_recipe
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 from gantool.workflows.training_records import record, run_log
-from gantool.workflows.unpaired_data import UnpairedData, build_batches, build_data, preview_batch
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainResult", "train", "training_events"]
 
@@ -49,6 +48,7 @@ def train(
     precision: str | None = None,
     settings: Mapping[str, Any] | None = None,
     config: str | Path | None = None,
+    encoder_weights: str | None = None,
     name: str | None = None,
     runs: str | Path = "runs",
     resume: str | None = None,
@@ -58,12 +58,14 @@ def train(
     """Train a model to the end of its last epoch.
 
     Args:
-        model: ``cyclegan`` or ``cyclegan-light``; may be left out with ``resume``.
+        model: ``cyclegan``, ``cyclegan-light``, ``unet``, or ``ARCH-ENCODER`` such as ``unet-resnet50``; may be left
+            out with ``resume``.
         data: a folder or a name under ``./data``; default the built-in sample.
         domains: two plain folders by domain name, instead of ``data``.
         epochs, batch_size, size, lr, seed, device, precision: the most used settings.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
         config: a YAML file of settings.
+        encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         name, runs: the run's name and the folder it is made in.
         resume: a run to go on with, or ``latest``.
         init_from: a run or model file to take first weights from.
@@ -82,6 +84,7 @@ def train(
         "optimizer.lr": lr,
         "runtime.device": device,
         "runtime.precision": precision,
+        "model.encoder_weights": encoder_weights,
         **(settings or {}),
     }
     plan = plan_training(
@@ -113,17 +116,16 @@ def training_events(plan: TrainingPlan, *, dry_run: bool = False) -> Iterator[Ev
     if dry_run and plan.resume is not None:
         raise UsageError("--dry-run checks a new run; it cannot be had with --resume.")
     settings = plan.settings
-    check_settings(settings)
+    recipe = make_recipe(settings, plan.kind, fresh=plan.resume is None and plan.init_from is None)
     with ExitStack() as stack:
         runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
-        data = build_data(settings)
         run = _make_run(plan, dry_run, stack)
         stack.callback(runtime.close)
         runtime.launch()
         run = Run(runtime.broadcast(run.path if run is not None else Path()))
         stack.enter_context(run_log(run, runtime))
         request = stack.enter_context(StopRequest())
-        yield from _train_in(run, plan, data, runtime, request, dry_run)
+        yield from _train_in(run, plan, recipe, runtime, request, dry_run)
 
 
 def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None:
@@ -145,24 +147,24 @@ def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None
 def _train_in(
     run: Run,
     plan: TrainingPlan,
-    data: UnpairedData,
+    recipe: Recipe,
     runtime: Runtime,
     request: StopRequest,
     dry_run: bool,
 ) -> Iterator[Event]:
-    trainer = _make_trainer(run, plan, data, runtime, lambda: request.asked or dry_run)
+    trainer = _make_trainer(run, plan, recipe, runtime, lambda: request.asked or dry_run)
     exact = trainer.resume() if plan.resume is not None else True
     if runtime.is_main:
         run.settings.write_text(to_yaml(plan.settings), "utf-8")
-        if data.held_out:
-            (run.path / "held_out.txt").write_text("".join(f"{path}\n" for path in data.held_out), "utf-8")
-        run.write_facts({**run.facts(), "domains": list(data.names)})
-    yield _started(run, plan, data, runtime, trainer)
+        if recipe.held_out:
+            (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in recipe.held_out), "utf-8")
+        run.write_facts({**run.facts(), **recipe.facts})
+    yield _started(run, plan, recipe, runtime, trainer)
     if not exact:
         yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
     losses: Mapping[str, float] = {}
     stopped = False
-    for event in _with_estimate(trainer, plan, data, runtime):
+    for event in _with_estimate(trainer, plan, recipe, runtime):
         if runtime.is_main:
             record(run, event, plan.settings.runtime.tensorboard)
         if isinstance(event, EpochDone):
@@ -173,50 +175,52 @@ def _train_in(
         yield Notice(f"Most memory this process had: {peak / 2**30:.1f} GiB on {runtime.device}.")
     model = run.model if run.model.exists() else None
     result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
-    if runtime.is_main and data.truth is not None and model is not None and not stopped:
-        result = replace(result, metrics=_final_ratios(run, data, runtime), baselines=judge.baseline_ratios(data))
-        run.write_facts({**run.facts(), "metrics": result.metrics, "baselines": result.baselines})
+    if runtime.is_main and model is not None and not stopped:
+        metrics, baselines = recipe.final(run, runtime)
+        if metrics:
+            result = replace(result, metrics=metrics, baselines=baselines)
+            run.write_facts({**run.facts(), "metrics": metrics, "baselines": baselines})
     yield Finished(result, None if dry_run else request.signal)
 
 
 def _make_trainer(
-    run: Run, plan: TrainingPlan, data: UnpairedData, runtime: Runtime, stop: Callable[[], bool]
+    run: Run, plan: TrainingPlan, recipe: Recipe, runtime: Runtime, stop: Callable[[], bool]
 ) -> Trainer:
     settings = plan.settings
-    task = build_task(settings, data.names, runtime)
+    task = recipe.build_task(runtime, fresh=plan.resume is None and plan.init_from is None)
     if plan.init_from is not None:
-        _load_first_weights(plan.init_from, plan.runs, task.nets())
+        recipe.load_first_weights(_model_file(plan.init_from, plan.runs), task.nets())
     facts = run.facts()
 
     def deliver(nets: Mapping[str, nn.Module], epochs: int) -> None:
-        card = with_origin(
-            task.card(),
+        origin = Origin(
             run=run.name,
             data=str(facts.get("data", "")),
             created=str(facts.get("created", "")),
-            version=gantool.__version__,
+            gantool=gantool.__version__,
             epochs=epochs,
             ema=settings.train.ema > 0,
         )
-        save_model(run.model, nets, card)
+        save_model(run.model, nets, task.card().model_copy(update={"origin": origin}))
 
     return Trainer(
         task,
-        build_batches(settings, data, runtime),
+        recipe.batches(runtime),
         settings,
         runtime,
         run,
-        evaluate=judge.make_evaluate(settings, data, runtime),
-        preview=preview_batch(settings, data),
+        evaluate=recipe.evaluate(runtime),
+        score=recipe.score,
+        preview=recipe.preview(),
         deliver=deliver,
         stop=stop,
     )
 
 
-def _started(run: Run, plan: TrainingPlan, data: UnpairedData, runtime: Runtime, trainer: Trainer) -> Started:
+def _started(run: Run, plan: TrainingPlan, recipe: Recipe, runtime: Runtime, trainer: Trainer) -> Started:
     return Started(
         run.path,
-        data.about,
+        recipe.about,
         str(runtime.device),
         runtime.precision,
         runtime.world_size,
@@ -241,18 +245,10 @@ def _peak_memory(runtime: Runtime) -> int:
     return int(largest if sys.platform == "darwin" else largest * 1024)
 
 
-def _final_ratios(run: Run, data: UnpairedData, runtime: Runtime) -> dict[str, float]:
-    """Measure the delivered file, read back, on scenes that nothing in the run has seen."""
-    assert data.truth is not None
-    card = read_card(run.model)
-    nets = {f"to_{name}": load_net(run.model, card, name).to(runtime.device) for name in data.names}
-    return judge.ratios_to_truth(nets, data.names, data.truth, runtime.device)
-
-
-def _with_estimate(trainer: Trainer, plan: TrainingPlan, data: UnpairedData, runtime: Runtime) -> Iterator[Event]:
+def _with_estimate(trainer: Trainer, plan: TrainingPlan, recipe: Recipe, runtime: Runtime) -> Iterator[Event]:
     """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
     seconds: list[float] = []
-    wanted = runtime.device.type == "cpu" and runtime.is_main and data.truth is None
+    wanted = runtime.device.type == "cpu" and runtime.is_main and recipe.estimate
     for event in trainer.train():
         yield event
         if wanted and isinstance(event, StepDone):
@@ -262,25 +258,9 @@ def _with_estimate(trainer: Trainer, plan: TrainingPlan, data: UnpairedData, run
                 left = plan.settings.train.epochs * event.steps_per_epoch - event.step
                 hours = left * sorted(seconds)[len(seconds) // 2] / 3600
                 text = f"About {hours:.1f} hours to go on this CPU ({sorted(seconds)[2]:.2f} s a step)."
-                if plan.kind == "cyclegan" and hours > 1:
-                    text += " The light generators take a fraction of that: gantool train cyclegan-light."
+                if hours > 1 and recipe.hint:
+                    text += f" {recipe.hint}"
                 yield Notice(text)
-
-
-def _load_first_weights(source: str, runs: Path, nets: Mapping[str, nn.Module]) -> None:
-    """Fill the generators from a run's or a file's model; the discriminators start anew."""
-    path = _model_file(source, runs)
-    card = read_card(path)
-    for name, net in nets.items():
-        weights = load_net(path, card, name.removeprefix("to_")).state_dict()
-        try:
-            net.load_state_dict(weights)
-        except RuntimeError:
-            known = card.direction(name.removeprefix("to_")).architecture
-            raise ModelError(
-                f"--init-from {source}: has {known.name} with {known.options}, the settings ask for another network.",
-                "Set model.generator, model.width, model.norm and the other model keys to the same.",
-            ) from None
 
 
 def _model_file(source: str, runs: Path) -> Path:
@@ -291,5 +271,8 @@ def _model_file(source: str, runs: Path) -> Path:
 
 
 def _data_label(plan: TrainingPlan) -> str:
-    data = plan.settings.data
-    return " and ".join(data.domains.values()) if data.domains else data.path
+    settings = plan.settings
+    if isinstance(settings, CycleGanSettings) and settings.data.domains:
+        return " and ".join(settings.data.domains.values())
+    assert isinstance(settings, CycleGanSettings | SegmentationSettings)
+    return settings.data.path

@@ -17,9 +17,10 @@ from PIL import Image
 from gantool.cards import Domain
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
 from gantool.engine.devices import choose_device, choose_precision
-from gantool.errors import DataError, GantoolError, UsageError
+from gantool.errors import DataError, GantoolError
 from gantool.nets.model_file import load_net
-from gantool.predict.predictor import Predictor, Tiling
+from gantool.predict.predictor import Predictor
+from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import ImageJob, collect_inputs, plan_jobs
 from gantool.workflows.resolve_model import ResolvedModel, resolve_model, resolve_model_for
 
@@ -254,15 +255,6 @@ def _write(job: ImageJob, picture: Picture, result: Pixels, seconds: float, side
     except GantoolError as error:
         return Translated(job.source, job.output, error=str(error))
     return Translated(job.source, job.output, seconds, size, (*picture.notes, *notes))
-
-
-def parse_tiling(text: str) -> Tiling:
-    """Read ``--tile auto|N|off``."""
-    if text in ("auto", "off"):
-        return Tiling(text)  # type: ignore[arg-type]
-    if text.isdigit() and int(text) >= 64:
-        return Tiling("size", int(text))
-    raise UsageError(f"--tile {text}: expected auto, off or a side in pixels of at least 64.")
 
 
 def _as_domain(pixels: Pixels, domain: Domain) -> Pixels:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,23 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.datasets import ArrayImages, FileImages, Images, PositionBatches, UnpairedDataset
+from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
 from gantool.data.images import open_image, problems
 from gantool.data.layouts import UnpairedFiles, find_unpaired, resolve_data_path
 from gantool.data.pairs import find_side_by_side, halves_as_domains
 from gantool.data.sample import SEASONS, Scene, draw_scene
-from gantool.engine.runtime import Runtime
 from gantool.errors import DataError, SettingsError
 from gantool.nets.registry import GENERATORS
-from gantool.settings import Settings
-from gantool.tasks.base import Batch
+from gantool.settings import CycleGanSettings
 
 Pixels = NDArray[np.uint8]
 
-__all__ = ["EpochBatches", "PairedTruth", "UnpairedData", "build_batches", "build_data", "preview_batch"]
+__all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "training_set"]
 
 # Scene numbers of the three splits of the built-in sample; training sides never share a scene either.
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
@@ -66,7 +62,7 @@ class UnpairedData:
     held_out: tuple[Path, ...] = ()
 
 
-def build_data(settings: Settings) -> UnpairedData:
+def build_data(settings: CycleGanSettings) -> UnpairedData:
     """Find, check and open the images.
 
     Raises:
@@ -95,7 +91,7 @@ def build_data(settings: Settings) -> UnpairedData:
     return _file_data(settings, files, preparation)
 
 
-def _sample_data(settings: Settings, preparation: Preparation) -> UnpairedData:
+def _sample_data(settings: CycleGanSettings, preparation: Preparation) -> UnpairedData:
     data, seed = settings.data, settings.train.seed
     side = preparation.load_size
 
@@ -126,7 +122,7 @@ def _sample_data(settings: Settings, preparation: Preparation) -> UnpairedData:
     )
 
 
-def _file_data(settings: Settings, files: UnpairedFiles, preparation: Preparation) -> UnpairedData:
+def _file_data(settings: CycleGanSettings, files: UnpairedFiles, preparation: Preparation) -> UnpairedData:
     data = settings.data
     train = [list(domain.train[: data.max_images]) for domain in (files.a, files.b)]
     test = [list(domain.test) for domain in (files.a, files.b)]
@@ -165,46 +161,12 @@ def _require_same_sizes(train: list[list[Path]]) -> None:
             )
 
 
-class EpochBatches:
-    """Batches of this rank, read by worker processes where that helps."""
-
-    def __init__(self, dataset: UnpairedDataset, batch_size: int, workers: int, runtime: Runtime) -> None:
-        self._positions = PositionBatches(len(dataset), batch_size, rank=runtime.rank, world_size=runtime.world_size)
-        self._loader = DataLoader(
-            dataset,
-            batch_sampler=self._positions,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=runtime.device.type == "cuda",
-            # Without its own generator the loader would draw from the global one, once per iterator, and a run
-            # that goes on in the middle of an epoch would differ.
-            generator=torch.Generator(),
-        )
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return self._positions.steps
-
-    def epoch(self, epoch: int, first_step: int) -> Iterator[Batch]:
-        self._positions.epoch, self._positions.first_step = epoch, first_step
-        return iter(self._loader)
+def training_set(settings: CycleGanSettings, data: UnpairedData) -> UnpairedDataset:
+    """The training pairs by ``(epoch, position)``."""
+    return UnpairedDataset(*data.train, data.preparation, seed=settings.train.seed, align=settings.data.align)
 
 
-def build_batches(settings: Settings, data: UnpairedData, runtime: Runtime) -> EpochBatches:
-    """Return the training batches of this rank."""
-    dataset = UnpairedDataset(*data.train, data.preparation, seed=settings.train.seed, align=settings.data.align)
-    if settings.train.batch_size % runtime.world_size:
-        raise SettingsError(
-            f"train.batch_size: must be a multiple of the number of processes ({runtime.world_size}), "
-            f"got {settings.train.batch_size}."
-        )
-    workers = settings.runtime.workers
-    if workers is None:
-        workers = 0 if runtime.device.type == "cpu" else min(8, (os.cpu_count() or 2) // settings.runtime.devices)
-    return EpochBatches(dataset, settings.train.batch_size, workers, runtime)
-
-
-def preview_batch(settings: Settings, data: UnpairedData) -> dict[str, Tensor]:
+def preview_batch(settings: CycleGanSettings, data: UnpairedData) -> dict[str, Tensor]:
     """The first test images of both domains (training images where there are none), prepared without chance."""
     batch = {}
     for name, test, train in zip(("a", "b"), data.test, data.train, strict=True):

@@ -1,0 +1,164 @@
+"""``gantool segment``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gantool.cli.console import Screen, failure
+from gantool.cli.options import (
+    DeviceOption,
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    PrecisionOption,
+    QuietOption,
+    RecursiveOption,
+    RunsOption,
+    SkipExistingOption,
+    VerboseOption,
+)
+
+if TYPE_CHECKING:
+    from gantool.workflows.segment import LoadedSegmenter, Segmented
+
+__all__ = ["segment"]
+
+
+def segment(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="A model file, a run, or a kind. Default: the newest run that segments."
+        ),
+    ] = None,
+    output: OutputOption = None,
+    outputs: Annotated[
+        str,
+        typer.Option(
+            "--outputs", metavar="KINDS", help="Of mask, overlay, color, probabilities, classes; by commas."
+        ),
+    ] = "mask,overlay",
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", metavar="N|native", help="Shorter side to scale to for the network. Default: as trained."
+        ),
+    ] = None,
+    tile: Annotated[
+        str,
+        typer.Option(
+            "--tile", metavar="auto|N|off", help="Windows for large images: when needed, of N pixels, none."
+        ),
+    ] = "auto",
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average over mirrored and scaled views; six times slower.")
+    ] = False,
+    recursive: RecursiveOption = False,
+    overwrite: OverwriteOption = False,
+    skip_existing: SkipExistingOption = False,
+    runs: RunsOption = Path("runs"),
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Find out which class every pixel of a picture belongs to.
+
+    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png.
+    """
+    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    from gantool.workflows import segment as work
+
+    segmenter = work.load_segmentation(
+        model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta
+    )
+    card = segmenter.card
+    screen.note(
+        f"{segmenter.model.label}: {len(card.classes)} classes on {segmenter.device} in {segmenter.precision}"
+    )
+    if card.origin.data == "sample" and model is None:
+        screen.warn(
+            f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos, train on photos: "
+            "gantool train unet-resnet50 --data DATA"
+        )
+    jobs, skipped = work.plan_segmentation(
+        inputs,
+        output,
+        [name.strip() for name in outputs.split(",") if name.strip()],
+        recursive=recursive,
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        stdin=sys.stdin,
+    )
+    if skipped:
+        screen.note(f"{len(skipped)} exist already and are skipped.")
+    done: list[Segmented] = []
+    with screen.counting(len(jobs), "segmenting") as progress:
+        for item in work.segment_files(segmenter, jobs):
+            done.append(item)
+            _show(screen, item)
+            if progress is not None:
+                progress.advance(progress.task_ids[0])
+    return _summarize(screen, segmenter, done, skipped)
+
+
+def _show(screen: Screen, item: Segmented) -> None:
+    if item.error:
+        failure(item.error)
+        return
+    for path in item.outputs.values():
+        screen.result(path)
+    for note in item.notes:
+        screen.warn(f"{item.source}: {note}.")
+    screen.detail(f"{item.source}: {item.size[0]}x{item.size[1]} in {item.seconds:.2f} s")
+
+
+def _summarize(screen: Screen, segmenter: LoadedSegmenter, done: list[Segmented], skipped: list[Path]) -> int:
+    failed = [item for item in done if item.error]
+    written = [item for item in done if not item.error]
+    if written:
+        _show_shares(screen, written)
+    screen.json(
+        {
+            "model": str(segmenter.model.path),
+            "classes": [entry.name for entry in segmenter.card.classes],
+            "device": segmenter.device,
+            "precision": segmenter.precision,
+            "files": [
+                {
+                    "input": str(item.source),
+                    "outputs": {kind: str(path) for kind, path in item.outputs.items()},
+                    "width": item.size[0],
+                    "height": item.size[1],
+                    "seconds": round(item.seconds, 4),
+                    "shares": dict(item.shares),
+                    "notes": list(item.notes),
+                }
+                for item in written
+            ],
+            "skipped": [str(path) for path in skipped],
+            "failed": [{"input": str(item.source), "error": item.error} for item in failed],
+        }
+    )
+    if not failed:
+        return 0
+    if len(done) > 1:
+        screen.warn(f"{len(failed)} of {len(done)} failed.")
+    return 1 if written or skipped else 2
+
+
+def _show_shares(screen: Screen, written: list[Segmented]) -> None:
+    """Share of every class, averaged over the images, the largest first."""
+    names = list(written[0].shares)
+    mean = {name: sum(item.shares[name] for item in written) / len(written) for name in names}
+    rows = [(name, f"{share:.2%}") for name, share in sorted(mean.items(), key=lambda pair: -pair[1])]
+    title = None if len(written) == 1 else f"mean over {len(written)} images"
+    screen.table(("class", "pixels"), rows, title=title)

@@ -1,0 +1,107 @@
+"""Everything about a segmentation from one confusion matrix over a whole split.
+
+With counts ``n[i, j]`` of pixels of class i that were taken for class j: accuracy is the share on the diagonal, and
+for class i with TP = n[i, i], FP = sum over rows of column i less TP, FN = sum of row i less TP,
+
+    IoU = TP / (TP + FP + FN)    precision = TP / (TP + FP)    recall = TP / (TP + FN)    F1 = 2 TP / (2 TP + FP + FN)
+
+A class that neither the truth nor the prediction has is not there (nan), and counts for no mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["IGNORE", "Confusion", "Scores"]
+
+IGNORE = 255
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Values in [0, 1]; per class, nan for a class that is not there.
+
+    Attributes:
+        mean_iou: mean over the classes that are there.
+        frequency_weighted_iou: mean weighted by the true pixels of every class.
+        mean_accuracy: mean recall.
+        pixels: true pixels of every class.
+    """
+
+    names: tuple[str, ...]
+    accuracy: float
+    mean_iou: float
+    frequency_weighted_iou: float
+    mean_accuracy: float
+    mean_f1: float
+    iou: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+    pixels: tuple[int, ...]
+
+    def overall(self) -> dict[str, float]:
+        """The values that are not per class."""
+        return {
+            "mean_iou": self.mean_iou,
+            "accuracy": self.accuracy,
+            "mean_f1": self.mean_f1,
+            "mean_accuracy": self.mean_accuracy,
+            "frequency_weighted_iou": self.frequency_weighted_iou,
+        }
+
+    def per_class(self) -> dict[str, dict[str, float | None]]:
+        """IoU, precision, recall and F1 by class; None for what is not there."""
+        columns = {"iou": self.iou, "precision": self.precision, "recall": self.recall, "f1": self.f1}
+        return {
+            name: {key: None if np.isnan(values[n]) else values[n] for key, values in columns.items()}
+            for n, name in enumerate(self.names)
+        }
+
+
+class Confusion:
+    """Counts of pixels, true class by row and predicted class by column."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.counts: NDArray[np.int64] = np.zeros((len(names), len(names)), dtype=np.int64)
+
+    def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
+        """Count the pixels of two ``(H, W)`` maps; those that either ignores are left out.
+
+        Raises:
+            ValueError: different shapes, or an index that is no class.
+        """
+        if truth.shape != predicted.shape:
+            raise ValueError(f"truth has the shape {truth.shape}, prediction {predicted.shape}")
+        valid = (truth != IGNORE) & (predicted != IGNORE)
+        rows, columns = truth[valid].astype(np.int64), predicted[valid].astype(np.int64)
+        size = len(self.names)
+        if rows.size and max(int(rows.max()), int(columns.max())) >= size:
+            raise ValueError(f"an index of {max(int(rows.max()), int(columns.max()))}, there are {size} classes")
+        self.counts += np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
+
+    def scores(self) -> Scores:
+        """Derive everything."""
+        hits = np.diag(self.counts).astype(np.float64)
+        true, guessed = self.counts.sum(1).astype(np.float64), self.counts.sum(0).astype(np.float64)
+        total = true.sum()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            iou, precision = hits / (true + guessed - hits), hits / guessed
+            recall, f1 = hits / true, 2 * hits / (true + guessed)
+            weighted = np.nansum(np.where(true > 0, iou * true, 0)) / total
+            accuracy = hits.sum() / total
+        return Scores(
+            self.names, float(accuracy), _mean(iou), float(weighted), _mean(recall), _mean(f1),
+            tuple(iou.tolist()), tuple(precision.tolist()), tuple(recall.tolist()), tuple(f1.tolist()),
+            tuple(int(count) for count in true),
+        )  # fmt: skip
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if there.size else float("nan")

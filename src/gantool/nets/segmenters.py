@@ -1,0 +1,119 @@
+"""Networks that segment: the classic U-Net, and all architectures and encoders of segmentation-models-pytorch.
+
+All of them take ``(N, 3, H, W)`` in [-1, 1], like every network here, and give logits ``(N, classes, H, W)``. Inside
+`Segmenter` the input is brought to what ImageNet encoders expect.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantool.errors import ModelError, closest
+from gantool.nets.segmenter_table import SEGMENTERS, SegmenterSpec
+
+__all__ = ["Segmenter", "build_segmenter", "encoder_names"]
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def encoder_names() -> list[str]:
+    """The encoders by name, without those of timm (``tu-NAME``)."""
+    import segmentation_models_pytorch as smp
+
+    return [name for name in smp.encoders.get_encoder_names() if not name.startswith("timm-")]
+
+
+class Segmenter(nn.Module):
+    """A network with what it expects of its input in front."""
+
+    def __init__(self, net: nn.Module, multiple_of: int) -> None:
+        super().__init__()
+        self.net = net
+        self.multiple_of = multiple_of  # of height and width
+        # x in [-1, 1] is (x + 1) / 2 in [0, 1]; then (v - mean) / deviation.
+        scale = [0.5 / deviation for deviation in _DEVIATION]
+        shift = [(0.5 - mean) / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)]
+        self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
+
+    scale: Tensor
+    shift: Tensor
+
+    @property
+    def encoder(self) -> nn.Module | None:
+        """The part that can start from ImageNet weights."""
+        encoder = getattr(self.net, "encoder", None)
+        return encoder if isinstance(encoder, nn.Module) else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x * self.scale + self.shift)
+        return logits
+
+
+def build_segmenter(
+    architecture: str,
+    *,
+    classes: int,
+    encoder: str | None = None,
+    output_stride: int | None = None,
+    decoder_width: int | None = None,
+    width: int = 64,
+    depth: int = 4,
+) -> Segmenter:
+    """Build a segmenter with random weights.
+
+    Args:
+        classes: outputs; 1 for two classes with one output.
+        encoder: required but for ``unet``, which without one is the classic U-Net.
+        output_stride: of DeepLab and PAN.
+        decoder_width: channels of the decoder; for a U-Net of its widest level.
+        width, depth: of the classic U-Net.
+
+    Raises:
+        ModelError: no such architecture or encoder, or a combination that does not exist.
+    """
+    if architecture not in SEGMENTERS:
+        raise ModelError(f'There is no architecture "{architecture}".', closest(architecture, SEGMENTERS))
+    spec = SEGMENTERS[architecture]
+    if encoder is None:
+        if architecture != "unet":
+            raise ModelError(f"{architecture}: needs an encoder.", f"Name one: {architecture}-resnet50.")
+        from gantool.nets.unet_classic import ClassicUnet
+
+        return Segmenter(ClassicUnet(classes, width=width, depth=depth), 2**depth)
+    options: dict[str, Any] = {}
+    if output_stride is not None:
+        if output_stride not in spec.strides:
+            known = f"it takes {' or '.join(map(str, spec.strides))}" if spec.strides else "it has no such option"
+            raise ModelError(f"model.output_stride: {output_stride} does not fit {architecture}, {known}.")
+        options["encoder_output_stride"] = output_stride
+    if decoder_width is not None:
+        if not spec.width_key:
+            raise ModelError(f"model.decoder_width: {architecture} has no such option.")
+        nested = spec.width_key == "decoder_channels" and architecture in ("unet", "unetplusplus", "manet")
+        options[spec.width_key] = [max(decoder_width // 2**n, 8) for n in range(5)] if nested else decoder_width
+    return Segmenter(_build_smp(architecture, spec, encoder, classes, options), spec.multiple_of)
+
+
+def _build_smp(
+    architecture: str, spec: SegmenterSpec, encoder: str, classes: int, options: dict[str, Any]
+) -> nn.Module:
+    import segmentation_models_pytorch as smp
+
+    known = encoder_names()
+    if not encoder.startswith("tu-") and encoder not in smp.encoders.get_encoder_names():
+        raise ModelError(f'There is no encoder "{encoder}".', closest(encoder, known))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            net: nn.Module = getattr(smp, spec.title)(
+                encoder_name=encoder, encoder_weights=None, classes=classes, **options
+            )
+    except (KeyError, ValueError, RuntimeError, NotImplementedError, TypeError, AssertionError) as error:
+        text = (str(error).splitlines() or [type(error).__name__])[0].strip("'\" ")
+        raise ModelError(f"{architecture}-{encoder}: cannot be built ({text[:200]}).") from None
+    return net

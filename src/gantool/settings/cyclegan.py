@@ -1,0 +1,131 @@
+"""The keys of CycleGAN."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gantool.settings import schema
+from gantool.settings.schema import NotNegative, Positive, Section
+
+__all__ = ["Augment", "CycleGanSettings", "Data", "Loss", "Model", "Optimizer", "Train"]
+
+
+class Model(Section):
+    """The networks."""
+
+    generator: str
+    """Generator network: resnet_9blocks, resnet_6blocks, the same with _resize (no checkerboard), resnet_light,
+    or unet_N for a power of two N."""
+    discriminator: str
+    """Discriminator network: basic (70x70 patches), n_layers or pixel."""
+    width: Positive
+    """Channels after the generator's first layer (ngf)."""
+    discriminator_width: Positive
+    """Channels after the discriminator's first layer (ndf)."""
+    discriminator_layers: Positive = 3
+    """Halvings of the discriminator n_layers; more see larger patches."""
+    norm: Literal["instance", "batch", "none"]
+    """Normalization layer in generator and discriminator."""
+    dropout: bool = False
+    """Drop half of the activations inside the generator while training."""
+    padding: Literal["reflect", "replicate", "zeros"] = "reflect"
+    """How a ResNet generator continues an image beyond its border."""
+    activation: Literal["relu", "leaky_relu"] = "relu"
+    """Activation of a ResNet generator; leaky_relu has slope 0.2."""
+    init: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"
+    """Distribution of the first weights."""
+    init_gain: float = Field(default=0.02, gt=0)
+    """Scale of the first weights."""
+
+
+class Data(Section):
+    """Where the pictures come from and how large they are."""
+
+    path: str = "sample"
+    """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
+    domains: dict[str, str] | None = None
+    """Two plain folders by domain name, such as {summer: DIR1, winter: DIR2}; replaces path."""
+    size: int = Field(ge=16)
+    """Side of the square crops the networks see, in pixels."""
+    load_size: Positive | None = None
+    """Side or width images are scaled to before cropping; null is size * 286 / 256 where preprocess resizes."""
+    channels: tuple[Literal[1, 3], Literal[1, 3]] = (3, 3)
+    """Channels of both domains: 3 for color, 1 for gray."""
+    align: bool = False
+    """Keep image n of one domain with image n of the other, with the same crop and flip (paired data)."""
+    max_images: Positive | None = None
+    """Use at most this many training images per domain; null is all."""
+    holdout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the images held out as a test split where the data set has none."""
+    scenes: Positive = 60
+    """Training scenes per domain drawn for the built-in sample."""
+    test_scenes: Positive = 24
+    """Held-out scenes drawn for the built-in sample."""
+
+
+class Augment(Section):
+    """Random changes of the training images."""
+
+    preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
+    """resize_and_crop scales to a square of load_size and crops; crop crops the image as it is; scale_width keeps
+    the aspect ratio; none only trims to a multiple that the generator takes."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+
+
+class Loss(Section):
+    """The objective."""
+
+    adversarial: Literal["lsgan", "vanilla", "wgan-gp"]
+    """Least squares, cross-entropy, or Wasserstein with gradient penalty."""
+    cycle_a: NotNegative
+    """Weight of the cycle that starts in the first domain (lambda_A)."""
+    cycle_b: NotNegative
+    """Weight of the cycle that starts in the second domain (lambda_B)."""
+    cycle_distance: Literal["l1", "mse"] = "l1"
+    """Distance in the cycle loss."""
+    identity: NotNegative
+    """Weight of the identity loss as a share of the cycle weights; 0 leaves it out. Keeps colors."""
+    gradient_penalty: NotNegative = 10.0
+    """Weight of the gradient penalty of wgan-gp."""
+
+
+class Optimizer(schema.Optimizer):
+    """How the weights move."""
+
+    name: Literal["adam", "sgd"] = "adam"
+    """Optimizer of generators and discriminators."""
+    discriminator_lr: Annotated[float, Field(gt=0)] | None = None
+    """Learning rate of the discriminators; null is the same."""
+
+
+class Train(schema.Train):
+    """Length, batches and what is kept."""
+
+    pool_size: Annotated[int, Field(ge=0)] = 50
+    """Earlier fakes kept per domain for the discriminators; 0 for none."""
+
+
+class CycleGanSettings(schema.Settings):
+    """Everything that decides a training run of CycleGAN."""
+
+    task: Literal["cyclegan"]
+    """The method."""
+    model: Model
+    data: Data
+    augment: Augment
+    loss: Loss
+    optimizer: Optimizer
+    train: Train
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> CycleGanSettings:
+        if self.model.norm == "batch" and self.data.size < 32:
+            raise ValueError("data.size: must be at least 32 with batch norm")
+        if self.loss.identity > 0 and self.data.channels[0] != self.data.channels[1]:
+            raise ValueError(
+                "loss.identity: must be 0 when the domains have different numbers of channels (data.channels)"
+            )
+        return self

@@ -1,0 +1,132 @@
+"""The keys of semantic segmentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gantool.settings import schema
+from gantool.settings.schema import NotNegative, Positive, Section
+
+__all__ = ["LOSSES", "Augment", "Data", "Loss", "Model", "Optimizer", "SegmentationSettings", "Train"]
+
+LOSSES = ("cross_entropy", "bce", "dice", "focal", "tversky", "focal_tversky", "lovasz")
+
+
+class Model(Section):
+    """The network."""
+
+    architecture: str
+    """unet without an encoder is the classic one; with an encoder any architecture of segmentation-models-pytorch."""
+    encoder: str | None = None
+    """Encoder, such as resnet50; tu-NAME takes any of timm."""
+    encoder_weights: str = "imagenet"
+    """First weights of the encoder: imagenet, none, or a file of weights."""
+    freeze_encoder: bool = False
+    """Keep the encoder's weights as they are."""
+    output_stride: Literal[8, 16, 32] | None = None
+    """How much smaller than the image the encoder's last features are; null is the architecture's own (DeepLab)."""
+    decoder_width: Positive | None = None
+    """Channels of the decoder (of its widest level in a U-Net); null is the architecture's own."""
+    width: Positive = 64
+    """Channels of the classic U-Net's first level."""
+    depth: int = Field(default=4, ge=1, le=6)
+    """Halvings of the classic U-Net."""
+    mode: Literal["multiclass", "binary", "multilabel"] = "multiclass"
+    """multiclass chooses one class per pixel; binary has two classes and one output; multilabel decides every class
+    by itself."""
+
+
+class Data(Section):
+    """Where the pictures come from and how large they are."""
+
+    path: str = "sample"
+    """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
+    size: int = Field(ge=32)
+    """Side of the square crops the network sees while training, in pixels."""
+    load_size: Annotated[int, Field(ge=0)] | None = None
+    """Shorter side that images are scaled to before the crop; null is size, 0 keeps them as they are."""
+    holdout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the training images held out for validation, and for the test, where there is no such split."""
+    max_images: Positive | None = None
+    """Use at most this many training images; null is all."""
+    scenes: Positive = 200
+    """Training scenes drawn for the built-in sample."""
+    test_scenes: Positive = 32
+    """Held-out scenes drawn for the built-in sample."""
+
+
+class Augment(Section):
+    """Random changes of the training images and their masks; null takes the preset's value."""
+
+    preset: Literal["none", "light", "strong"] = "light"
+    """none crops only; light mirrors, scales and shifts colors; strong also rotates, blurs and adds noise."""
+    flip: bool | None = None
+    """Mirror half of the images left to right."""
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    """Range of a random enlargement."""
+    rotate: Annotated[float, Field(ge=0, le=180)] | None = None
+    """Largest rotation in degrees, either way."""
+    color: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Largest change of brightness, contrast and saturation as a share; a tenth of it turns the hue."""
+    blur: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the images that are blurred."""
+    noise: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Largest standard deviation of added noise, for values in [0, 1]."""
+
+
+class Loss(Section):
+    """The objective: a weighted sum."""
+
+    terms: dict[str, NotNegative]
+    """Weights of cross_entropy, bce, dice, focal, tversky, focal_tversky and lovasz."""
+    class_weights: Literal["auto"] | dict[str, NotNegative] | None = None
+    """Weights of classes in cross_entropy, bce and focal: null for none, auto by their frequency, or by name."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target that cross_entropy spreads over all classes."""
+    focal_gamma: NotNegative = 2.0
+    """How much focal turns to the pixels that are wrong."""
+    tversky_alpha: float = Field(default=0.3, ge=0, le=1)
+    """Weight of false positives in tversky; false negatives have the rest."""
+    tversky_gamma: float = Field(default=0.75, gt=0)
+    """Exponent of focal_tversky."""
+
+
+class Optimizer(schema.Optimizer):
+    """How the weights move."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Optimizer."""
+    encoder_lr: Annotated[float, Field(gt=0)] | None = None
+    """Learning rate of the encoder; null is the same."""
+    weight_decay: NotNegative = 1e-4
+    """Pull of the weights towards 0; not on biases and norms."""
+
+
+class Train(schema.Train):
+    """Length, batches and what is kept."""
+
+
+class SegmentationSettings(schema.Settings):
+    """Everything that decides a training run of a segmenter."""
+
+    task: Literal["segmentation"]
+    """The method."""
+    model: Model
+    data: Data
+    augment: Augment
+    loss: Loss
+    optimizer: Optimizer
+    train: Train
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SegmentationSettings:
+        unknown = [name for name in self.loss.terms if name not in LOSSES]
+        if unknown:
+            raise ValueError(f"loss.terms: there is no loss {unknown[0]!r} (there are {', '.join(LOSSES)})")
+        if not any(self.loss.terms.values()):
+            raise ValueError("loss.terms: at least one weight must be above 0")
+        if self.model.mode == "multilabel" and self.loss.terms.get("lovasz"):
+            raise ValueError("loss.terms: lovasz needs model.mode multiclass or binary")
+        return self

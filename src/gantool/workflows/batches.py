@@ -1,0 +1,60 @@
+"""Batches of a training set, read by worker processes where that helps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gantool.data.datasets import PositionBatches
+from gantool.engine.runtime import Runtime
+from gantool.errors import SettingsError
+from gantool.settings import Settings
+from gantool.tasks.base import Batch
+
+__all__ = ["EpochBatches", "build_batches"]
+
+
+class EpochBatches:
+    """Batches of this rank; the dataset is indexed by ``(epoch, position)``."""
+
+    def __init__(self, dataset: Dataset[Any], length: int, batch_size: int, workers: int, runtime: Runtime) -> None:
+        self._positions = PositionBatches(length, batch_size, rank=runtime.rank, world_size=runtime.world_size)
+        self._loader = DataLoader(
+            dataset,
+            batch_sampler=self._positions,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=runtime.device.type == "cuda",
+            # Without its own generator the loader would draw from the global one, once per iterator, and a run
+            # that goes on in the middle of an epoch would differ.
+            generator=torch.Generator(),
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._positions.steps
+
+    def epoch(self, epoch: int, first_step: int) -> Iterator[Batch]:
+        self._positions.epoch, self._positions.first_step = epoch, first_step
+        return iter(self._loader)
+
+
+def build_batches(dataset: Dataset[Any], length: int, settings: Settings, runtime: Runtime) -> EpochBatches:
+    """Return the training batches of this rank.
+
+    Raises:
+        SettingsError: the batch cannot be shared among the processes.
+    """
+    if settings.train.batch_size % runtime.world_size:
+        raise SettingsError(
+            f"train.batch_size: must be a multiple of the number of processes ({runtime.world_size}), "
+            f"got {settings.train.batch_size}."
+        )
+    workers = settings.runtime.workers
+    if workers is None:
+        workers = 0 if runtime.device.type == "cpu" else min(8, (os.cpu_count() or 2) // settings.runtime.devices)
+    return EpochBatches(dataset, length, settings.train.batch_size, workers, runtime)

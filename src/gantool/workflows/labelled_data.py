@@ -1,0 +1,211 @@
+"""The images of a segmentation training: found, checked, split and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
+from gantool.data.inspect import inspect_images
+from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
+from gantool.data.labels import LabelledImage, find_labelled
+from gantool.data.layouts import resolve_data_path
+from gantool.data.masks import IGNORE, class_colors
+from gantool.data.sample import CLASSES, draw_scene
+from gantool.data.splits import draw_splits
+from gantool.errors import DataError, SettingsError
+from gantool.settings import SegmentationSettings
+
+__all__ = ["LabelledData", "build_labelled_data", "class_frequencies", "preview_labelled"]
+
+_VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """The images of a run.
+
+    Attributes:
+        validation: decides which epoch is best.
+        test: for the final numbers, seen by nothing else; the validation images where there are no others.
+        counts: training pixels of every class.
+        held_out: files taken from training, by split.
+    """
+
+    classes: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    about: str
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
+    preparation: LabelledPreparation
+    counts: NDArray[np.int64]
+    held_out: tuple[str, ...] = ()
+
+
+def build_labelled_data(settings: SegmentationSettings) -> LabelledData:
+    """Find, check, split and open the images.
+
+    Raises:
+        DataError: names the folder or every file that cannot be used.
+        SettingsError: the settings do not fit the classes.
+    """
+    data = _sample(settings) if settings.data.path == "sample" else _from_files(settings)
+    if settings.model.mode == "binary" and len(data.classes) != 2:
+        raise SettingsError(
+            f"model.mode: binary needs two classes, {data.about} has {len(data.classes)}.", "Leave it at multiclass."
+        )
+    return data
+
+
+def _preparation(settings: SegmentationSettings) -> LabelledPreparation:
+    augment, data = settings.augment, settings.data
+    base = PRESETS[augment.preset]
+    given = {key: getattr(augment, key) for key in ("flip", "scale", "rotate", "color", "blur", "noise")}
+    change = RandomChange(**{key: getattr(base, key) if value is None else value for key, value in given.items()})
+    return LabelledPreparation(data.size, data.size if data.load_size is None else data.load_size, change)
+
+
+def _sample(settings: SegmentationSettings) -> LabelledData:
+    data, seed = settings.data, settings.train.seed
+
+    def scenes(first: int, count: int) -> ArrayLabels:
+        drawn = [draw_scene(first + n, size=data.size, seed=seed) for n in range(count)]
+        # Every other scene is a winter one, so that a segmenter works on both.
+        return ArrayLabels([(one.winter if n % 2 else one.summer, one.mask) for n, one in enumerate(drawn)])
+
+    train = scenes(0, data.scenes)
+    return LabelledData(
+        CLASSES,
+        tuple(class_colors(len(CLASSES))),
+        f"built-in sample, {data.scenes} drawn scenes with {len(CLASSES)} classes",
+        train,
+        scenes(_VALIDATION_SCENES, data.test_scenes),
+        scenes(_TEST_SCENES, data.test_scenes),
+        _preparation(settings),
+        sum((np.bincount(mask.ravel(), minlength=256) for _, mask in train.pairs), np.zeros(256, np.int64)),
+    )
+
+
+def _from_files(settings: SegmentationSettings) -> LabelledData:
+    data = settings.data
+    root = resolve_data_path(data.path)
+    found = find_labelled(root)
+    if found is None:
+        raise DataError(
+            f"{root}: no images with labels found.",
+            "See what is recognized: gantool prepare --help, and the page on your own data.",
+        )
+    if found.unpaired:
+        raise _unusable(list(found.unpaired))
+    seen, contents = _check(found.images, len(found.classes))
+    images, held_out = _with_splits(found.images, seen, contents, settings)
+    by_split = {split: [one for one in images if one.split == split] for split in ("train", "val", "test")}
+    train = by_split["train"][: data.max_images]
+    if not train:
+        raise DataError(f"{found.about}: has no training images.")
+    count = len(found.classes)
+    validation = by_split["val"] or by_split["test"] or train
+    test = by_split["test"] or validation
+    numbers = f"{len(train)} for training, {len(by_split['val'])} for validation, {len(by_split['test'])} for testing"
+    return LabelledData(
+        found.classes,
+        found.colors or tuple(class_colors(count)),
+        f"{found.about}: {count} classes, {numbers}{' (held out)' if held_out else ''}",
+        FileLabels(train),
+        FileLabels(validation),
+        FileLabels(test),
+        _preparation(settings),
+        sum((seen[one.image] for one in train), np.zeros(256, np.int64)),
+        tuple(held_out),
+    )
+
+
+def _check(images: Sequence[LabelledImage], classes: int) -> tuple[dict[Path, NDArray[np.int64]], dict[Path, str]]:
+    """Read every image and every mask once; return the counts of values and the content hashes.
+
+    Raises:
+        DataError: names every file that cannot be used.
+    """
+    problems: list[str] = []
+    counts: dict[Path, NDArray[np.int64]] = {}
+    facts = {one.path: one for one in inspect_images(image.image for image in images)}
+
+    def count(one: LabelledImage) -> NDArray[np.int64] | str:
+        known = facts[one.image]
+        if known.problem:
+            return known.problem
+        try:
+            mask = one.mask()
+        except DataError as error:
+            return str(error)
+        if mask.shape != (known.height, known.width):
+            return f"{one.image}: has {known.width}x{known.height} pixels, its mask {mask.shape[1]}x{mask.shape[0]}."
+        values = np.bincount(mask.ravel(), minlength=256)
+        if values[classes:IGNORE].any():
+            wrong = classes + int(np.flatnonzero(values[classes:IGNORE])[0])
+            return f"{one.image}: its mask has the index {wrong}, there are {classes} classes."
+        return values
+
+    with ThreadPoolExecutor(4) as pool:
+        for one, result in zip(images, pool.map(count, images), strict=True):
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                counts[one.image] = result
+    if problems:
+        raise _unusable(problems)
+    if not any(values[:IGNORE].any() for values in counts.values()):
+        raise DataError(f"{images[0].image.parent}: every pixel of every mask is to be ignored.")
+    return counts, {path: one.content for path, one in facts.items()}
+
+
+def _unusable(problems: list[str]) -> DataError:
+    listed = "\n  ".join(problems[:20])
+    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+    return DataError(
+        f"{len(problems)} images cannot be used:\n  {listed}{more}\n",
+        "Repair or remove them, or let gantool prepare leave them out.",
+    )
+
+
+def _with_splits(
+    images: Sequence[LabelledImage],
+    seen: dict[Path, NDArray[np.int64]],
+    contents: dict[Path, str],
+    settings: SegmentationSettings,
+) -> tuple[list[LabelledImage], list[str]]:
+    """Hold out validation and test images, by class and content, where the data set has none."""
+    present = {one.split for one in images}
+    share = settings.data.holdout
+    missing = [split for split in ("val", "test") if split not in present]
+    if not missing or share == 0:
+        return list(images), []
+    train = [one for one in images if one.split == "train"]
+    classes = [frozenset(int(index) for index in np.flatnonzero(seen[one.image][:IGNORE])) for one in train]
+    val, test = (share if split in missing else 0.0 for split in ("val", "test"))
+    drawn = draw_splits([contents[one.image] for one in train], (1 - val - test, val, test), 0, classes)
+    new = [LabelledImage(one.image, split, one.mask) for one, split in zip(train, drawn, strict=True)]
+    held_out = [f"{one.split}\t{one.image}" for one in new if one.split != "train"]
+    return [*new, *(one for one in images if one.split != "train")], held_out
+
+
+def class_frequencies(data: LabelledData) -> NDArray[np.float64]:
+    """Share of every class among the labelled training pixels."""
+    counts = data.counts[: len(data.classes)].astype(np.float64)
+    return np.asarray(counts / max(counts.sum(), 1))
+
+
+def preview_labelled(settings: SegmentationSettings, data: LabelledData) -> dict[str, Tensor]:
+    """The first validation images and masks, evenly spread, as large as a crop."""
+    count = min(settings.train.sample_images, len(data.validation))
+    places = [n * len(data.validation) // count for n in range(count)]
+    views = [data.preparation.preview(*data.validation[n]) for n in places]
+    return {"image": torch.stack([one for one, _ in views]), "mask": torch.stack([one for _, one in views])}

@@ -1,0 +1,52 @@
+"""The exact command that leads out of having no model yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gantool.errors import ModelError
+from gantool.nets.segmenter_table import split_name
+
+__all__ = ["how_to_train"]
+
+
+def how_to_train(model: str) -> str | None:
+    """What to type to get a segmenter of that kind; None if the name is none of a segmenter.
+
+    The command names the only prepared set under ``./data``, and goes without ImageNet weights where they can be had
+    neither from the cache nor from the network.
+    """
+    parts = split_name(model)
+    if parts is None:
+        return None
+    data = _prepared_set()
+    command = f"gantool train {model}"
+    if parts[1] is not None and not _has_weights(model, parts[1]):
+        command += " --encoder-weights none"
+    command += f" --data {data}" if data else " --data DATA"
+    return f"Train one first: {command}" + ("" if data else " (without --data on the built-in sample)")
+
+
+def _has_weights(model: str, encoder: str) -> bool:
+    from gantool.nets.encoder_weights import has_imagenet_weights
+
+    try:
+        return has_imagenet_weights(model, encoder)
+    except (ModelError, KeyError):
+        return False
+
+
+def _prepared_set() -> str | None:
+    """The name of the only segmentation set under ``./data``."""
+    found = []
+    for path in sorted(Path("data").glob("*/dataset.yaml")):
+        try:
+            tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        except (OSError, YAMLError, UnicodeDecodeError):
+            continue
+        if isinstance(tree, dict) and tree.get("kind") == "segmentation":
+            found.append(path.parent.name)
+    return found[0] if len(found) == 1 else None

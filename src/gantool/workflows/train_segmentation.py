@@ -1,0 +1,224 @@
+"""The recipe of semantic segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gantool.cards import Architecture, Card, LabelClass
+from gantool.data.labelled import LabelledDataset, LabelledImages
+from gantool.engine.runs import Run
+from gantool.engine.runtime import Runtime
+from gantool.errors import ModelError, SettingsError, closest
+from gantool.losses.segmentation import SegmentationLoss
+from gantool.metrics.segmentation import Confusion, Scores
+from gantool.nets.encoder_weights import find_imagenet_weights, load_encoder_weights
+from gantool.nets.model_file import load_segmenter, read_card
+from gantool.nets.segmenter_table import SEGMENTERS
+from gantool.nets.segmenters import Segmenter, build_segmenter
+from gantool.predict.segmenter import SegmentPredictor
+from gantool.settings import SegmentationSettings
+from gantool.tasks.base import Batch, Player, Task
+from gantool.tasks.segmentation import Segmentation
+from gantool.workflows.batches import EpochBatches, build_batches
+from gantool.workflows.labelled_data import build_labelled_data, class_frequencies, preview_labelled
+from gantool.workflows.recipes import Measure
+
+__all__ = ["SegmentationRecipe", "measure_segmenter"]
+
+
+class SegmentationRecipe:
+    """One network that labels every pixel; see `gantool.workflows.recipes.Recipe`."""
+
+    def __init__(self, settings: SegmentationSettings, kind: str, *, fresh: bool) -> None:
+        self.settings, self.kind = settings, kind
+        self._check()
+        self._weights = self._find_encoder_weights() if fresh else None
+        self.data = build_labelled_data(settings)
+        self.about = self.data.about
+        self.held_out: Sequence[str] = self.data.held_out
+        self.facts: Mapping[str, Any] = {"classes": list(self.data.classes)}
+        self.estimate = settings.data.path != "sample"
+        self.hint = ""
+        self._class_weights()  # says early what is wrong with them
+
+    def _check(self) -> None:
+        settings, model = self.settings, self.settings.model
+        if model.architecture not in SEGMENTERS:
+            raise SettingsError(
+                f'model.architecture: there is no "{model.architecture}".', closest(model.architecture, SEGMENTERS)
+            )
+        if model.encoder is None and (model.freeze_encoder or settings.optimizer.encoder_lr):
+            raise SettingsError("model.freeze_encoder and optimizer.encoder_lr: the classic U-Net has no encoder.")
+        per_rank = settings.train.batch_size // settings.runtime.devices
+        if SEGMENTERS[model.architecture].pooled and per_rank < 2:
+            raise SettingsError(
+                f"train.batch_size: {model.architecture} needs at least 2 images per device, got {per_rank}."
+            )
+        probe = build_segmenter(**self._options(1))
+        if settings.data.size % probe.multiple_of:
+            low = max(settings.data.size // probe.multiple_of, 1) * probe.multiple_of
+            raise SettingsError(
+                f"data.size: must be a multiple of {probe.multiple_of} for {self.kind}, got {settings.data.size}.",
+                f"Use {low} or {low + probe.multiple_of}.",
+            )
+
+    def _options(self, classes: int) -> dict[str, Any]:
+        model = self.settings.model
+        options: dict[str, Any] = {"architecture": model.architecture, "classes": classes, "encoder": model.encoder}
+        if model.encoder is None:
+            return {**options, "width": model.width, "depth": model.depth}
+        return {**options, "output_stride": model.output_stride, "decoder_width": model.decoder_width}
+
+    def _find_encoder_weights(self) -> Path | None:
+        model = self.settings.model
+        if model.encoder is None or model.encoder_weights == "none":
+            return None
+        if model.encoder_weights == "imagenet":
+            return find_imagenet_weights(self.kind, model.encoder)
+        path = Path(model.encoder_weights)
+        if not path.is_file():
+            raise ModelError(
+                f"--encoder-weights {path}: there is no such file.", "Expected imagenet, none or a file."
+            )
+        return path
+
+    def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
+        settings, model, data = self.settings, self.settings.model, self.data
+        torch.manual_seed(settings.train.seed)
+        options = self._options(1 if model.mode == "binary" else len(data.classes))
+        net = build_segmenter(**options)
+        if fresh and self._weights is not None and net.encoder is not None:
+            load_encoder_weights(net.encoder, self._weights)
+        if model.freeze_encoder and net.encoder is not None:
+            net.encoder.requires_grad_(False)
+        runtime.place([net], channels_last=settings.runtime.channels_last)
+        if settings.runtime.compile:
+            net.compile()
+        torch.manual_seed(settings.train.seed + 1 + runtime.rank)
+        card = Card(
+            task="segmentation",
+            classes=tuple(LabelClass(name=n, color=c) for n, c in zip(data.classes, data.colors, strict=True)),
+            mode=model.mode,
+            architecture=Architecture(name=options.pop("architecture"), options=options),
+            multiple_of=net.multiple_of,
+            size=settings.data.size,
+            load_size=data.preparation.load_size,
+            norm="batch",
+        )
+        loss = settings.loss
+        objective = SegmentationLoss(
+            model.mode, dict(loss.terms), self._class_weights_on(runtime), loss.label_smoothing, loss.focal_gamma,
+            loss.tversky_alpha, loss.tversky_gamma,
+        )  # fmt: skip
+        player = Player("segmenter", {"segment": net}, _optimizer(settings, net, runtime))
+        frozen = [net.encoder] if model.freeze_encoder and net.encoder is not None else []
+        return Segmentation(card, player, objective, frozen=frozen)
+
+    def _class_weights_on(self, runtime: Runtime) -> torch.Tensor | None:
+        weights = self._class_weights()
+        return None if weights is None else torch.tensor(weights, dtype=torch.float32, device=runtime.device)
+
+    def _class_weights(self) -> list[float] | None:
+        """Weights in the order of the classes.
+
+        ``auto`` is ``1 / ln(1.02 + frequency)`` (Paszke et al., "ENet", 2016), scaled to a mean of 1 over the pixels.
+        """
+        given, names = self.settings.loss.class_weights, self.data.classes
+        if given is None:
+            return None
+        if given == "auto":
+            frequencies = class_frequencies(self.data)
+            weights = 1 / np.log(1.02 + frequencies)
+            return [float(value) for value in weights / (weights * frequencies).sum()]
+        assert not isinstance(given, str)
+        unknown = next((name for name in given if name not in names), None)
+        if unknown is not None:
+            raise SettingsError(f'loss.class_weights: there is no class "{unknown}".', closest(unknown, names))
+        return [float(given.get(name, 1.0)) for name in names]
+
+    def batches(self, runtime: Runtime) -> EpochBatches:
+        dataset = LabelledDataset(self.data.train, self.data.preparation, seed=self.settings.train.seed)
+        return build_batches(dataset, len(dataset), self.settings, runtime)
+
+    def preview(self) -> Batch:
+        return preview_labelled(self.settings, self.data)
+
+    def evaluate(self, runtime: Runtime) -> Measure:
+        def measure(nets: Mapping[str, nn.Module]) -> dict[str, float]:
+            net = nets["segment"]
+            assert isinstance(net, Segmenter)
+            return _flat(self._measure(net, self.data.validation, runtime))
+
+        return measure
+
+    def _measure(self, net: Segmenter, images: LabelledImages, runtime: Runtime) -> Scores:
+        predictor = SegmentPredictor(
+            net, self.settings.model.mode, multiple_of=net.multiple_of, device=runtime.device,
+            load_size=self.data.preparation.load_size, precision=runtime.precision,
+        )  # fmt: skip
+        return measure_segmenter(predictor, images, self.data.classes)
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        return 1 - metrics["mean_iou"]
+
+    def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
+        """Fill the whole network, or all but its last layer where the classes differ in number."""
+        weights = load_segmenter(path, read_card(path)).state_dict()
+        wanted = nets["segment"].state_dict()
+        other = [key for key in wanted if key not in weights or weights[key].shape != wanted[key].shape]
+        if set(weights) != set(wanted) or any("head" not in key for key in other):
+            raise ModelError(
+                f"--init-from {path}: is another network than {self.kind}.",
+                "Name the same architecture, encoder and widths.",
+            )
+        nets["segment"].load_state_dict({key: wanted[key] if key in other else weights[key] for key in wanted})
+
+    def final(self, run: Run, runtime: Runtime) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+        net = load_segmenter(run.model, read_card(run.model)).to(runtime.device)
+        return _flat(self._measure(net, self.data.test, runtime)), {}
+
+
+def measure_segmenter(predictor: SegmentPredictor, images: LabelledImages, names: tuple[str, ...]) -> Scores:
+    """One confusion matrix over all images, each at the size of its own mask."""
+    confusion = Confusion(names)
+    for n in range(len(images)):
+        pixels, mask = images[n]
+        confusion.add(mask, predictor(pixels).mask)
+    return confusion.scores()
+
+
+def _flat(scores: Scores) -> dict[str, float]:
+    """Overall values, and ``iou/CLASS`` for the classes that are there."""
+    per_class = {f"iou/{name}": value for name, value in zip(scores.names, scores.iou, strict=True)}
+    return {name: value for name, value in (scores.overall() | per_class).items() if not np.isnan(value)}
+
+
+def _optimizer(settings: SegmentationSettings, net: Segmenter, runtime: Runtime) -> torch.optim.Optimizer:
+    """Four groups: encoder and the rest, each with and without decay (none on biases and norms)."""
+    optimizer = settings.optimizer
+    inside = {id(parameter) for parameter in net.encoder.parameters()} if net.encoder is not None else set()
+    groups = []
+    for of_encoder in (True, False):
+        for decayed in (True, False):
+            chosen = [
+                parameter
+                for parameter in net.parameters()
+                if parameter.requires_grad
+                and (id(parameter) in inside) == of_encoder
+                and (parameter.ndim > 1) == decayed
+            ]
+            if chosen:
+                lr = optimizer.encoder_lr if of_encoder and optimizer.encoder_lr else optimizer.lr
+                decay = optimizer.weight_decay if decayed else 0.0
+                groups.append({"params": chosen, "lr": lr, "weight_decay": decay})
+    if optimizer.name == "sgd":
+        return torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.betas[0])
+    kind = torch.optim.AdamW if optimizer.name == "adamw" else torch.optim.Adam
+    fused = runtime.device.type in ("cpu", "cuda") and not (optimizer.clip_norm and runtime.precision == "fp16")
+    return kind(groups, lr=optimizer.lr, betas=optimizer.betas, fused=fused)
