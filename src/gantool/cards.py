@@ -83,6 +83,8 @@ class Card(_Part):
     """What the network takes and gives for black and white."""
     multiple_of: int = 4
     """Height and width it takes are multiples of this."""
+    smallest: int = 16
+    """Height and width it takes are at least this."""
     size: int = 256
     """Side of the square crops it was trained on, in pixels."""
     norm: str = "instance"
@@ -96,6 +98,8 @@ class Card(_Part):
 
     def direction(self, target: str) -> Direction:
         """Return the direction that ends in ``target``; the error names the nearest one there is."""
+        if self.task == "segmentation":
+            raise ModelError("The model is a segmenter, it translates nothing.", "Use it with gantool segment.")
         for direction in self.directions:
             if direction.target == target:
                 return direction

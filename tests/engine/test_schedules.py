@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from gantool.engine.schedules import Plateau, lr_factor
@@ -48,3 +50,21 @@ def test_plateau() -> None:
         for _ in range(3):
             p.observe(1.0)
     assert twin.factor == plateau.factor == 0.25
+
+
+def test_smooth_schedules_follow_every_step() -> None:
+    def at(done: float, **options: object) -> float:
+        return lr_factor(Schedule(**options), done, 10)  # type: ignore[arg-type]
+
+    assert [at(n, name="linear") for n in (0, 2.5, 10)] == [1, 0.75, 0]
+    assert at(5, name="poly", power=0.9) == pytest.approx(0.5**0.9)
+    assert at(2.5, name="cosine") == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))
+    assert at(0, name="one_cycle") == pytest.approx(1 / 25)
+    assert at(3, name="one_cycle") == pytest.approx(1)
+    assert at(1.5, name="one_cycle") == pytest.approx((1 + 1 / 25) / 2)
+    assert at(6.5, name="one_cycle") == pytest.approx(0.5, abs=1e-4)
+    assert at(10, name="one_cycle") == pytest.approx(1e-4)
+    # Two epochs of warm-up, then the schedule over the remaining eight.
+    warm = {"name": "linear", "warmup_epochs": 2}
+    assert [at(n, **warm) for n in (0, 1, 2, 6, 10)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert at(1, name="constant_linear", warmup_epochs=2) == 0.5

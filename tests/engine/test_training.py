@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import gantool
-from gantool.engine.loop import EpochDone, Saved, StepDone
+from gantool.engine.loop import EndedEarly, EpochDone, Saved, StepDone
 from gantool.engine.runs import Run
 from gantool.errors import RunError, TrainingError
 from gantool.tasks.cyclegan import CycleGan
@@ -199,3 +199,19 @@ def test_resuming_a_checkpoint_that_does_not_fit(workplace: Path) -> None:
     torch.save(state, first.checkpoint)
     with pytest.raises(RunError, match="does not fit the run's settings"):
         go_on(workplace, "a", **{"train.epochs": 2})
+
+
+def test_patience_ends_a_run_that_no_longer_gets_better(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = iter([0.5, 0.4, 0.45, 0.44, 0.1])
+    monkeypatch.setattr(
+        "gantool.workflows.judge_translation.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)}
+    )
+    settings = {**TINY, "train.epochs": 9, "train.patience": 2}
+    events = []
+    for event in training_events(plan_training("cyclegan", overrides=settings, runs=workplace / "runs")):
+        events.append(event)
+        if isinstance(event, EndedEarly):
+            break
+    assert isinstance(events[-1], EndedEarly)
+    assert (events[-1].epoch, events[-1].best_epoch) == (4, 2)
+    assert sum(isinstance(event, EpochDone) for event in events) == 4

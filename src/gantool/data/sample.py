@@ -26,6 +26,7 @@ __all__ = ["CLASSES", "CLASS_COLORS", "SEASONS", "Scene", "draw_scene"]
 
 SEASONS: Final[tuple[Season, Season]] = ("summer", "winter")
 CLASSES: Final = ("sky", "cloud", "sun", "mountain", "ground", "water", "conifer", "leaf_tree", "house")
+
 CLASS_COLORS: Final = (
     (112, 173, 224),
     (236, 240, 241),

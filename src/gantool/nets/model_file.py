@@ -52,8 +52,6 @@ def load_net(path: Path, card: Card, target: str) -> nn.Module:
     Raises:
         ModelError: no such direction, or tensors that do not fit the architecture on the card.
     """
-    if card.task == "segmentation":
-        raise ModelError(f"{path}: is a segmenter, it translates nothing.", "Use it with gantool segment --model.")
     direction = card.direction(target)
     net = build_generator(direction.architecture.name, **direction.architecture.options)
     _fill(net, path, f"{direction.net}/", direction.architecture.name)

@@ -17,6 +17,7 @@ class SegmenterSpec:
         width_key: its keyword for the decoder's channels; empty where it has none.
         pooled: whether a branch sees the whole image as one pixel, so that batch norm needs two images in a batch.
         multiple_of: height and width must be multiples of this.
+        smallest: and at least this.
     """
 
     about: str
@@ -25,6 +26,7 @@ class SegmenterSpec:
     pooled: bool = False
     multiple_of: int = 32
     strides: tuple[int, ...] = ()
+    smallest: int = 32
 
 
 SEGMENTERS: Mapping[str, SegmenterSpec] = {
@@ -38,7 +40,9 @@ SEGMENTERS: Mapping[str, SegmenterSpec] = {
     "deeplabv3plus": SegmenterSpec(
         "DeepLabV3+ (2018)", "DeepLabV3Plus", "decoder_channels", pooled=True, strides=(8, 16)
     ),
-    "pan": SegmenterSpec("PAN (2018), pyramid attention", "PAN", "decoder_channels", pooled=True, strides=(16, 32)),
+    "pan": SegmenterSpec(
+        "PAN (2018), pyramid attention", "PAN", "decoder_channels", pooled=True, strides=(16, 32), smallest=128
+    ),
     "upernet": SegmenterSpec("UPerNet (2018)", "UPerNet", "decoder_channels", pooled=True),
     "segformer": SegmenterSpec("SegFormer (2021) decoder", "Segformer", "decoder_segmentation_channels"),
     "dpt": SegmenterSpec("DPT (2021), for tu-vit encoders at their own size", "DPT"),

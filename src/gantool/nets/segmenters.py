@@ -30,10 +30,10 @@ def encoder_names() -> list[str]:
 class Segmenter(nn.Module):
     """A network with what it expects of its input in front."""
 
-    def __init__(self, net: nn.Module, multiple_of: int) -> None:
+    def __init__(self, net: nn.Module, multiple_of: int, smallest: int) -> None:
         super().__init__()
         self.net = net
-        self.multiple_of = multiple_of  # of height and width
+        self.multiple_of, self.smallest = multiple_of, smallest  # height and width
         # x in [-1, 1] is (x + 1) / 2 in [0, 1]; then (v - mean) / deviation.
         scale = [0.5 / deviation for deviation in _DEVIATION]
         shift = [(0.5 - mean) / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)]
@@ -84,7 +84,7 @@ def build_segmenter(
             raise ModelError(f"{architecture}: needs an encoder.", f"Name one: {architecture}-resnet50.")
         from gantool.nets.unet_classic import ClassicUnet
 
-        return Segmenter(ClassicUnet(classes, width=width, depth=depth), 2**depth)
+        return Segmenter(ClassicUnet(classes, width=width, depth=depth), 2**depth, 2**depth)
     options: dict[str, Any] = {}
     if output_stride is not None:
         if output_stride not in spec.strides:
@@ -96,7 +96,7 @@ def build_segmenter(
             raise ModelError(f"model.decoder_width: {architecture} has no such option.")
         nested = spec.width_key == "decoder_channels" and architecture in ("unet", "unetplusplus", "manet")
         options[spec.width_key] = [max(decoder_width // 2**n, 8) for n in range(5)] if nested else decoder_width
-    return Segmenter(_build_smp(architecture, spec, encoder, classes, options), spec.multiple_of)
+    return Segmenter(_build_smp(architecture, spec, encoder, classes, options), spec.multiple_of, spec.smallest)
 
 
 def _build_smp(

@@ -28,7 +28,7 @@ Mode = Literal["multiclass", "binary", "multilabel"]
 __all__ = ["SegmentPredictor", "Segmented"]
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_LARGEST_WINDOW = 1536
+_LARGEST_WINDOW = 1024
 _ROWS = 64  # finished rows that are scaled back at a time
 _TTA_SCALES = (0.75, 1.0, 1.25)
 
@@ -52,6 +52,7 @@ class SegmentPredictor:
     Args:
         net: logits from images in [-1, 1]; in eval mode, moved to ``device``.
         mode: how outputs become classes.
+        multiple_of, smallest: what the network needs of height and width.
         load_size: shorter side to scale to first; 0 keeps the image's size.
         tta: average over mirrored and differently scaled views.
         memory: bytes that a one-piece run may take; default a part of what is free.
@@ -63,6 +64,7 @@ class SegmentPredictor:
         mode: Mode,
         *,
         multiple_of: int = 32,
+        smallest: int = 32,
         load_size: int = 0,
         device: torch.device | str = "cpu",
         precision: str = "fp32",
@@ -72,7 +74,8 @@ class SegmentPredictor:
     ) -> None:
         self.device = torch.device(device)
         self.net = net.eval().to(self.device)
-        self.mode, self.multiple_of, self.load_size, self.tta = mode, multiple_of, load_size, tta
+        self.mode, self.load_size, self.tta = mode, load_size, tta
+        self.multiple_of, self.smallest = multiple_of, smallest
         self.precision = _TYPES.get(precision)
         self.tiling = tiling or Tiling()
         self._memory = memory if memory is not None else free_memory(self.device)
@@ -101,7 +104,7 @@ class SegmentPredictor:
             side = self._whole(self.tiling.size)
             return side if max(height, width) > side else 0
         if self._bytes_per_pixel is None:
-            self._bytes_per_pixel = bytes_per_pixel(self.net, self.multiple_of, self.device)
+            self._bytes_per_pixel = bytes_per_pixel(self.net, self._whole(0), self.device)
         largest = max(_TTA_SCALES) ** 2 if self.tta else 1.0
         if height * width * largest * self._bytes_per_pixel <= self._memory:
             return 0
@@ -110,7 +113,7 @@ class SegmentPredictor:
         return side if max(height, width) > side else 0
 
     def _whole(self, side: int) -> int:
-        return max(side // self.multiple_of * self.multiple_of, 2 * self.multiple_of)
+        return max(side // self.multiple_of * self.multiple_of, 2 * self.multiple_of, self.smallest)
 
     # -- probabilities --------------------------------------------------------------------------------------------
 
@@ -160,7 +163,8 @@ class SegmentPredictor:
     def _run(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         multiple = self.multiple_of
-        bottom, right = -height % multiple, -width % multiple
+        bottom = max(-height % multiple, self.smallest - height)
+        right = max(-width % multiple, self.smallest - width)
         padded = _padded(image, right, bottom)
         with (
             torch.no_grad(),

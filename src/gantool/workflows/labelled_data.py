@@ -18,7 +18,7 @@ from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import LabelledImage, find_labelled
 from gantool.data.layouts import resolve_data_path
 from gantool.data.masks import IGNORE, class_colors
-from gantool.data.sample import CLASSES, draw_scene
+from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError
 from gantool.settings import SegmentationSettings
@@ -84,7 +84,7 @@ def _sample(settings: SegmentationSettings) -> LabelledData:
     train = scenes(0, data.scenes)
     return LabelledData(
         CLASSES,
-        tuple(class_colors(len(CLASSES))),
+        CLASS_COLORS,
         f"built-in sample, {data.scenes} drawn scenes with {len(CLASSES)} classes",
         train,
         scenes(_VALIDATION_SCENES, data.test_scenes),

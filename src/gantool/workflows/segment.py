@@ -193,8 +193,8 @@ def load_segmentation(
     chosen = choose_device(device)
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
     predictor = SegmentPredictor(
-        net, card.mode, multiple_of=card.multiple_of, load_size=_load_size(size, card), device=chosen, precision=kind,
-        tiling=tiling, tta=tta,
+        net, card.mode, multiple_of=card.multiple_of, smallest=card.smallest,
+        load_size=_load_size(size, card), device=chosen, precision=kind, tiling=tiling, tta=tta,
     )  # fmt: skip
     return LoadedSegmenter(predictor, resolved, str(chosen), kind)
 
@@ -280,9 +280,8 @@ def _segment_one(segmenter: LoadedSegmenter, job: OutputJob, reading: Future[Pic
         seconds = time.perf_counter() - started
         _write(result, picture, job.outputs)
     except GantoolError as error:
-        return Segmented(
-            job.source, {}, error=f"{job.source}: {error}" if str(job.source) not in str(error) else str(error)
-        )
+        named = str(job.source) in str(error)
+        return Segmented(job.source, {}, error=str(error) if named else f"{job.source}: {error}")
     except (RuntimeError, MemoryError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         return Segmented(job.source, {}, error=f"{job.source}: {line} (a smaller --size or --tile may help)")

@@ -7,7 +7,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from gantool.errors import ModelError
+from gantool.errors import ModelError, closest
 from gantool.nets.segmenter_table import split_name
 
 __all__ = ["how_to_train"]
@@ -22,12 +22,19 @@ def how_to_train(model: str) -> str | None:
     parts = split_name(model)
     if parts is None:
         return None
+    if parts[1] is not None and not parts[1].startswith("tu-"):
+        from gantool.nets.segmenters import encoder_names
+
+        known = encoder_names()
+        if parts[1] not in known:
+            return f'There is no encoder "{parts[1]}". {closest(parts[1], known)}'
     data = _prepared_set()
     command = f"gantool train {model}"
     if parts[1] is not None and not _has_weights(model, parts[1]):
         command += " --encoder-weights none"
-    command += f" --data {data}" if data else " --data DATA"
-    return f"Train one first: {command}" + ("" if data else " (without --data on the built-in sample)")
+    if data:
+        return f"Train one first: {command} --data {data}"
+    return f"Train one first: {command} (on the built-in sample; with --data DATA on images of your own)"
 
 
 def _has_weights(model: str, encoder: str) -> bool:

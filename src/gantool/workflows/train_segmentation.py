@@ -67,6 +67,10 @@ class SegmentationRecipe:
                 f"data.size: must be a multiple of {probe.multiple_of} for {self.kind}, got {settings.data.size}.",
                 f"Use {low} or {low + probe.multiple_of}.",
             )
+        if settings.data.size < probe.smallest:
+            raise SettingsError(
+                f"data.size: must be at least {probe.smallest} for {self.kind}, got {settings.data.size}."
+            )
 
     def _options(self, classes: int) -> dict[str, Any]:
         model = self.settings.model
@@ -107,6 +111,7 @@ class SegmentationRecipe:
             mode=model.mode,
             architecture=Architecture(name=options.pop("architecture"), options=options),
             multiple_of=net.multiple_of,
+            smallest=net.smallest,
             size=settings.data.size,
             load_size=data.preparation.load_size,
             norm="batch",
@@ -159,7 +164,7 @@ class SegmentationRecipe:
 
     def _measure(self, net: Segmenter, images: LabelledImages, runtime: Runtime) -> Scores:
         predictor = SegmentPredictor(
-            net, self.settings.model.mode, multiple_of=net.multiple_of, device=runtime.device,
+            net, self.settings.model.mode, multiple_of=net.multiple_of, smallest=net.smallest, device=runtime.device,
             load_size=self.data.preparation.load_size, precision=runtime.precision,
         )  # fmt: skip
         return measure_segmenter(predictor, images, self.data.classes)

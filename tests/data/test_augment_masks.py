@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
+from gantool.data.labelled import ArrayLabels, LabelledDataset
+from gantool.data.masks import IGNORE
+from gantool.data.sample import CLASS_COLORS
+
+
+def painted(mask: np.ndarray) -> np.ndarray:
+    """A picture in which the color of every pixel is that of its class."""
+    return np.array(CLASS_COLORS, np.uint8)[mask]
+
+
+def blocks(height: int = 48, width: int = 64) -> np.ndarray:
+    return (np.arange(height)[:, None] // 12 + np.arange(width)[None] // 16).astype(np.uint8)
+
+
+@pytest.mark.parametrize("preset", ["none", "light", "strong"])
+def test_image_and_mask_stay_together(preset: str) -> None:
+    """Where the mask says class 3, the image still has its color, whatever was turned, scaled or cut."""
+    change = PRESETS[preset]
+    still = RandomChange(flip=change.flip, scale=change.scale, rotate=change.rotate)
+    preparation = LabelledPreparation(128, 160, still)
+    mask = np.kron(blocks(), np.ones((4, 4), np.uint8))
+    for n in range(12):
+        image, label = preparation.training(painted(mask), mask, np.random.default_rng(n))
+        assert (image.shape, image.dtype) == ((3, 128, 128), torch.float32)
+        assert (label.shape, label.dtype) == ((128, 128), torch.uint8)
+        seen = label != IGNORE
+        expected = torch.tensor(CLASS_COLORS, dtype=torch.float32)[label[seen].long()] / 127.5 - 1
+        # Only at the borders of two classes do colors mix.
+        off = (image.permute(1, 2, 0)[seen] - expected).abs().amax(-1)
+        assert (off < 0.06).float().mean() > 0.8
+        assert off.median() < 0.05
+        assert (image[:, ~seen] < -0.3).float().mean() > 0.9 if (~seen).any() else True
+
+
+def test_the_same_place_gives_the_same_sample() -> None:
+    images = ArrayLabels([(painted(blocks()), blocks())] * 5)
+    dataset = LabelledDataset(images, LabelledPreparation(32, 32, PRESETS["strong"]), seed=3)
+    again = LabelledDataset(images, LabelledPreparation(32, 32, PRESETS["strong"]), seed=3)
+    torch.manual_seed(99)
+    first, second = dataset[(2, 4)], again[(2, 4)]
+    assert torch.equal(first["image"], second["image"])
+    assert torch.equal(first["mask"], second["mask"])
+    assert not torch.equal(dataset[(3, 4)]["image"], first["image"])
+    assert (len(dataset), float(first["image"].min()) >= -1, float(first["image"].max()) <= 1) == (5, True, True)
+
+
+def test_colors_blur_and_noise_leave_the_mask_alone() -> None:
+    mask = blocks()
+    plain = LabelledPreparation(48, 48, RandomChange())
+    loud = LabelledPreparation(48, 48, RandomChange(color=0.5, blur=1.0, noise=0.1))
+    _, label = plain.training(painted(mask), mask, np.random.default_rng(0))
+    image, changed = loud.training(painted(mask), mask, np.random.default_rng(0))
+    assert torch.equal(label, changed)
+    assert float((image - plain.training(painted(mask), mask, np.random.default_rng(0))[0]).abs().mean()) > 0.02
+
+
+def test_small_images_are_surrounded_by_what_is_ignored() -> None:
+    mask = np.full((10, 20), 2, np.uint8)
+    image, label = LabelledPreparation(32, 0, RandomChange()).training(painted(mask), mask, np.random.default_rng(0))
+    assert int((label == 2).sum()) == 200
+    assert int((label == IGNORE).sum()) == 32 * 32 - 200
+    assert image.shape == (3, 32, 32)
+
+
+def test_views_without_chance() -> None:
+    mask = blocks()
+    preparation = LabelledPreparation(24, 24, PRESETS["strong"])
+    whole = preparation.testing(painted(mask))
+    assert whole.shape == (3, 24, 32)
+    image, label = preparation.preview(painted(mask), mask)
+    again, _ = preparation.preview(painted(mask), mask)
+    assert torch.equal(image, again)
+    assert label.shape == (24, 24)
+    assert LabelledPreparation(24, 0, RandomChange()).testing(painted(mask)).shape == (3, 48, 64)

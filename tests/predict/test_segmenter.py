@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gantool.predict.segmenter import SegmentPredictor, _resized_rows
+from gantool.predict.tiling import Tiling
+
+
+class ByColor(nn.Module):
+    """Logits of three classes that depend on a pixel and its neighbors: red, green or blue around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blur = nn.Conv2d(3, 3, 5, padding=2, groups=3, bias=False, padding_mode="reflect")
+        nn.init.constant_(self.blur.weight, 4 / 25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.shape[-2] % 8 == x.shape[-1] % 8 == 0
+        out: Tensor = self.blur(x)
+        return out
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    channel = ((y // 9) + (x // 13)) % 3
+    return (np.eye(3)[channel] * 200 + 20).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (37, 53), (64, 64)])
+def test_any_size(size: tuple[int, int]) -> None:
+    predictor = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16)
+    pixels = picture(*size)
+    result = predictor(pixels, probabilities=True)
+    assert result.mask.shape == size
+    assert result.probabilities is not None
+    assert result.probabilities.shape == (*size, 3)
+    assert np.allclose(result.probabilities.astype(np.float32).sum(-1), 1, atol=2e-3)
+    assert np.array_equal(result.probabilities.argmax(-1), result.mask)
+    assert (result.mask == pixels.argmax(-1)).mean() > 0.75
+
+
+@pytest.mark.parametrize("side", [64, 96])
+def test_windows_fade_into_each_other(side: int) -> None:
+    """Away from window borders a local network gives the same; at them the mean of two that are nearly the same."""
+    pixels = picture(150, 230)
+    whole = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, tiling=Tiling("off"))
+    tiled = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, tiling=Tiling("size", side))
+    assert (whole.window(150, 230), tiled.window(150, 230)) == (0, side)
+    one, two = whole(pixels, probabilities=True), tiled(pixels, probabilities=True)
+    assert one.probabilities is not None
+    assert two.probabilities is not None
+    assert np.abs(one.probabilities.astype(np.float32) - two.probabilities.astype(np.float32)).max() < 0.1
+    assert (one.mask == two.mask).mean() > 0.998
+
+
+def test_large_images_are_run_in_windows_by_themselves() -> None:
+    predictor = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, memory=400_000)
+    assert predictor.window(40, 40) == 0
+    side = predictor.window(2000, 3000)
+    assert 0 < side < 200
+    assert side % 8 == 0
+    large = picture(300, 500)
+    whole = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16)
+    assert (predictor(large).mask == whole(large).mask).mean() > 0.998
+
+
+@pytest.mark.parametrize("sizes", [(20, 50), (50, 20), (33, 33), (7, 200), (64, 128)])
+@pytest.mark.parametrize("cuts", [(), (5,), (1, 2, 3), (4, 6)])
+def test_rows_are_scaled_as_if_they_were_one_piece(sizes: tuple[int, int], cuts: tuple[int, ...]) -> None:
+    source, height = sizes
+    planes = torch.rand(2, source, 9)
+    bands = torch.tensor_split(planes, [cut for cut in cuts if cut < source], dim=1)
+    rows = list(_resized_rows(iter(bands), source, height, 14))
+    assert [top for top, _ in rows] == [sum(part.shape[1] for _, part in rows[:n]) for n in range(len(rows))]
+    expected = nn.functional.interpolate(planes[None], size=(height, 14), mode="bilinear", align_corners=False)[0]
+    assert torch.allclose(torch.cat([part for _, part in rows], 1), expected, atol=1e-5)
+
+
+def test_scaling_to_the_size_of_the_training_and_back() -> None:
+    pixels = np.kron(picture(60, 90), np.ones((4, 4, 1), np.uint8))
+    native = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16)(pixels).mask
+    scaled = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, load_size=60)(pixels).mask
+    assert scaled.shape == native.shape == (240, 360)
+    assert (scaled == native).mean() > 0.8
+
+
+def test_other_modes_and_views() -> None:
+    class One(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.at = nn.Conv2d(3, 1, 1)
+            nn.init.constant_(self.at.weight, 5.0)
+            nn.init.zeros_(self.at.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.at(x)
+            return out
+
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    pixels[:, 10:] = 255
+    result = SegmentPredictor(One(), "binary", multiple_of=8, smallest=16)(pixels, probabilities=True)
+    assert np.array_equal(result.mask, np.repeat([[0] * 10 + [1] * 10], 20, 0))
+    assert result.probabilities is not None
+    assert result.probabilities.shape == (20, 20, 2)
+    many = SegmentPredictor(ByColor(), "multilabel", multiple_of=8, smallest=16, tta=True)(picture(40, 48)).mask
+    plain = SegmentPredictor(ByColor(), "multilabel", multiple_of=8, smallest=16)(picture(40, 48)).mask
+    assert (many == plain).mean() > 0.9
