@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 from support import Cli
 
+from gantool.data.labels import find_labelled
 from gantool.data.masks import IGNORE, one_hot, read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 
@@ -92,6 +94,30 @@ def test_blurred_colors_are_snapped_and_counted(cli: Cli, workplace: Path) -> No
     assert refused.code == 2
     assert "are near no class, most often the color" in refused.err
     assert "says nothing about this source" in cli("prepare", "set", "--attribute", "x").err
+
+
+def test_labels_travel_to_worker_processes(cli: Cli, workplace: Path) -> None:
+    """Whatever system starts them: what makes a mask can be pickled."""
+    image, mask = scene(0)
+    shapes = [{"label": "x", "shape_type": "rectangle", "points": [[0, 0], [5, 5]]}]
+    annotation = {"imagePath": "0.png", "imageWidth": 48, "imageHeight": 32, "shapes": shapes}
+    for folder, kind in (
+        ("color", np.array(COLORS, np.uint8)[mask]),
+        ("index", mask),
+        ("arrays", None),
+        ("drawn", None),
+    ):
+        save(image, f"{folder}/{'' if folder == 'drawn' else 'images/'}0.png")
+        if kind is not None:
+            save(kind, f"{folder}/masks/0.png")
+    Path("arrays/masks").mkdir()
+    np.save("arrays/masks/0.npy", one_hot(mask, 9))
+    table("drawn/0.json", [json.dumps(annotation)])
+    for folder in ("color", "index", "arrays", "drawn"):
+        found = find_labelled(Path(folder))
+        assert found is not None
+        (copy,) = pickle.loads(pickle.dumps(found.images))
+        assert np.array_equal(copy.mask(), found.images[0].mask())
 
 
 def test_ignored_color_and_name(cli: Cli, workplace: Path) -> None:

@@ -22,7 +22,8 @@ from gantool.data.sample import CLASSES, draw_scene
 TINY = [
     "--set", "model.width=4", "--set", "model.depth=2", "--size", "32", "--batch-size", "4",
     "--lr", "0.02",
-    "--set", "data.scenes=16", "--set", "data.test_scenes=4", "--set", "loss.class_weights=null", "--precision", "fp32",
+    "--set", "data.scenes=16", "--set", "data.test_scenes=4", "--set", "loss.class_weights=null",
+    "--precision", "fp32",
     "--device", "cpu",
 ]  # fmt: skip
 
@@ -88,7 +89,8 @@ def test_resumed_equals_uninterrupted(cli: Cli, workplace: Path) -> None:
     def cut(last: int, resume: str | None) -> None:
         assignments = [after for flag, after in itertools.pairwise(options) if flag == "--set"]
         overrides = {"train.epochs": 3, "data.size": 32, "train.batch_size": 4, "optimizer.lr": 0.02,
-                     "runtime.precision": "fp32", "runtime.device": "cpu", "model.encoder_weights": "none"}  # fmt: skip
+                     "runtime.precision": "fp32", "runtime.device": "cpu",
+                     "model.encoder_weights": "none"}  # fmt: skip
         plan = (
             plan_training(None, resume=resume)
             if resume
@@ -214,7 +216,8 @@ def test_raw_and_prepared_folders_train_alike(cli: Cli, workplace: Path) -> None
     assert len(Path("runs/unet-1/held_out.txt").read_text().splitlines()) == 4
     result = cli("train", "unet", "--data", "data/raw", "--epochs", "2", *sets, "--set", "loss.class_weights=auto",
                  "--set", "augment.preset=strong", "--set", "loss.terms={focal_tversky: 1, lovasz: 0.5}",
-                 "--set", "schedule.name=cosine", "--set", "schedule.warmup_epochs=0.5", "--set", "optimizer.name=sgd",
+                 "--set", "schedule.name=cosine", "--set", "schedule.warmup_epochs=0.5",
+                 "--set", "optimizer.name=sgd",
                  "--set", "train.patience=1")  # fmt: skip
     assert result.code == 0, result.err
     assert "focal_tversky" in result.err and "lovasz" in result.err

@@ -128,8 +128,8 @@ def prepare(
     screen.json(_as_json(result))
     if result.output is not None:
         screen.result(result.output)
-        if result.source.kind != "segmentation":
-            screen.note(f"Next: gantool train cyclegan-light --data {result.output}")
+        model = "unet-resnet50" if result.source.kind == "segmentation" else "cyclegan-light"
+        screen.note(f"Next: gantool train {model} --data {result.output}")
     problems = any(finding.serious for finding in result.findings)
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
 

@@ -110,9 +110,12 @@ class Runtime:
         return region
 
     def to_device(self, batch: Batch, *, channels_last: bool = False) -> dict[str, Tensor]:
-        layout = torch.channels_last if channels_last else torch.preserve_format
+        def layout(tensor: Tensor) -> torch.memory_format:
+            return torch.channels_last if channels_last and tensor.ndim == 4 else torch.preserve_format
+
         return {
-            name: tensor.to(self.device, non_blocking=True, memory_format=layout) for name, tensor in batch.items()
+            name: tensor.to(self.device, non_blocking=True, memory_format=layout(tensor))
+            for name, tensor in batch.items()
         }
 
     def prepare(self, players: Iterable[Player]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 
 from gantool import __version__
 from gantool.data.images import SUFFIXES, open_image, picture_from
+from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired
+from gantool.data.pairs import find_side_by_side, halves_as_domains
 from gantool.engine.devices import choose_device, choose_precision
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
@@ -74,10 +77,16 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
 def _model(path: Path) -> dict[str, Any]:
     card = read_card(path)
     facts: dict[str, Any] = {"model": str(path), "bytes": path.stat().st_size, **card.model_dump(mode="json")}
+    if card.task == "segmentation":
+        facts["classes"] = [entry.name for entry in card.classes]
+        del facts["domains"], facts["directions"]
+        return facts
     facts["domains"] = {domain.name: f"{domain.channels} channels" for domain in card.domains}
     facts["directions"] = {
         f"{d.source} to {d.target}": f"{d.architecture.name} {d.architecture.options}" for d in card.directions
     }
+    for key in ("classes", "mode", "architecture", "load_size"):
+        del facts[key]
     return facts
 
 
@@ -91,10 +100,21 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _dataset(path: Path) -> dict[str, Any]:
-    files = find_unpaired(path)
+    labelled = find_labelled(path)
+    if labelled is not None:
+        splits = Counter(one.split for one in labelled.images)
+        return {
+            "data set": str(path),
+            "kind": "segmentation",
+            "layout": labelled.about,
+            "classes": list(labelled.classes),
+            **dict(splits),
+        }
+    halves = find_side_by_side(path)
+    files = halves_as_domains(halves, 0) if halves is not None else find_unpaired(path)
     return {
         "data set": str(path),
-        "kind": "unpaired",
+        "kind": "unpaired" if halves is None else "paired",
         "layout": files.layout,
         "held out": files.held_out,
         **{d.name: {"train": len(d.train), "test": len(d.test)} for d in (files.a, files.b)},

@@ -30,6 +30,7 @@ def table(tmp_path: Path, text: str) -> ClassTable:
         ("64 128 64\tAnimal\n192 0 128\tArchway", ("Animal", "Archway"), None, ((64, 128, 64), (192, 0, 128))),
         ("sky #0a141e\n#000000 night", ("sky", "night"), None, ((10, 20, 30), (0, 0, 0))),
         ("id,name,r,g,b\n7,road,128,64,128\n8,side,1,2,3", ("road", "side"), (7, 8), ((128, 64, 128), (1, 2, 3))),
+        ("Pixel Value, Class\n0, background\n1, roof", ("background", "roof"), (0, 1), None),
         ("class 3\nclass 5", ("class 3", "class 5"), None, None),
     ],
 )

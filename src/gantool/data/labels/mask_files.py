@@ -29,7 +29,7 @@ __all__ = ["find_masks", "values_set"]
 
 _TABLES = (
     "labels.csv", "labelmap.txt", "class_dict.csv", "classes.csv", "colormap.csv", "color_map.csv",
-    "label_colors.txt", "label_colors.csv", "classes.txt", "labels.txt",
+    "label_colors.txt", "label_colors.csv", "_classes.csv", "classes.txt", "labels.txt",
 )  # fmt: skip
 _SNIFFED = 12
 
