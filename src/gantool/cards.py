@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from gantool.errors import ModelError, closest
 
@@ -22,11 +22,20 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
+class LabelClass(_Part):
+    """One class of a label map; its index is its place in the list."""
+
+    name: str
+    color: tuple[int, int, int]
+
+
 class Domain(_Part):
     """One kind of picture."""
 
     name: str
     channels: int = Field(default=3, ge=1)
+    classes: tuple[LabelClass, ...] = ()
+    """Of a domain of label maps, whose pictures show every class in its color."""
 
 
 class Architecture(_Part):
@@ -46,13 +55,6 @@ class Direction(_Part):
     architecture: Architecture
 
 
-class LabelClass(_Part):
-    """One class of a label map; its index is its place in the list."""
-
-    name: str
-    color: tuple[int, int, int]
-
-
 class Origin(_Part):
     """Where the weights come from."""
 
@@ -69,10 +71,10 @@ class Card(_Part):
     """Format and task of a model file; domains and directions of a translation, classes of a segmenter."""
 
     format: int = FORMAT
-    task: Literal["cyclegan", "segmentation"]
-    domains: tuple[Domain, ...] = ()
+    task: Literal["cyclegan", "pix2pix", "segmentation"]
+    domains: tuple[Domain, ...] = Field(default=(), validate_default=True)
     directions: tuple[Direction, ...] = ()
-    classes: tuple[LabelClass, ...] = ()
+    classes: tuple[LabelClass, ...] = Field(default=(), validate_default=True)
     mode: Literal["multiclass", "binary", "multilabel"] = "multiclass"
     """How a segmenter's outputs become classes."""
     architecture: Architecture | None = None
@@ -89,6 +91,14 @@ class Card(_Part):
     """Side of the square crops it was trained on, in pixels."""
     norm: str = "instance"
     origin: Origin = Origin()
+
+    @field_validator("domains", "classes")
+    @classmethod
+    def _has_what_its_task_needs(cls, value: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        needed = "classes" if info.data.get("task") == "segmentation" else "domains"
+        if info.field_name == needed and not value:
+            raise ValueError("is required")
+        return value
 
     def domain(self, name: str) -> Domain:
         for domain in self.domains:

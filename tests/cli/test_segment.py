@@ -259,7 +259,7 @@ def test_models_are_not_mixed_up(cli: Cli, with_run: Path, segmenter: Path) -> N
     """``runs`` has a CycleGAN; the segmenter is named by its path."""
     Image.fromarray(draw_scene(3, size=32).summer).save("a.png")
     wrong = cli("segment", "a.png", "--model", "cyclegan-1")
-    assert (wrong.code, "is a translation model" in wrong.err) == (2, True)
+    assert (wrong.code, "is a translation model without label maps" in wrong.err) == (2, True)
     path = segmenter / "runs/unet-1/model.safetensors"
     wrong = cli("translate", "a.png", "--to", "winter", "--model", path)
     assert (wrong.code, "is a segmenter" in wrong.err) == (2, True)

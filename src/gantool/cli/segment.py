@@ -82,7 +82,7 @@ def segment(
     )
     card = segmenter.card
     screen.note(
-        f"{segmenter.model.label}: {len(card.classes)} classes on {segmenter.device} in {segmenter.precision}"
+        f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}"
     )
     if card.origin.data == "sample" and model is None:
         screen.warn(
@@ -129,7 +129,7 @@ def _summarize(screen: Screen, segmenter: LoadedSegmenter, done: list[Segmented]
     screen.json(
         {
             "model": str(segmenter.model.path),
-            "classes": [entry.name for entry in segmenter.card.classes],
+            "classes": [entry.name for entry in segmenter.classes],
             "device": segmenter.device,
             "precision": segmenter.precision,
             "files": [

@@ -32,7 +32,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="[MODEL]",
-            help="cyclegan, cyclegan-light, unet or ARCH-ENCODER (unet-resnet50); see --list-models.",
+            help="cyclegan, pix2pix, unet, ARCH-ENCODER (unet-resnet50), ...; see --list-models.",
         ),
     ] = None,
     data: Annotated[
@@ -49,6 +49,9 @@ def train(
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step, over all devices.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Side of the crops in pixels.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DOMAIN", help="Domain that pix2pix translates to.")
+    ] = None,
     encoder_weights: Annotated[
         str | None,
         typer.Option(
@@ -116,6 +119,7 @@ def train(
             "runtime.precision": precision,
             "runtime.compile": compile_nets or None,
             "model.encoder_weights": encoder_weights,
+            "data.to": to,
         },
         assignments=assignments or [],
         config=config,
@@ -180,7 +184,7 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult, dry_run: 
         return
     if result.stopped:
         screen.note(f"Stopped and saved. Go on with: gantool train --resume {result.run.name}")
-    elif "mean_iou" in result.metrics:
+    elif any(key.startswith("iou/") for key in result.metrics):
         _show_classes(screen, result)
     elif result.metrics:
         _show_ratios(screen, result)
@@ -204,10 +208,19 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult, dry_run: 
 
 def _show_ratios(screen: Screen, result: TrainResult) -> None:
     keys = list(result.metrics)
-    rows: list[tuple[object, ...]] = [("this model", *(f"{result.metrics[key]:.3f}" for key in keys))]
-    rows += [(name, *(f"{values[key]:.3f}" for key in keys)) for name, values in result.baselines.items()]
-    columns = ("L1 to the truth / untranslated", *(key.removeprefix("l1_ratio_").replace("_", " ") for key in keys))
-    screen.table(columns, rows, title="On drawn scenes that the run has not seen (lower is better)")
+    guesses = {"this model": result.metrics, **result.baselines}
+    rows = [
+        (name, *(f"{values[key]:.3f}" if key in values else "" for key in keys)) for name, values in guesses.items()
+    ]
+    ratios = all(key.startswith("l1_ratio_") for key in keys)
+    names = [key.removeprefix("l1_ratio_").replace("_", " ") for key in keys]
+    screen.table(
+        ("L1 to the truth / untranslated" if ratios else "", *names),
+        rows,
+        title="On drawn scenes that the run has not seen (lower is better)"
+        if ratios
+        else "On pairs not seen in training",
+    )
 
 
 def _show_classes(screen: Screen, result: TrainResult) -> None:

@@ -27,6 +27,7 @@ class Preparation:
         size: side of the crop.
         flip: mirror half of the images.
         multiple_of: what the result's sides are trimmed to where nothing is cropped.
+        nearest: scale without mixing colors, for label maps.
     """
 
     preprocess: Preprocess
@@ -34,6 +35,7 @@ class Preparation:
     size: int
     flip: bool
     multiple_of: int = 4
+    nearest: bool = False
 
     def training(self, pixels: Pixels, rng: np.random.Generator) -> Pixels:
         """Return a random crop ``(size, size, C)`` (any size for ``scale_width`` and ``none``), uint8.
@@ -50,7 +52,7 @@ class Preparation:
     def testing(self, pixels: Pixels) -> Pixels:
         """Return the same view every time: the whole image where the recipe scales it, else its middle."""
         if self.preprocess == "resize_and_crop":
-            return _resize(pixels, self.size, self.size)
+            return self._resize(pixels, self.size, self.size)
         pixels = self._scale(pixels)
         if "crop" in self.preprocess:
             return np.ascontiguousarray(_crop(pixels, self.size, 0.5, 0.5))
@@ -59,34 +61,36 @@ class Preparation:
     def _scale(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
         if self.preprocess == "resize_and_crop":
-            return _resize(pixels, self.load_size, self.load_size)
+            return self._resize(pixels, self.load_size, self.load_size)
         if self.preprocess.startswith("scale_width"):
             scaled = round(height * self.load_size / width)
             least = self.size if "crop" in self.preprocess else self.multiple_of
-            return _resize(pixels, self.load_size, max(scaled, least))
+            return self._resize(pixels, self.load_size, max(scaled, least))
         if self.preprocess == "crop" and min(width, height) < self.size:
             # An image smaller than the crop is enlarged until it holds one.
             grow = self.size / min(width, height)
-            return _resize(pixels, max(round(width * grow), self.size), max(round(height * grow), self.size))
+            return self._resize(pixels, max(round(width * grow), self.size), max(round(height * grow), self.size))
         return pixels
 
     def _trim(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
-        return _resize(pixels, *(max(side // self.multiple_of, 1) * self.multiple_of for side in (width, height)))
+        return self._resize(
+            pixels, *(max(side // self.multiple_of, 1) * self.multiple_of for side in (width, height))
+        )
+
+    def _resize(self, pixels: Pixels, width: int, height: int) -> Pixels:
+        if pixels.shape[:2] == (height, width):
+            return pixels
+        gray = pixels.shape[2] == 1
+        image = Image.fromarray(pixels[:, :, 0] if gray else pixels)
+        way = Image.Resampling.NEAREST if self.nearest else Image.Resampling.BICUBIC
+        resized = np.asarray(image.resize((width, height), way))
+        return resized[:, :, None] if gray else resized
 
 
 def to_tensor(pixels: Pixels) -> Tensor:
     """Turn ``(H, W, C)`` uint8 into ``(C, H, W)`` float32 in [-1, 1]."""
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float().div_(127.5).sub_(1.0)
-
-
-def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    gray = pixels.shape[2] == 1
-    image = Image.fromarray(pixels[:, :, 0] if gray else pixels)
-    resized = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-    return resized[:, :, None] if gray else resized
 
 
 def _crop(pixels: Pixels, size: int, at_x: float, at_y: float) -> Pixels:

@@ -6,7 +6,7 @@ on worker processes, on ranks or on whether the run was interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,16 @@ from gantool.data.images import read_pixels
 Pixels = NDArray[np.uint8]
 Position = tuple[int, int]
 
-__all__ = ["ArrayImages", "FileImages", "Images", "Position", "PositionBatches", "UnpairedDataset", "shuffled"]
+__all__ = [
+    "ArrayImages",
+    "FileImages",
+    "Images",
+    "LabelPictures",
+    "Position",
+    "PositionBatches",
+    "UnpairedDataset",
+    "shuffled",
+]
 
 
 class Images(Protocol):
@@ -56,6 +65,21 @@ class FileImages:
         return pixels[:, self.half * middle : (self.half + 1) * middle]
 
 
+class LabelPictures:
+    """Label maps in the colors of their classes, painted when they are asked for."""
+
+    def __init__(self, masks: Sequence[Callable[[], Pixels]], colors: Sequence[tuple[int, int, int]]) -> None:
+        self.masks = list(masks)
+        self.table = np.full((256, 3), 0, dtype=np.uint8)
+        self.table[: len(colors)] = colors
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, index: int) -> Pixels:
+        return np.asarray(self.table[self.masks[index]()])
+
+
 class ArrayImages:
     """Images held in memory."""
 
@@ -74,11 +98,22 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
 
     An epoch shows the larger domain once; the smaller one starts over in a new order. With ``align`` image n of
     one domain comes with image n of the other, cropped and flipped alike.
+
+    Args:
+        preparation: of both domains, or of each.
     """
 
-    def __init__(self, a: Images, b: Images, preparation: Preparation, *, seed: int = 0, align: bool = False) -> None:
+    def __init__(
+        self,
+        a: Images,
+        b: Images,
+        preparation: Preparation | tuple[Preparation, Preparation],
+        *,
+        seed: int = 0,
+        align: bool = False,
+    ) -> None:
         self.images = (a, b)
-        self.preparation = preparation
+        self.preparations = preparation if isinstance(preparation, tuple) else (preparation, preparation)
         self.seed = seed
         self.align = align
 
@@ -92,7 +127,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
             order = 0 if self.align else side
             index = shuffled(self.seed, epoch, order, len(self.images[side]), place)
             rng = np.random.default_rng([self.seed, epoch, place, order])
-            out[name] = to_tensor(self.preparation.training(self.images[side][index], rng))
+            out[name] = to_tensor(self.preparations[side].training(self.images[side][index], rng))
         return out
 
 

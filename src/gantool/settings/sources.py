@@ -20,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 
 from gantool.errors import SettingsError, closest
 from gantool.settings.cyclegan import CycleGanSettings
+from gantool.settings.pix2pix import Pix2PixSettings
 from gantool.settings.schema import Section, Settings
 from gantool.settings.segmentation import SegmentationSettings
 
@@ -37,9 +38,21 @@ __all__ = [
 
 Tree = dict[str, Any]
 
-PRESETS = ("cyclegan", "cyclegan-light", "cyclegan-sample", "segmentation", "segmentation-sample")
+PRESETS = (
+    "cyclegan",
+    "cyclegan-light",
+    "cyclegan-sample",
+    "pix2pix",
+    "pix2pix-sample",
+    "segmentation",
+    "segmentation-sample",
+)
 
-_TASKS: Mapping[str, type[Settings]] = {"cyclegan": CycleGanSettings, "segmentation": SegmentationSettings}
+_TASKS: Mapping[str, type[Settings]] = {
+    "cyclegan": CycleGanSettings,
+    "pix2pix": Pix2PixSettings,
+    "segmentation": SegmentationSettings,
+}
 _WHOLE = ("domains", "terms", "class_weights")  # mappings that are one value: a new one replaces the old
 
 

@@ -13,14 +13,18 @@ from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError, closest
 from gantool.nets.layers import initialize
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator, build_generator
-from gantool.settings import CycleGanSettings
+from gantool.settings import CycleGanSettings, Pix2PixSettings
+from gantool.settings.cyclegan import Model
 from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
-__all__ = ["build_task", "check_settings"]
+__all__ = ["build_task", "check_settings", "generator_options", "make_player"]
 
 
-def check_settings(settings: CycleGanSettings) -> None:
+GanSettings = CycleGanSettings | Pix2PixSettings
+
+
+def check_settings(settings: GanSettings) -> None:
     """Refuse what no network could be built for.
 
     Raises:
@@ -55,7 +59,7 @@ def check_settings(settings: CycleGanSettings) -> None:
         )
 
 
-def _discriminator_layers(settings: CycleGanSettings) -> int | None:
+def _discriminator_layers(settings: GanSettings) -> int | None:
     return {"basic": 3, "n_layers": settings.model.discriminator_layers}.get(settings.model.discriminator)
 
 
@@ -93,8 +97,10 @@ def build_task(settings: CycleGanSettings, names: tuple[str, str], runtime: Runt
     )
     return CycleGan(
         card,
-        _player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
-        _player(settings, "discriminators", {"b": d_b, "a": d_a}, settings.optimizer.discriminator_lr or lr, runtime),
+        make_player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
+        make_player(
+            settings, "discriminators", {"b": d_b, "a": d_a}, settings.optimizer.discriminator_lr or lr, runtime
+        ),
         CycleGanWeights(
             loss.adversarial, loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity, loss.gradient_penalty
         ),
@@ -105,18 +111,18 @@ def build_task(settings: CycleGanSettings, names: tuple[str, str], runtime: Runt
 
 
 def _direction(settings: CycleGanSettings, source: str, target: str, channels: Mapping[str, int]) -> Direction:
-    model = settings.model
-    spec = GENERATORS[model.generator]
-    options: dict[str, Any] = {
-        "in_channels": channels[source],
-        "out_channels": channels[target],
-        "width": model.width,
-    }
-    for key in ("norm", "padding", "activation", "dropout"):
-        if key in spec.options:
-            options[key] = getattr(model, key)
-    architecture = Architecture(name=model.generator, options=options)
+    options = generator_options(settings.model, channels[source], channels[target])
+    architecture = Architecture(name=settings.model.generator, options=options)
     return Direction(source=source, target=target, net=f"to_{target}", architecture=architecture)
+
+
+def generator_options(model: Model, in_channels: int, out_channels: int) -> dict[str, Any]:
+    """The keywords that the generator of these settings is built with."""
+    options: dict[str, Any] = {"in_channels": in_channels, "out_channels": out_channels, "width": model.width}
+    for key in ("norm", "padding", "activation", "dropout"):
+        if key in GENERATORS[model.generator].options:
+            options[key] = getattr(model, key)
+    return options
 
 
 def _discriminator(settings: CycleGanSettings, channels: int) -> nn.Module:
@@ -127,7 +133,8 @@ def _discriminator(settings: CycleGanSettings, channels: int) -> nn.Module:
     return build_discriminator(model.discriminator, **options)
 
 
-def _player(settings: CycleGanSettings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
+def make_player(settings: GanSettings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
+    """Networks with an optimizer of their own on the runtime's device."""
     optimizer = settings.optimizer
     parameters = [parameter for net in nets.values() for parameter in net.parameters()]
     if optimizer.name == "sgd":

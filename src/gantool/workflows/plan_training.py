@@ -10,19 +10,27 @@ from typing import Any
 from gantool.engine.runs import Run, find_run
 from gantool.errors import RunError, SettingsError, UsageError, closest
 from gantool.nets.segmenter_table import SEGMENTERS, split_name
-from gantool.settings import CycleGanSettings, SegmentationSettings, Settings, load_settings, read_settings
+from gantool.settings import (
+    CycleGanSettings,
+    Pix2PixSettings,
+    SegmentationSettings,
+    Settings,
+    load_settings,
+    read_settings,
+)
 
 __all__ = ["MODELS", "TrainingPlan", "plan_training"]
 
 MODELS: Mapping[str, str] = {
     "cyclegan": "unpaired translation with the paper's networks (ResNet generators, 70x70 PatchGAN)",
     "cyclegan-light": "the same method with generators that a CPU trains in hours",
+    "pix2pix": "translation learned from pairs (U-Net generator, conditional 70x70 PatchGAN)",
     "unet": "segmentation with the classic U-Net",
     "ARCH-ENCODER": "segmentation, such as unet-resnet50 or deeplabv3plus-resnet50: any architecture of "
     "segmentation-models-pytorch (unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, pan, "
     "upernet, segformer, dpt) with any of its encoders, or tu-NAME for one of timm",
 }
-_TRANSLATION = ("cyclegan", "cyclegan-light")
+_TRANSLATION = ("cyclegan", "cyclegan-light", "pix2pix")
 _CHANGEABLE = {"train.epochs", "runtime.devices", "runtime.workers"}
 
 
@@ -86,10 +94,13 @@ def _settings_of(model: str, config: Path | None, assignments: Sequence[str], gi
     if model in _TRANSLATION:
         if given.get("model.encoder_weights") is not None:
             raise UsageError(f"--encoder-weights: {model} has no encoder.")
+        if model != "pix2pix" and given.get("data.to") is not None:
+            raise UsageError(f"--to: {model} learns both directions; only pix2pix has one.")
         settings = load_settings(model, config=config, assignments=assignments, overrides=given)
-        assert isinstance(settings, CycleGanSettings)
+        assert isinstance(settings, CycleGanSettings | Pix2PixSettings)
         if settings.data.path == "sample" and settings.data.domains is None:
-            settings = load_settings("cyclegan-sample", config=config, assignments=assignments, overrides=given)
+            sample = "pix2pix-sample" if model == "pix2pix" else "cyclegan-sample"
+            settings = load_settings(sample, config=config, assignments=assignments, overrides=given)
         return settings
     parts = split_name(model)
     if parts is None:
@@ -97,6 +108,8 @@ def _settings_of(model: str, config: Path | None, assignments: Sequence[str], gi
         first, dash, encoder = model.partition("-")
         near = closest(f"{first}-resnet50" if dash else first, known)
         raise UsageError(f'There is no model "{model}".', near.replace("resnet50", encoder) if dash else near)
+    if given.get("data.to") is not None:
+        raise UsageError(f"--to: {model} labels pixels; only pix2pix translates in one direction.")
     if given.get("data.domains") is not None:
         raise UsageError("--domain names two folders to translate between; a segmenter takes --data.")
     architecture, encoder_name = parts

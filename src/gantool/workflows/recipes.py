@@ -14,7 +14,7 @@ from gantool.engine.loop import Batches
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError
-from gantool.settings import CycleGanSettings, SegmentationSettings, Settings
+from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, Settings
 from gantool.tasks.base import Batch, Task
 
 __all__ = ["Recipe", "make_recipe"]
@@ -55,6 +55,10 @@ class Recipe(Protocol):
         """Which epoch is best; lower is better."""
         ...
 
+    def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        """The networks as they are delivered."""
+        ...
+
     def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill networks from a model file."""
         ...
@@ -79,6 +83,10 @@ def make_recipe(settings: Settings, kind: str, *, fresh: bool) -> Recipe:
         from gantool.workflows.train_segmentation import SegmentationRecipe
 
         return SegmentationRecipe(settings, kind, fresh=fresh)
+    if isinstance(settings, Pix2PixSettings):
+        from gantool.workflows.train_pix2pix import Pix2PixRecipe
+
+        return Pix2PixRecipe(settings, kind)
     assert isinstance(settings, CycleGanSettings)
     from gantool.workflows.train_cyclegan import CycleGanRecipe
 

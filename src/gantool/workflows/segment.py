@@ -14,17 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.cards import Card
+from gantool.cards import Card, LabelClass
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
 from gantool.data.masks import IGNORE, write_mask
 from gantool.engine.devices import choose_device, choose_precision
 from gantool.errors import DataError, GantoolError, ModelError, UsageError, closest
 from gantool.files import atomic
-from gantool.nets.model_file import load_segmenter
+from gantool.nets.model_file import load_net, load_segmenter
+from gantool.predict.predictor import Predictor
 from gantool.predict.segmenter import SegmentPredictor
 from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import OutputJob, collect_inputs, plan_outputs
 from gantool.workflows.resolve_model import ResolvedModel, newest_segmenter, resolve_model
+from gantool.workflows.segment_by_translation import ColorSegmenter, direction_to_labels
 from gantool.workflows.suggest import how_to_train
 
 Pixels = NDArray[np.uint8]
@@ -97,8 +99,9 @@ class LoadedSegmenter:
         device, precision: what it runs on.
     """
 
-    predictor: SegmentPredictor
+    predictor: SegmentPredictor | ColorSegmenter
     model: ResolvedModel
+    classes: tuple[LabelClass, ...]
     device: str
     precision: str
 
@@ -108,7 +111,7 @@ class LoadedSegmenter:
 
     def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmentation:
         """Segment ``(H, W, 3)`` uint8 RGB."""
-        names = tuple(entry.name for entry in self.card.classes)
+        names = tuple(entry.name for entry in self.classes)
         wanted = pixels.shape[0] * pixels.shape[1] * len(names) * 2
         if probabilities and wanted > _LARGEST_PROBABILITIES:
             raise DataError(
@@ -120,7 +123,7 @@ class LoadedSegmenter:
         counts = np.bincount(result.mask.ravel(), minlength=len(names))
         shares = {name: float(counts[n]) / result.mask.size for n, name in enumerate(names)}
         colors = np.full((256, 3), 224, dtype=np.uint8)
-        colors[: len(names)] = [entry.color for entry in self.card.classes]
+        colors[: len(names)] = [entry.color for entry in self.classes]
         return Segmentation(result.mask, names, shares, colors, result.probabilities)
 
 
@@ -189,14 +192,23 @@ def load_segmentation(
     tiling = parse_tiling(tile)
     resolved = _resolve(model, runs)
     card = resolved.card
-    net = load_segmenter(resolved.path, card)
     chosen = choose_device(device)
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
+    direction = direction_to_labels(card)
+    if direction is not None:
+        if tta or size is not None:
+            raise UsageError(f"{resolved.label}: is a translation to label maps, it takes neither --tta nor --size.")
+        translator = load_net(resolved.path, card, direction.target)
+        by_color = Predictor(translator, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling)
+        classes = card.domain(direction.target).classes
+        colors = [entry.color for entry in classes]
+        return LoadedSegmenter(ColorSegmenter(by_color, colors), resolved, classes, str(chosen), kind)
+    net = load_segmenter(resolved.path, card)
     predictor = SegmentPredictor(
         net, card.mode, multiple_of=card.multiple_of, smallest=card.smallest,
         load_size=_load_size(size, card), device=chosen, precision=kind, tiling=tiling, tta=tta,
     )  # fmt: skip
-    return LoadedSegmenter(predictor, resolved, str(chosen), kind)
+    return LoadedSegmenter(predictor, resolved, card.classes, str(chosen), kind)
 
 
 def _load_size(size: str | None, card: Card) -> int:
@@ -219,10 +231,10 @@ def _resolve(model: str | None, runs: Path) -> ResolvedModel:
         if advice is None:
             raise
         raise ModelError(error.message, advice) from None
-    if resolved.card.task != "segmentation":
+    if resolved.card.task != "segmentation" and direction_to_labels(resolved.card) is None:
         known = " or ".join(direction.target for direction in resolved.card.directions)
         raise ModelError(
-            f"--model {model}: is a translation model, it has no classes.", f"Use gantool translate --to {known}."
+            f"--model {model}: is a translation model without label maps.", f"Use gantool translate --to {known}."
         )
     return resolved
 

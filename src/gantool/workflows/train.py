@@ -22,7 +22,7 @@ from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.errors import ModelError, UsageError
 from gantool.nets.model_file import save_model
-from gantool.settings import CycleGanSettings, SegmentationSettings, to_yaml
+from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, to_yaml
 from gantool.workflows.plan_training import TrainingPlan, plan_training
 from gantool.workflows.recipes import Recipe, make_recipe
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
@@ -48,6 +48,7 @@ def train(
     precision: str | None = None,
     settings: Mapping[str, Any] | None = None,
     config: str | Path | None = None,
+    to: str | None = None,
     encoder_weights: str | None = None,
     name: str | None = None,
     runs: str | Path = "runs",
@@ -58,13 +59,14 @@ def train(
     """Train a model to the end of its last epoch.
 
     Args:
-        model: ``cyclegan``, ``cyclegan-light``, ``unet``, or ``ARCH-ENCODER`` such as ``unet-resnet50``; may be left
-            out with ``resume``.
+        model: ``cyclegan``, ``cyclegan-light``, ``pix2pix``, ``unet``, or ``ARCH-ENCODER`` such as
+            ``unet-resnet50``; may be left out with ``resume``.
         data: a folder or a name under ``./data``; default the built-in sample.
         domains: two plain folders by domain name, instead of ``data``.
         epochs, batch_size, size, lr, seed, device, precision: the most used settings.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
         config: a YAML file of settings.
+        to: domain that pix2pix translates to.
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         name, runs: the run's name and the folder it is made in.
         resume: a run to go on with, or ``latest``.
@@ -85,6 +87,7 @@ def train(
         "runtime.device": device,
         "runtime.precision": precision,
         "model.encoder_weights": encoder_weights,
+        "data.to": to,
         **(settings or {}),
     }
     plan = plan_training(
@@ -201,7 +204,7 @@ def _make_trainer(
             epochs=epochs,
             ema=settings.train.ema > 0,
         )
-        save_model(run.model, nets, task.card().model_copy(update={"origin": origin}))
+        save_model(run.model, recipe.for_use(nets), task.card().model_copy(update={"origin": origin}))
 
     return Trainer(
         task,
@@ -272,7 +275,7 @@ def _model_file(source: str, runs: Path) -> Path:
 
 def _data_label(plan: TrainingPlan) -> str:
     settings = plan.settings
-    if isinstance(settings, CycleGanSettings) and settings.data.domains:
+    if isinstance(settings, CycleGanSettings | Pix2PixSettings) and settings.data.domains:
         return " and ".join(settings.data.domains.values())
-    assert isinstance(settings, CycleGanSettings | SegmentationSettings)
+    assert isinstance(settings, CycleGanSettings | Pix2PixSettings | SegmentationSettings)
     return settings.data.path

@@ -53,6 +53,9 @@ class CycleGanRecipe:
     def score(self, metrics: Mapping[str, float]) -> float:
         return metrics["l1_ratio"]
 
+    def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return dict(nets)
+
     def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the generators; the discriminators start anew."""
         card = read_card(path)

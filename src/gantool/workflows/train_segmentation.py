@@ -172,6 +172,9 @@ class SegmentationRecipe:
     def score(self, metrics: Mapping[str, float]) -> float:
         return 1 - metrics["mean_iou"]
 
+    def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return dict(nets)
+
     def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the whole network, or all but its last layer where the classes differ in number."""
         weights = load_segmenter(path, read_card(path)).state_dict()

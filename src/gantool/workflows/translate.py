@@ -16,6 +16,7 @@ from PIL import Image
 
 from gantool.cards import Domain
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
+from gantool.data.label_pictures import as_label_picture, nearest_classes
 from gantool.engine.devices import choose_device, choose_precision
 from gantool.errors import DataError, GantoolError
 from gantool.nets.model_file import load_net
@@ -65,7 +66,15 @@ class Translator:
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Translate ``(H, W, 3)`` uint8 RGB into ``(H, W, C)`` uint8."""
-        return self.predictor(_as_domain(pixels, self.source))
+        return self.batch([pixels])[0]
+
+    def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
+        """Translate images of one size together; label maps come out in the exact colors of their classes."""
+        results = self.predictor.batch([_as_domain(pixels, self.source) for pixels in images])
+        if not self.target.classes:
+            return results
+        colors = [entry.color for entry in self.target.classes]
+        return [np.asarray(np.array(colors, dtype=np.uint8)[nearest_classes(made, colors)]) for made in results]
 
 
 def translate(
@@ -229,8 +238,7 @@ def _translate_batch(
     results: list[Pixels] = []
     if pictures:
         try:
-            inputs = [_as_domain(picture.pixels, translator.source) for picture in pictures]
-            results = translator.predictor.batch(inputs)
+            results = translator.batch([picture.pixels for picture in pictures])
         except (RuntimeError, MemoryError) as error:
             failure = f"{batch[0].job.source}: {_first_line(error)} (a smaller --size or --tile may help)"
     seconds = (time.perf_counter() - started) / max(len(batch), 1)
@@ -258,6 +266,8 @@ def _write(job: ImageJob, picture: Picture, result: Pixels, seconds: float, side
 
 
 def _as_domain(pixels: Pixels, domain: Domain) -> Pixels:
+    if domain.classes:
+        return as_label_picture(pixels, [entry.color for entry in domain.classes])
     if domain.channels == 1:
         return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
     return pixels

@@ -1,0 +1,116 @@
+"""pix2pix: translation learned from pairs.
+
+Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", 2017
+(https://arxiv.org/abs/1611.07004). With a generator G: A -> B and a discriminator D that sees input and output
+together,
+
+    G* = arg min max L_cGAN(G, D) + lambda L1(G)                         equation 4
+
+where D learns to tell ``(a, b)`` from ``(a, G(a))`` and its objective is halved (section 3.3). The order within a
+step is the reference's: first the discriminator moves, then the generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantool.cards import Card
+from gantool.losses.adversarial import (
+    Adversarial,
+    adversarial_loss,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from gantool.losses.reconstruction import Distance, reconstruction_loss
+from gantool.tasks.base import Batch, Player, Update
+
+__all__ = ["Pix2Pix", "Pix2PixWeights"]
+
+
+@dataclass(frozen=True)
+class Pix2PixWeights:
+    """The objective's modes and weights; ``reconstruction`` is lambda."""
+
+    adversarial: Adversarial = "vanilla"
+    reconstruction: float = 100.0
+    distance: Distance = "l1"
+    gradient_penalty: float = 10.0
+
+
+class Pix2Pix:
+    """A generator and a conditional discriminator on pairs ``{"a": (N, C_a, H, W), "b": (N, C_b, H, W)}`` in [-1, 1].
+
+    Args:
+        card: names source and target; its only direction is the generator's.
+        generator: player with the net ``to_TARGET``.
+        discriminator: player with the net ``pair``, on ``C_a + C_b`` channels.
+        every: the discriminator moves in every so manieth step only.
+        for_use: turns the generator into what is delivered, for the pictures.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        generator: Player,
+        discriminator: Player,
+        weights: Pix2PixWeights,
+        *,
+        every: int = 1,
+        for_use: Callable[[nn.Module], nn.Module] = lambda net: net,
+    ) -> None:
+        self.players = (generator, discriminator)
+        self.generator, self.discriminator, self.weights, self.every = generator, discriminator, weights, every
+        self._card, self._for_use = card, for_use
+        self._source, self._target = (domain.name for domain in card.domains)
+        self._steps = 0
+
+    def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
+        a, b = batch["a"], batch["b"]
+        g, d, w = self.generator.nets[f"to_{self._target}"], self.discriminator.nets["pair"], self.weights
+        fake = g(a)
+        losses: dict[str, Tensor] = {}
+
+        real_logits, fake_logits = d(torch.cat([a, b], 1)), d(torch.cat([a, fake.detach().to(b.dtype)], 1))
+        losses["discriminator_real"] = adversarial_loss(real_logits, real=True, mode=w.adversarial)
+        losses["discriminator_fake"] = adversarial_loss(fake_logits, real=False, mode=w.adversarial)
+        if self._steps % self.every == 0:
+            loss = discriminator_loss(real_logits, fake_logits, w.adversarial)
+            if w.adversarial == "wgan-gp":
+                loss = loss + w.gradient_penalty * self._penalty(d, a, b, fake)
+            update(self.discriminator, loss)
+        self._steps += 1
+
+        self.discriminator.learn(False)
+        losses["adversarial"] = generator_loss(d(torch.cat([a, fake], 1)), w.adversarial)
+        losses["reconstruction"] = w.reconstruction * reconstruction_loss(fake, b, w.distance)
+        update(self.generator, losses["adversarial"] + losses["reconstruction"])
+        self.discriminator.learn(True)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    @staticmethod
+    def _penalty(d: nn.Module, a: Tensor, b: Tensor, fake: Tensor) -> Tensor:
+        mix = torch.rand(len(b), 1, 1, 1, device=b.device)
+        real, made = torch.cat([a, b], 1), torch.cat([a, fake.detach().float()], 1)
+        return gradient_penalty(d, real, made, mix)
+
+    def nets(self) -> dict[str, nn.Module]:
+        return dict(self.generator.nets)
+
+    def preview(self, batch: Batch, nets: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        made = self._for_use(nets[f"to_{self._target}"])(batch["a"])
+        return {self._source: batch["a"], f"to {self._target}": made, self._target: batch["b"]}
+
+    def card(self) -> Card:
+        return self._card
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._steps = int(state["steps"])

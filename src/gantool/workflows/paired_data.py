@@ -1,0 +1,259 @@
+"""The pairs of a pix2pix training: found, checked, opened, and turned into the wanted direction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gantool.cards import LabelClass
+from gantool.data.augment import Preparation, to_tensor
+from gantool.data.catalog import CATALOG
+from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
+from gantool.data.images import problems
+from gantool.data.labels import LabelledImage, LabelledSet, find_labelled
+from gantool.data.layouts import resolve_data_path
+from gantool.data.masks import class_colors
+from gantool.data.pairs import PairedFiles, PairFile, find_side_by_side, pair_folders, two_folders
+from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
+from gantool.data.splits import draw_splits
+from gantool.errors import DataError, SettingsError, closest
+from gantool.nets.registry import GENERATORS
+from gantool.settings import Pix2PixSettings
+
+__all__ = ["PairedData", "build_paired_data", "paired_set", "preview_pairs"]
+
+_VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
+_LABELS, _PHOTO = "labels", "photo"
+_SMALLEST_SIDE = 8
+
+Sides = tuple[Images, Images]
+
+
+@dataclass(frozen=True)
+class PairedData:
+    """The pairs of a run, source first.
+
+    Attributes:
+        classes: of each side; empty for pictures that are no label maps.
+        validation: decides which epoch is best.
+        test: for the final numbers; the validation pairs where there are no others.
+        turned_around: whether source and target are exchanged against how the pairs were found.
+    """
+
+    names: tuple[str, str]
+    classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]]
+    about: str
+    train: Sides
+    validation: Sides
+    test: Sides
+    preparations: tuple[Preparation, Preparation]
+    held_out: tuple[str, ...] = ()
+    turned_around: bool = False
+
+    def turned(self) -> PairedData:
+        """The same pairs with target and source exchanged."""
+        return replace(
+            self,
+            names=self.names[::-1], classes=self.classes[::-1], train=self.train[::-1],
+            validation=self.validation[::-1], test=self.test[::-1], preparations=self.preparations[::-1],
+            turned_around=True,
+        )  # fmt: skip
+
+
+def build_paired_data(settings: Pix2PixSettings) -> PairedData:
+    """Find, check and open the pairs.
+
+    Raises:
+        DataError: names the folder or every file that cannot be used.
+        SettingsError: the domain to translate to does not exist.
+    """
+    data, augment = settings.data, settings.augment
+    load_size = data.load_size or (
+        round(data.size * 286 / 256) if "resize" in augment.preprocess or "scale" in augment.preprocess else data.size
+    )
+    multiple = GENERATORS[settings.model.generator].multiple_of
+    preparation = Preparation(augment.preprocess, load_size, data.size, augment.flip, multiple)
+    found = (
+        _sample(settings, preparation)
+        if data.path == "sample" and not data.domains
+        else _files(settings, preparation)
+    )
+    if data.to is None or data.to == found.names[1]:
+        return found
+    if data.to != found.names[0]:
+        raise SettingsError(f'--to {data.to}: the pairs have no domain "{data.to}".', closest(data.to, found.names))
+    return found.turned()
+
+
+def _sample(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+    """Label maps of drawn scenes, and the scenes in summer."""
+    data, seed = settings.data, settings.train.seed
+    table = np.array(CLASS_COLORS, dtype=np.uint8)
+
+    def pairs(first: int, count: int, side: int) -> Sides:
+        drawn = [draw_scene(first + n, size=side, seed=seed) for n in range(count)]
+        return ArrayImages([table[one.mask] for one in drawn]), ArrayImages([one.summer for one in drawn])
+
+    classes = tuple(LabelClass(name=name, color=color) for name, color in zip(CLASSES, CLASS_COLORS, strict=True))
+    return PairedData(
+        (_LABELS, "summer"),
+        (classes, ()),
+        f"built-in sample, {data.scenes} drawn scenes with their label maps",
+        pairs(0, data.scenes, preparation.load_size),
+        pairs(_VALIDATION_SCENES, data.test_scenes, data.size),
+        pairs(_TEST_SCENES, data.test_scenes, data.size),
+        (replace(preparation, nearest=True), preparation),
+    )
+
+
+def _files(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+    data = settings.data
+    if data.domains:
+        if len(data.domains) != 2:
+            raise DataError(f"data.domains: expected two domains, got {len(data.domains)}.")
+        (a, left), (b, right) = data.domains.items()
+        found = pair_folders(f"{left} and {right}", {"train": (Path(left), Path(right))}, (a, b))
+        return _pictures(found, settings, preparation)
+    root = resolve_data_path(data.path)
+    labelled = find_labelled(root)
+    if labelled is not None:
+        return _with_labels(labelled, settings, preparation)
+    halves = find_side_by_side(root)
+    if halves is None:
+        folders = two_folders(root)
+        if folders is None:
+            raise DataError(
+                f"{root}: no pairs found.",
+                "Expected images of two halves, two folders of images with the same names, or images with labels.",
+            )
+        halves = pair_folders(str(root), folders, None)
+    known = CATALOG.get(root.resolve().name)
+    if known is not None and known.kind == "paired" and halves.names is None:
+        halves = replace(halves, names=known.domains)
+    return _pictures(halves, settings, preparation)
+
+
+def _pictures(found: PairedFiles, settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+    if found.unpaired:
+        raise _unusable([*found.unpaired])
+    bad = list(itertools.islice(_problems(found.pairs), 200))
+    if bad:
+        raise _unusable(bad)
+    splits, held_out = _splits([pair.split for pair in found.pairs], [str(p.left) for p in found.pairs], settings)
+    channels = settings.data.channels
+
+    def sides(wanted: str, most: int | None = None) -> Sides:
+        chosen = [pair for pair, split in zip(found.pairs, splits, strict=True) if split == wanted][:most]
+        if chosen and chosen[0].right is None:
+            paths = [pair.left for pair in chosen]
+            return FileImages(paths, channels[0], 0), FileImages(paths, channels[1], 1)
+        rights = [pair.right for pair in chosen if pair.right is not None]
+        return FileImages([pair.left for pair in chosen], channels[0]), FileImages(rights, channels[1])
+
+    names = found.names or ("left", "right")
+    return _assembled(names, ((), ()), found.about, sides, (preparation, preparation), settings, held_out)
+
+
+def _problems(pairs: Sequence[PairFile]) -> list[str]:
+    files = [path for pair in pairs for path in (pair.left, pair.right) if path is not None]
+    found = list(problems(files, _SMALLEST_SIDE))
+    if found:
+        return found
+    for pair in pairs:
+        with Image.open(pair.left) as image:
+            size = image.size
+        if pair.right is None:
+            if size[0] % 2:
+                found.append(f"{pair.left}: is {size[0]} pixels wide, its halves differ.")
+            continue
+        with Image.open(pair.right) as image:
+            other = image.size
+        if size != other:
+            found.append(
+                f"{pair.left}: has {size[0]}x{size[1]} pixels, its partner {pair.right} {other[0]}x{other[1]}."
+            )
+    return found
+
+
+def _with_labels(found: LabelledSet, settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+    """Images and the label maps that belong to them."""
+    if found.unpaired:
+        raise _unusable([*found.unpaired])
+    bad = list(itertools.islice(problems([one.image for one in found.images], _SMALLEST_SIDE), 200))
+    if bad:
+        raise _unusable(bad)
+    colors = found.colors or tuple(class_colors(len(found.classes)))
+    classes = tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, colors, strict=True))
+    splits, held_out = _splits(
+        [one.split for one in found.images], [str(one.image) for one in found.images], settings
+    )
+
+    def sides(wanted: str, most: int | None = None) -> Sides:
+        chosen: list[LabelledImage] = [
+            one for one, split in zip(found.images, splits, strict=True) if split == wanted
+        ][:most]
+        return LabelPictures([one.mask for one in chosen], colors), FileImages([one.image for one in chosen])
+
+    about = f"{found.about}: label maps and photos"
+    both = (replace(preparation, nearest=True), preparation)
+    return _assembled((_LABELS, _PHOTO), (classes, ()), about, sides, both, settings, held_out)
+
+
+def _assembled(
+    names: tuple[str, str],
+    classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]],
+    about: str,
+    sides: Callable[..., Sides],
+    preparations: tuple[Preparation, Preparation],
+    settings: Pix2PixSettings,
+    held_out: Sequence[str],
+) -> PairedData:
+    train = sides("train", settings.data.max_images)
+    if not len(train[0]):
+        raise DataError(f"{about}: has no training pairs.")
+    validation = sides("val")
+    test = sides("test")
+    validation = validation if len(validation[0]) else test if len(test[0]) else train
+    test = test if len(test[0]) else validation
+    counts = f"{len(train[0])} pairs, {len(validation[0])} for validation, {len(test[0])} for testing"
+    return PairedData(
+        names, classes, f"{about}: {counts}{' (held out)' if held_out else ''}", train, validation, test,
+        preparations, tuple(held_out),
+    )  # fmt: skip
+
+
+def _splits(splits: Sequence[str], names: Sequence[str], settings: Pix2PixSettings) -> tuple[list[str], list[str]]:
+    """Hold pairs out for the test where there is neither a test nor a validation split."""
+    if set(splits) != {"train"} or settings.data.holdout == 0:
+        return list(splits), []
+    drawn = draw_splits([Path(name).name for name in names], (1 - settings.data.holdout, 0, settings.data.holdout), 0)
+    return drawn, [name for name, split in zip(names, drawn, strict=True) if split != "train"]
+
+
+def _unusable(bad: Sequence[str]) -> DataError:
+    listed = "\n  ".join(bad[:20])
+    more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+    return DataError(f"{len(bad)} pairs cannot be used:\n  {listed}{more}\n", "Repair or remove them.")
+
+
+def paired_set(settings: Pix2PixSettings, data: PairedData) -> UnpairedDataset:
+    """The training pairs by ``(epoch, position)``, both halves cropped and flipped alike."""
+    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=True)
+
+
+def preview_pairs(settings: Pix2PixSettings, data: PairedData) -> dict[str, Tensor]:
+    """The first validation pairs, prepared without chance."""
+    count = min(settings.train.sample_images, len(data.validation[0]))
+    batch = {}
+    for name, images, preparation in zip("ab", data.validation, data.preparations, strict=True):
+        views = [preparation.testing(images[n]) for n in range(count)]
+        batch[name] = torch.stack([to_tensor(view) for view in views if view.shape == views[0].shape])
+    rows = min(len(images) for images in batch.values())
+    return {name: images[:rows] for name, images in batch.items()}

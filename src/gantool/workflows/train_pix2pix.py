@@ -1,0 +1,193 @@
+"""The recipe of pix2pix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from gantool.cards import Architecture, Card, Direction, Domain
+from gantool.data.augment import to_tensor
+from gantool.data.label_pictures import nearest_classes
+from gantool.engine.runs import Run
+from gantool.engine.runtime import Runtime
+from gantool.errors import ModelError
+from gantool.metrics.paired import l1
+from gantool.metrics.segmentation import Confusion
+from gantool.nets.deterministic import with_instance_norm
+from gantool.nets.layers import initialize
+from gantool.nets.model_file import load_net, read_card
+from gantool.nets.registry import GENERATORS, build_discriminator, build_generator
+from gantool.settings import Pix2PixSettings
+from gantool.tasks.base import Batch, Task
+from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
+from gantool.workflows.batches import EpochBatches, build_batches
+from gantool.workflows.build_cyclegan import check_settings, generator_options, make_player
+from gantool.workflows.paired_data import PairedData, Sides, build_paired_data, paired_set, preview_pairs
+from gantool.workflows.recipes import Measure
+
+__all__ = ["Pix2PixRecipe"]
+
+Pixels = NDArray[np.uint8]
+
+
+class Pix2PixRecipe:
+    """Translation learned from pairs; see `gantool.workflows.recipes.Recipe`."""
+
+    def __init__(self, settings: Pix2PixSettings, kind: str) -> None:
+        check_settings(settings)
+        self.settings = settings
+        self.data: PairedData = build_paired_data(settings)
+        source, target = self.data.names
+        self.about = f"{self.data.about}, {source} to {target}"
+        self.held_out: Sequence[str] = self.data.held_out
+        self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
+        self.estimate = settings.data.path != "sample"
+        self.hint = ""
+        # Batch norm over one image is instance norm; see `gantool.nets.deterministic`.
+        alone = settings.train.batch_size == settings.runtime.devices
+        self._alone = settings.model.norm == "batch" and alone
+
+    def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
+        settings, model = self.settings, self.settings.model
+        source, target = self.data.names
+        channels = dict(zip(self.data.names, self._channels(), strict=True))
+        torch.manual_seed(settings.train.seed)
+        options = generator_options(model, channels[source], channels[target])
+        generator = build_generator(model.generator, **options)
+        critic: dict[str, Any] = {
+            "in_channels": channels[source] + channels[target], "width": model.discriminator_width, "norm": model.norm
+        }  # fmt: skip
+        if model.discriminator == "n_layers":
+            critic["layers"] = model.discriminator_layers
+        discriminator = build_discriminator(model.discriminator, **critic)
+        for net in (generator, discriminator):
+            initialize(net, model.init, model.init_gain)
+        runtime.place([generator, discriminator], channels_last=settings.runtime.channels_last)
+        if settings.runtime.compile:
+            generator.compile()
+            discriminator.compile()
+        torch.manual_seed(settings.train.seed + 1 + runtime.rank)
+        norm = "instance_affine" if self._alone else model.norm
+        delivered = {**options, "norm": norm} if "norm" in options else options
+        card = Card(
+            task="pix2pix",
+            domains=tuple(
+                Domain(name=name, channels=channels[name], classes=classes)
+                for name, classes in zip(self.data.names, self.data.classes, strict=True)
+            ),
+            directions=(
+                Direction(
+                    source=source, target=target, net=f"to_{target}",
+                    architecture=Architecture(name=model.generator, options=delivered),
+                ),
+            ),
+            multiple_of=GENERATORS[model.generator].multiple_of,
+            size=settings.data.size,
+            norm=norm,
+        )  # fmt: skip
+        loss, lr = settings.loss, settings.optimizer.lr
+        return Pix2Pix(
+            card,
+            make_player(settings, "generator", {f"to_{target}": generator}, lr, runtime),
+            make_player(
+                settings, "discriminator", {"pair": discriminator}, settings.optimizer.discriminator_lr or lr, runtime
+            ),
+            Pix2PixWeights(loss.adversarial, loss.reconstruction, loss.distance, loss.gradient_penalty),
+            every=settings.train.discriminator_every,
+            for_use=self._delivered,
+        )
+
+    def _channels(self) -> tuple[int, int]:
+        """Channels of source and target; the setting names those of a pair from left to right."""
+        first, second = self.settings.data.channels
+        return (second, first) if self.data.turned_around else (first, second)
+
+    def batches(self, runtime: Runtime) -> EpochBatches:
+        dataset = paired_set(self.settings, self.data)
+        return build_batches(dataset, len(dataset), self.settings, runtime)
+
+    def preview(self) -> Batch:
+        return preview_pairs(self.settings, self.data)
+
+    def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        """The networks as they are delivered: deterministic, without dropout, independent of a batch."""
+        return {name: self._delivered(net) for name, net in nets.items()}
+
+    def _delivered(self, net: nn.Module) -> nn.Module:
+        return with_instance_norm(net).eval() if self._alone else net
+
+    def evaluate(self, runtime: Runtime) -> Measure:
+        count = self.settings.metrics.images
+
+        def measure(nets: Mapping[str, nn.Module]) -> dict[str, float]:
+            return self._measure(self.for_use(nets), self.data.validation, runtime, count)
+
+        return measure
+
+    def _measure(
+        self, nets: Mapping[str, nn.Module], sides: Sides, runtime: Runtime, count: int | None = None
+    ) -> dict[str, float]:
+        """L1 to the truth in levels of 255; for label maps also the mean IoU of the nearest classes."""
+        target, classes = self.data.names[1], self.data.classes[1]
+        net = nets[f"to_{target}"]
+        confusion = Confusion([entry.name for entry in classes])
+        distances = []
+        for n in range(min(len(sides[0]), count or len(sides[0]))):
+            inputs, truth = (p.testing(images[n]) for p, images in zip(self.data.preparations, sides, strict=True))
+            made = _run(net, inputs, runtime)
+            if classes:
+                colors = [entry.color for entry in classes]
+                confusion.add(nearest_classes(truth, colors), nearest_classes(made, colors))
+            distances.append(l1([made], [truth]))
+        metrics = {"l1": float(np.mean(distances))}
+        if not classes:
+            return metrics
+        scores = confusion.scores()
+        return {"mean_iou": scores.mean_iou, "accuracy": scores.accuracy, **metrics}
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        return 1 - metrics["mean_iou"] if "mean_iou" in metrics else metrics["l1"]
+
+    def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
+        """Fill the generator; the discriminator starts anew."""
+        card = read_card(path)
+        for name, net in nets.items():
+            weights = load_net(path, card, name.removeprefix("to_")).state_dict()
+            own = net.state_dict()
+            # A model that was delivered with instance norm has no running statistics; they begin anew.
+            try:
+                net.load_state_dict({key: weights.get(key, own[key]) for key in own})
+            except RuntimeError:
+                raise ModelError(
+                    f"--init-from {path}: is another network than the settings ask for.",
+                    "Set model.generator, model.width and model.norm to the same.",
+                ) from None
+
+    def final(self, run: Run, runtime: Runtime) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+        card, target = read_card(run.model), self.data.names[1]
+        net = load_net(run.model, card, target).to(runtime.device)
+        metrics = self._measure({f"to_{target}": net}, self.data.test, runtime)
+        return metrics, {"mean training image": {"l1": self._distance_of_the_mean()}}
+
+    def _distance_of_the_mean(self) -> float:
+        """L1 of the mean training image, the best constant guess under a squared error."""
+        images, preparation = self.data.train[1], self.data.preparations[1]
+        step = max(len(images) // 200, 1)
+        views = [preparation.testing(images[n]) for n in range(0, len(images), step)]
+        views = [view for view in views if view.shape == views[0].shape]
+        mean = np.rint(np.mean(np.stack(views), axis=0)).astype(np.uint8)
+        tests = [preparation.testing(self.data.test[1][n]) for n in range(len(self.data.test[1]))]
+        tests = [view for view in tests if view.shape == mean.shape]
+        return l1([mean] * len(tests), tests) if tests else float("nan")
+
+
+def _run(net: nn.Module, pixels: Pixels, runtime: Runtime) -> Pixels:
+    with torch.no_grad():
+        made = net(to_tensor(pixels)[None].to(runtime.device))[0].float().cpu()
+    return np.asarray(((made.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())
