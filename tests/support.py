@@ -20,6 +20,15 @@ TINY = [
     "--set", "data.load_size=32", "--size", "32", "--precision", "fp32", "--device", "cpu",
 ]  # fmt: skip
 
+# And one of a segmenter.
+SEGMENTER_TINY = [
+    "--set", "model.width=4", "--set", "model.depth=2", "--size", "32", "--batch-size", "4",
+    "--lr", "0.02",
+    "--set", "data.scenes=16", "--set", "data.test_scenes=4", "--set", "loss.class_weights=null",
+    "--precision", "fp32",
+    "--device", "cpu",
+]  # fmt: skip
+
 
 def golden(name: str) -> Path:
     """A file of golden numbers; the large ones are not in the repository."""

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gantool.workflows.evaluate import evaluate
     from gantool.workflows.prepare import prepare
     from gantool.workflows.segment import segment
     from gantool.workflows.train import train
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "prepare", "segment", "train", "translate"]
+__all__ = ["__version__", "evaluate", "prepare", "segment", "train", "translate"]
 
-_VERBS = ("prepare", "segment", "train", "translate")
+_VERBS = ("evaluate", "prepare", "segment", "train", "translate")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support import TINY, Cli, Outcome
+from support import SEGMENTER_TINY, TINY, Cli, Outcome
 
 from gantool.cli.app import run
 
@@ -35,4 +35,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_run(workplace: Path, trained: Path) -> Path:
     """The current folder, with that run in it."""
     shutil.copytree(trained / "runs", workplace / "runs")
+    return workplace
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("segmenter")
+    assert run(["train", "unet", "--epochs", "30", "-q", "--runs", str(folder / "runs"), *SEGMENTER_TINY]) == 0
+    return folder
+
+
+@pytest.fixture
+def with_segmenter(workplace: Path, segmenter: Path) -> Path:
+    shutil.copytree(segmenter / "runs", workplace / "runs")
     return workplace

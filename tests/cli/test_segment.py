@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import signal
 from pathlib import Path
 
@@ -12,35 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import SEGMENTER_TINY as TINY
 from support import Cli
 
 import gantool
 from gantool.data.images import Picture
 from gantool.data.masks import read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
-
-TINY = [
-    "--set", "model.width=4", "--set", "model.depth=2", "--size", "32", "--batch-size", "4",
-    "--lr", "0.02",
-    "--set", "data.scenes=16", "--set", "data.test_scenes=4", "--set", "loss.class_weights=null",
-    "--precision", "fp32",
-    "--device", "cpu",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from gantool.cli.app import run
-
-    folder = tmp_path_factory.mktemp("segmenter")
-    assert run(["train", "unet", "--epochs", "30", "-q", "--runs", str(folder / "runs"), *TINY]) == 0
-    return folder
-
-
-@pytest.fixture
-def with_segmenter(workplace: Path, segmenter: Path) -> Path:
-    shutil.copytree(segmenter / "runs", workplace / "runs")
-    return workplace
 
 
 def labelled(root: str, first: int, count: int, size: tuple[int, int] = (48, 32)) -> None:

@@ -16,6 +16,7 @@ import typer
 
 from gantool import __version__
 from gantool.cli import console
+from gantool.cli.evaluate import evaluate
 from gantool.cli.info import info
 from gantool.cli.prepare import prepare
 from gantool.cli.segment import segment
@@ -58,6 +59,7 @@ app.command()(prepare)
 app.command()(train)
 app.command()(translate)
 app.command()(segment)
+app.command()(evaluate)
 app.command()(info)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gantool import __version__
+from gantool.data.cache import cache_folder
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired
@@ -48,8 +49,14 @@ def describe_machine(runs: Path) -> dict[str, Any]:
         "device": str(device),
         "precision for training": choose_precision("auto", device),
         "devices": [*devices, f"cpu with {torch.get_num_threads()} threads"],
+        "cache": str(cache_folder()),
+        "data sets downloaded": [entry.name for entry in _entries(cache_folder() / "downloads")],
         "runs": [run.name for run in list_runs(runs)],
     }
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
 
 def describe(subject: str, runs: Path) -> dict[str, Any]:

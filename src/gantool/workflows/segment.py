@@ -109,6 +109,11 @@ class LoadedSegmenter:
     def card(self) -> Card:
         return self.model.card
 
+    @property
+    def parameters(self) -> int:
+        """Weights of the network."""
+        return sum(parameter.numel() for parameter in self.predictor.net.parameters())
+
     def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmentation:
         """Segment ``(H, W, 3)`` uint8 RGB."""
         names = tuple(entry.name for entry in self.classes)

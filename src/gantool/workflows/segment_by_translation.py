@@ -27,6 +27,7 @@ class ColorSegmenter:
 
     def __init__(self, predictor: Predictor, colors: list[tuple[int, int, int]]) -> None:
         self._predictor, self._colors = predictor, colors
+        self.net = predictor.net
 
     def __call__(self, pixels: NDArray[np.uint8], *, probabilities: bool = False) -> Segmented:
         if probabilities:

@@ -134,14 +134,15 @@ def _coco(
             raise DataError(f"{path}: has other categories than the other splits.")
         names = these
         require_few_classes(path, len(names) + 1)
-        indices = {name: index for index, name in enumerate([_BACKGROUND, *names])}
+        rest = _BACKGROUND if _BACKGROUND not in names else "no region"
+        indices = {name: index for index, name in enumerate([rest, *names])}
         folders = [path.parent.parent / path.stem.rsplit("_", 1)[-1]]  # instances_val2017.json: ../val2017
         for one in annotated:
             image = finder.find(path, one.image, folders)
             images.append(LabelledImage(image, split, partial(rasterize, one, indices, 0)))
     assert names is not None
     about = f"{root}: COCO annotations ({', '.join(path.name for path in files.values())})"
-    return LabelledSet(about, (_BACKGROUND, *names), tuple(images))
+    return LabelledSet(about, (rest, *names), tuple(images))
 
 
 def _labelme(root: Path, found: Sequence[Found], finder: ImageFinder, options: LabelOptions) -> LabelledSet:

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import Cli
+
+import gantool
+from gantool.data.sample import CLASSES, draw_scene
+from gantool.metrics.segmentation import Confusion
+
+
+def labelled(root: str, count: int, values: tuple[int, ...] = tuple(range(9))) -> None:
+    for kind in ("images", "masks"):
+        Path(root, kind).mkdir(parents=True)
+    for n in range(count):
+        scene = draw_scene(500 + n, size=(48, 32))
+        Image.fromarray(scene.summer).save(f"{root}/images/{n}.png")
+        Image.fromarray(np.array(values, np.uint8)[scene.mask]).save(f"{root}/masks/{n}.png")
+
+
+def test_the_numbers_are_those_of_the_label_maps(cli: Cli, with_segmenter: Path) -> None:
+    labelled("set", 6)
+    Path("names.txt").write_text("\n".join(CLASSES))
+    assert cli("prepare", "set", "--classes", "names.txt", "--split", "0.5,0,0.5", "-o", "data/set").code == 0
+    result = cli("evaluate", "unet", "--data", "data/set", "--json", "-o", "out")
+    assert result.code == 0, result.err
+    answer = json.loads(result.out)
+    assert answer["images"] == 3
+    confusion = Confusion(CLASSES)
+    for path in sorted(Path("data/set/test/images").iterdir()):
+        mask = np.asarray(Image.open(f"data/set/test/masks/{path.name}"))
+        confusion.add(mask, gantool.segment(path, model="unet").mask)
+    (model,) = answer["models"]
+    scores = confusion.scores()
+    assert model["mean_iou"] == pytest.approx(scores.mean_iou)
+    assert model["accuracy"] == pytest.approx(scores.accuracy)
+    assert model["per_class"]["sky"]["iou"] == pytest.approx(scores.iou[0])
+    assert answer["confusion"] == [confusion.counts.tolist()]
+    assert [entry["accuracy"] for entry in model["worst"]] == sorted(entry["accuracy"] for entry in model["worst"])
+    page = Path("out/evaluation.html").read_text("utf-8")
+    assert page.count("data:image/jpeg") == 1 + 3
+    assert json.loads(Path("out/evaluation.json").read_text()) == answer
+    assert "exists already" in cli("evaluate", "unet", "--data", "data/set", "-o", "out").err
+
+
+def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -> None:
+    small = ["--set", "model.generator=unet_32", "--set", "model.width=4",
+             "--set", "model.discriminator_width=4",
+             "--set", "model.discriminator=n_layers", "--set", "model.discriminator_layers=1", "--size", "32",
+             "--set", "data.scenes=8", "--set", "data.test_scenes=3", "--epochs", "1", "--precision", "fp32"]  # fmt: skip
+    assert cli("train", "pix2pix", "--to", "labels", *small).code == 0
+    result = cli("evaluate", "unet", "pix2pix", "--fail-under", "mean_iou=0.01", "--overwrite")
+    assert result.code in (0, 1), result.err
+    assert "built-in sample" in result.err
+    assert "unet" in result.err and "pix2pix" in result.err and "parameters" in result.err
+    assert result.out.split() == ["evaluation.json", "evaluation.html"]
+    gated = cli("evaluate", "unet", "--fail-under", "accuracy=0.999", "--overwrite", "-q")
+    assert gated.code == 1
+    assert cli("evaluate", "unet", "--fail-under", "accuracy=0.001", "--overwrite", "-q").code == 0
+
+
+def test_folders_of_masks(cli: Cli, workplace: Path) -> None:
+    for folder, value in (("truth", 0), ("guess", 1)):
+        Path(folder).mkdir()
+        mask = np.zeros((4, 4), np.uint8)
+        mask[:2] = 1
+        mask[0, 0] = value
+        Image.fromarray(mask).save(f"{folder}/a.png")
+    answer = json.loads(cli("evaluate", "--predicted", "guess", "--truth", "truth", "--json").out)
+    (model,) = answer["models"]
+    assert model["accuracy"] == pytest.approx(15 / 16)
+    assert model["per_class"]["class_1"]["iou"] == pytest.approx(7 / 8)
+    assert answer["confusion"] == [[[8, 1], [0, 7]]]
+    assert gantool.evaluate is not None
+
+
+def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Path) -> None:
+    labelled("set", 4)
+    shutil.copytree(trained / "runs/cyclegan-1", "runs/cyclegan-1")
+    Path("empty").mkdir()
+    for arguments, words in (
+        ([], "Name models, or two folders"),
+        (["unet", "--truth", "set"], "Name models, or two folders"),
+        (["--truth", "set"], "go together"),
+        (["unet", "--split", "testing"], "expected train, val or test"),
+        (["unet", "--fail-under", "iou=0.5"], 'there is no metric "iou"'),
+        (["unet", "--fail-under", "mean_iou"], "expected NAME=VALUE"),
+        (["unet", "--data", "set"], "has no test split"),
+        (["unet", "--data", "set", "--split", "train"], "was trained on other classes"),
+        (["unet", "--data", "empty"], "no images with labels found"),
+        (["cyclegan-1"], "without label maps"),
+        (["nothing"], "There is no model"),
+        (["--predicted", "set/images", "--truth", "empty"], "no mask has the name"),
+    ):
+        result = cli("evaluate", *arguments)
+        assert (result.code, words in result.err) == (2, True), (arguments, result.err)
+    assert not Path("evaluation.json").exists()
