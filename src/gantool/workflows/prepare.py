@@ -130,11 +130,12 @@ def prepare(
             found.labels.classes if found.labels is not None else (), repr(options),
         )  # fmt: skip
         page = Path(report) if report is not None else None
-        return _look_and_write(found, plan, target, overwrite, page, on_progress)
+        return _look_and_write(found, name, plan, target, overwrite, page, on_progress)
 
 
 def _look_and_write(
     found: SourceSet,
+    name: str,
     plan: WritingPlan,
     target: Path | None,
     overwrite: bool,
@@ -172,12 +173,12 @@ def _look_and_write(
     if target is not None:
 
         def finish(folder: Path) -> None:
-            write_data_page(folder / "report.html", result, judged, chosen)
+            write_data_page(folder / "report.html", target.name, result, judged, chosen)
 
         whole = replace(plan, images=tuple(chosen))
         write_data_set(whole, target, found, result.counts, overwrite, finish, on_progress)
     if page is not None:
-        write_data_page(page, result, judged, chosen)
+        write_data_page(page, name, result, judged, chosen)
     return result
 
 

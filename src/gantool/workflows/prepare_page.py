@@ -27,17 +27,17 @@ _HEIGHT = 160
 _LISTED = 200  # findings of a kind
 
 
-def write_data_page(path: Path, result: Prepared, judged: Judged, images: Sequence[SourceImage]) -> None:
+def write_data_page(path: Path, name: str, result: Prepared, judged: Judged, images: Sequence[SourceImage]) -> None:
     """Write the page.
 
     Args:
+        name: of the data set.
         images: those that can be used, as they are split.
 
     Raises:
         OutputError: it cannot be written.
     """
     found = result.source
-    name = result.output.name if result.output is not None else Path(found.about.split(":")[0]).name
     kinds = dict.fromkeys(finding.kind for finding in result.findings)
     grouped = []
     for kind in kinds:
