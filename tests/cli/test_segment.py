@@ -204,6 +204,19 @@ def test_raw_and_prepared_folders_train_alike(cli: Cli, workplace: Path) -> None
     assert info["classes"][:2] == ["class_0", "class_1"]
 
 
+def test_tiles_keep_their_scale(cli: Cli, workplace: Path) -> None:
+    """A model of tiles sees pictures at their own size, one of whole images at the size of its crops."""
+    labelled("raw", 0, 10, size=(128, 96))
+    sets = [flag for pair in zip(TINY[::2], TINY[1::2], strict=True) if "scenes" not in pair[1] for flag in pair]
+    for name, options in (("whole", []), ("tiles", ["--tile", "32"])):
+        assert cli("prepare", "raw", "-o", f"data/{name}", *options).code == 0
+        assert cli("train", "unet", "--data", f"data/{name}", "--epochs", "1", "--name", name, *sets).code == 0
+    sizes = [
+        json.loads(cli("info", f"runs/{n}/model.safetensors", "--json").out)["load_size"] for n in ("whole", "tiles")
+    ]
+    assert sizes == [32, 0]
+
+
 def test_mistakes_in_the_data_cost_one_sentence(cli: Cli, workplace: Path) -> None:
     labelled("set", 0, 8)
     sets = [flag for pair in zip(TINY[::2], TINY[1::2], strict=True) if "scenes" not in pair[1] for flag in pair]

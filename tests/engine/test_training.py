@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import gantool
-from gantool.engine.loop import EndedEarly, EpochDone, Saved, StepDone
+from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
 from gantool.engine.runs import Run
 from gantool.errors import RunError, TrainingError
 from gantool.tasks.cyclegan import CycleGan

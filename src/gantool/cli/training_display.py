@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from gantool.cli.console import Screen
 
 if TYPE_CHECKING:
-    from gantool.engine.loop import EpochDone, StepDone
+    from gantool.engine.events import EpochDone, StepDone
     from gantool.workflows.train import Event, Started
 
 __all__ = ["TrainingDisplay"]
@@ -61,7 +61,7 @@ class TrainingDisplay:
 
     def show(self, event: Event) -> None:
         """Show one event of the training loop."""
-        from gantool.engine.loop import EndedEarly, EpochDone, Saved, StepDone
+        from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
 
         if self._silent:
             return

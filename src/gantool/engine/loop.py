@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from gantool.engine.ema import Ema
+from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.engine.schedules import Plateau, lr_factor
@@ -26,70 +27,7 @@ from gantool.errors import RunError, TrainingError
 from gantool.settings.schema import Settings
 from gantool.tasks.base import Batch, Task
 
-__all__ = ["EndedEarly", "EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped", "Trainer"]
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """One step. ``losses`` are this step's, read back every few steps on a GPU and None in between."""
-
-    epoch: int
-    step: int
-    step_in_epoch: int
-    steps_per_epoch: int
-    losses: Mapping[str, float] | None
-    seconds: float
-    waited: float
-
-
-@dataclass(frozen=True)
-class EpochDone:
-    """One epoch: mean losses, what was measured, and where the time went. ``epoch`` counts from 1."""
-
-    epoch: int
-    step: int
-    losses: Mapping[str, float]
-    metrics: Mapping[str, float]
-    lr: float
-    seconds: float
-    images_per_second: float
-    wait_share: float
-    best: bool
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Pictures to look at, ``(N, C, H, W)`` in [-1, 1] by column title."""
-
-    epoch: int
-    pictures: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A checkpoint was written."""
-
-    path: Path
-    step: int
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Training ended before its last epoch because it was asked to; the checkpoint is written."""
-
-    epoch: int
-    step: int
-
-
-@dataclass(frozen=True)
-class EndedEarly:
-    """Training ended because the metric has not been better for ``train.patience`` epochs."""
-
-    epoch: int
-    best_epoch: int
-
-
-Event = StepDone | EpochDone | Sampled | Saved | Stopped | EndedEarly
+__all__ = ["Batches", "Trainer"]
 
 
 @dataclass

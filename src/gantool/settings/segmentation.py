@@ -46,7 +46,8 @@ class Data(Section):
     size: int = Field(ge=32)
     """Side of the square crops the network sees while training, in pixels."""
     load_size: Annotated[int, Field(ge=0)] | None = None
-    """Shorter side that images are scaled to before the crop; null is size, 0 keeps them as they are."""
+    """Shorter side that images are scaled to before the crop; 0 keeps them as they are; null is size, or 0 for a set
+    that prepare has cut into tiles."""
     holdout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the training images held out for validation, and for the test, where there is no such split."""
     max_images: Positive | None = None

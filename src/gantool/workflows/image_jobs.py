@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,30 +109,8 @@ def plan_jobs(
         OutputError: two inputs have one output, or an output exists.
         UsageError: a file as output for several inputs.
     """
-    folder, file = _output_place(output)
-    if file is not None and len(inputs) > 1:
-        raise UsageError(f"-o {output}: names one file, but there are {len(inputs)} inputs.", "Name a folder.")
-    jobs: dict[Path, ImageJob] = {}
-    for item in inputs:
-        target = file if file is not None else folder / item.tree / _output_name(item.path, mark)
-        same = target.resolve()
-        if same in jobs:
-            raise OutputError(
-                f"{jobs[same].source} and {item.path} would both be written to {target}.",
-                "Give them to separate calls with different -o folders.",
-            )
-        if same == item.path.resolve():
-            raise OutputError(f"{item.path}: its result would replace it.", "Choose another -o.")
-        jobs[same] = ImageJob(item.path, target)
-    existing = [job.output for job in jobs.values() if job.output.exists()]
-    if existing and skip_existing:
-        return [job for job in jobs.values() if job.output not in set(existing)], existing
-    if existing and not overwrite:
-        others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputError(
-            f"{existing[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
-        )
-    return list(jobs.values()), []
+    jobs, existing = _plan(inputs, output, lambda path: {mark: _output_name(path, mark)}, overwrite, skip_existing)
+    return [ImageJob(job.source, job.outputs[mark]) for job in jobs], existing
 
 
 def plan_outputs(
@@ -148,17 +126,34 @@ def plan_outputs(
     Args:
         endings: what replaces the suffix, by kind, such as ``mask.png``.
     """
+
+    def names(path: Path) -> dict[str, str]:
+        return {kind: _with_ending(path, ending) for kind, ending in endings.items()}
+
+    return _plan(inputs, output, names, overwrite, skip_existing)
+
+
+def _plan(
+    inputs: Sequence[ImageInput],
+    output: str | None,
+    names: Callable[[Path], Mapping[str, str]],
+    overwrite: bool,
+    skip_existing: bool,
+) -> tuple[list[OutputJob], list[Path]]:
     folder, file = _output_place(output)
-    if file is not None and (len(inputs) > 1 or len(endings) > 1):
-        many = f"{len(inputs)} inputs" if len(inputs) > 1 else f"{len(endings)} outputs ({', '.join(endings)})"
-        raise UsageError(f"-o {output}: names one file, but there are {many}.", "Name a folder, or one of --outputs.")
     jobs: list[OutputJob] = []
     owner: dict[Path, Path] = {}
     existing: list[Path] = []
     for item in inputs:
         planned: dict[str, Path] = {}
-        for kind, ending in endings.items():
-            target = file if file is not None else folder / item.tree / _with_ending(item.path, ending)
+        wanted = names(item.path)
+        if file is not None and (len(inputs) > 1 or len(wanted) > 1):
+            many = f"{len(inputs)} inputs" if len(inputs) > 1 else f"{len(wanted)} outputs ({', '.join(wanted)})"
+            raise UsageError(
+                f"-o {output}: names one file, but there are {many}.", "Name a folder, or ask for a single output."
+            )
+        for kind, name in wanted.items():
+            target = file if file is not None else folder / item.tree / name
             same = target.resolve()
             if same in owner:
                 raise OutputError(

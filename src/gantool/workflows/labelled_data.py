@@ -65,12 +65,14 @@ def build_labelled_data(settings: SegmentationSettings) -> LabelledData:
     return data
 
 
-def _preparation(settings: SegmentationSettings) -> LabelledPreparation:
+def _preparation(settings: SegmentationSettings, *, tiled: bool = False) -> LabelledPreparation:
+    """Scales and changes of the images; tiles keep their scale, which is that of the pictures to segment later."""
     augment, data = settings.augment, settings.data
     base = PRESETS[augment.preset]
     given = {key: getattr(augment, key) for key in ("flip", "scale", "rotate", "color", "blur", "noise")}
     change = RandomChange(**{key: getattr(base, key) if value is None else value for key, value in given.items()})
-    return LabelledPreparation(data.size, data.size if data.load_size is None else data.load_size, change)
+    usual = 0 if tiled else data.size
+    return LabelledPreparation(data.size, usual if data.load_size is None else data.load_size, change)
 
 
 def _sample(settings: SegmentationSettings) -> LabelledData:
@@ -122,7 +124,7 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
         FileLabels(train),
         FileLabels(validation),
         FileLabels(test),
-        _preparation(settings),
+        _preparation(settings, tiled=found.tiled),
         sum((seen[one.image] for one in train), np.zeros(256, np.int64)),
         tuple(held_out),
     )

@@ -97,7 +97,7 @@ def write_data_set(
             _write_image(plan, image, name, partial)
         on_progress("writing", done, len(plan.images))
     with atomic(partial / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        _yaml().dump(_description(source, counts), file)
+        _yaml().dump(_description(source, counts, plan.tile), file)
     finish(partial)
     for done_mark in partial.rglob(".*.done"):
         done_mark.unlink()
@@ -184,12 +184,12 @@ def _scaled(image: Image.Image, size: int | None) -> Image.Image:
     )
 
 
-def _description(source: SourceSet, counts: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
+def _description(source: SourceSet, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
     labels = source.labels
     if labels is not None:
         colors = labels.colors or class_colors(len(labels.classes))
         named = [{"name": name, "color": list(color)} for name, color in zip(labels.classes, colors, strict=True)]
-        what: dict[str, object] = {"classes": named, "ignore": IGNORE}
+        what: dict[str, object] = {"classes": named, "ignore": IGNORE, **({"tile": tile} if tile else {})}
     else:
         what = {"domains": list(source.domains)}
     return {

@@ -16,7 +16,8 @@ from torch import nn
 
 import gantool
 from gantool.cards import Origin
-from gantool.engine.loop import EpochDone, StepDone, Stopped, Trainer
+from gantool.engine.events import EpochDone, StepDone, Stopped
+from gantool.engine.loop import Trainer
 from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest

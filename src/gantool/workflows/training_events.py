@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gantool.engine.loop import Event as LoopEvent
+from gantool.engine.events import Event as LoopEvent
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainResult"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import gantool
-from gantool.engine.loop import EpochDone, Sampled, Saved
+from gantool.engine.events import EpochDone, Sampled, Saved
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.report.grids import write_grid

@@ -65,4 +65,5 @@ def _prepared(root: Path) -> LabelledSet | None:
     if not pairs:
         raise DataError(f"{root}: has a dataset.yaml but no images with masks.")
     found = values_set(root, pairs, ClassTable(names), LabelOptions(), "a prepared set", alone)
-    return LabelledSet(found.about, found.classes, found.images, (), colors, found.unpaired)
+    tiled = tree.get("tile") is not None
+    return LabelledSet(found.about, found.classes, found.images, (), colors, found.unpaired, tiled=tiled)

@@ -95,6 +95,7 @@ class LabelledSet:
         options: those of `LabelOptions` that mean something for this kind of source.
         unpaired: images without labels and labels without images, a sentence each.
         remarks: what is known once all masks were read, such as how many pixels were snapped.
+        tiled: whether the images are tiles, so that their scale is that of larger pictures.
     """
 
     about: str
@@ -104,6 +105,7 @@ class LabelledSet:
     colors: tuple[Color, ...] | None = None
     unpaired: tuple[str, ...] = ()
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
+    tiled: bool = False
 
 
 def require_few_classes(about: object, count: int, remedy: str = "") -> None:
