@@ -1,7 +1,7 @@
 """Run directories: made once, never shared, found again by name or by age.
 
 ``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``metrics.jsonl``,
-``samples/``, ``checkpoints/``, ``model.safetensors`` and ``log.txt``.
+``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors`` and ``log.txt``.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class Run:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "losses.png"
 
     @property
     def samples(self) -> Path:
@@ -81,18 +85,21 @@ class Run:
         except OSError as error:
             raise OutputError(f"{self.metrics}: cannot be written ({error.strerror}).") from error
 
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The epochs that were recorded; a line that was cut off is left out."""
+        records = []
+        for line in self.metrics.read_text("utf-8").splitlines() if self.metrics.exists() else []:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue
+        return records
+
     def cut_metrics(self, step: int) -> None:
         """Drop what was recorded after ``step``, and a line that was cut off."""
         if not self.metrics.exists():
             return
-        kept = []
-        for line in self.metrics.read_text("utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if record["step"] <= step:
-                kept.append(line)
+        kept = [json.dumps(record) for record in self.read_metrics() if record["step"] <= step]
         with atomic(self.metrics) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 

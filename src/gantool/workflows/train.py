@@ -170,7 +170,7 @@ def _train_in(
     stopped = False
     for event in _with_estimate(trainer, plan, recipe, runtime):
         if runtime.is_main:
-            record(run, event, plan.settings.runtime.tensorboard)
+            record(run, event, plan.settings.runtime.tensorboard, vanilla=_is_vanilla(plan))
         if isinstance(event, EpochDone):
             losses = event.losses
         stopped = stopped or isinstance(event, Stopped)
@@ -272,6 +272,11 @@ def _model_file(source: str, runs: Path) -> Path:
         if candidate.is_file():
             return candidate
     raise ModelError(f"--init-from {source}: is neither a model file nor a run with a model.")
+
+
+def _is_vanilla(plan: TrainingPlan) -> bool:
+    settings = plan.settings
+    return isinstance(settings, CycleGanSettings | Pix2PixSettings) and settings.loss.adversarial == "vanilla"
 
 
 def _data_label(plan: TrainingPlan) -> str:

@@ -11,6 +11,8 @@ from gantool.engine.events import EpochDone, Sampled, Saved
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.report.grids import write_grid
+from gantool.report.plots import write_panels
+from gantool.workflows.loss_curves import loss_panels
 from gantool.workflows.training_events import Event
 
 __all__ = ["record", "run_log"]
@@ -18,8 +20,12 @@ __all__ = ["record", "run_log"]
 _log = logging.getLogger("gantool")
 
 
-def record(run: Run, event: Event, tensorboard: bool) -> None:
-    """Write down what an event says."""
+def record(run: Run, event: Event, tensorboard: bool, *, vanilla: bool = False) -> None:
+    """Write down what an event says.
+
+    Args:
+        vanilla: whether the adversarial loss is cross-entropy, whose curves are read against ln 2.
+    """
     if isinstance(event, EpochDone):
         line = {
             "event": "epoch",
@@ -34,6 +40,7 @@ def record(run: Run, event: Event, tensorboard: bool) -> None:
             "best": event.best,
         }
         run.append_metrics(line)
+        write_panels(run.curves, loss_panels(run.read_metrics(), vanilla=vanilla))
         _log.info("epoch %d: %s", event.epoch, line)
         if tensorboard:
             _write_tensorboard(run, event)
