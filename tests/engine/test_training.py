@@ -146,7 +146,8 @@ def test_what_a_run_leaves(workplace: Path) -> None:
     )
     run_ = Run(result.run)
     assert {path.name for path in run_.path.iterdir()} == {
-        "run.json", "settings.yaml", "metrics.jsonl", "losses.png", "samples", "checkpoints", "model.safetensors", "log.txt"
+        "run.json", "settings.yaml", "metrics.jsonl", "losses.png", "samples", "checkpoints", "model.safetensors",
+        "log.txt",
     }  # fmt: skip
     assert len(list(run_.samples.iterdir())) == 3
     assert {path.name for path in (run_.path / "checkpoints").iterdir()} == {"last.pt", "epoch-2.pt"}
