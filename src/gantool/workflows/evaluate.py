@@ -171,7 +171,8 @@ def _images(first: LoadedSegmenter, data: str | None, split: str) -> tuple[Label
         if own.is_file() and isinstance(settings := read_settings(own), SegmentationSettings):
             found = build_labelled_data(settings)
             chosen = {"train": found.train, "val": found.validation, "test": found.test}[split]
-            return chosen, found.classes, f"{settings.data.path}, {split} ({len(chosen)} images)"
+            where = "built-in sample" if settings.data.path == "sample" else settings.data.path
+            return chosen, found.classes, f"{where}, {split} ({len(chosen)} images)"
         data = first.card.origin.data
     if data == "sample":
         scenes = [draw_scene(_SAMPLE_FIRST + n, size=first.card.size) for n in range(_SAMPLE_SCENES)]
