@@ -15,7 +15,6 @@ from support import SEGMENTER_TINY as TINY
 from support import Cli
 
 import gantool
-from gantool.data.images import Picture
 from gantool.data.masks import read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 
@@ -159,7 +158,6 @@ def test_from_python(with_segmenter: Path) -> None:
     Image.fromarray(scene.summer).save("a.png")
     assert np.array_equal(gantool.segment("a.png").mask, result.mask)
     assert np.array_equal(gantool.segment(Image.fromarray(scene.summer), size="native").mask.shape, (48, 64))
-    assert isinstance(Picture(scene.summer), Picture)
 
 
 def test_without_a_model_the_command_to_type_is_printed(
@@ -240,7 +238,7 @@ def test_mistakes_in_the_data_cost_one_sentence(cli: Cli, workplace: Path) -> No
     for path in Path("set/masks").iterdir():
         Image.fromarray(np.full((32, 48), 255, np.uint8)).save(path)
     Path("set/images/1.png").unlink()
-    assert "every pixel of every mask is to be ignored" in refusal() or "is no label map" in refusal()
+    assert "every pixel of every mask is to be ignored" in refusal()
     Path("nothing").mkdir()
     assert "no images with labels found" in cli("train", "unet", "--data", "nothing").err
 

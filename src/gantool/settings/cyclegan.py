@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gantool.settings import schema
 from gantool.settings.schema import NotNegative, Positive, Section
 
-__all__ = ["Augment", "CycleGanSettings", "Data", "Loss", "Model", "Optimizer", "Train"]
+__all__ = ["Augment", "CycleGanSettings", "Data", "Loss", "Metrics", "Model", "Optimizer", "Pictures", "Train"]
 
 
 class Model(Section):
@@ -40,7 +40,7 @@ class Model(Section):
     """Scale of the first weights."""
 
 
-class Data(Section):
+class Pictures(Section):
     """Where the pictures come from and how large they are."""
 
     path: str = "sample"
@@ -53,8 +53,6 @@ class Data(Section):
     """Side or width images are scaled to before cropping; null is size * 286 / 256 where preprocess resizes."""
     channels: tuple[Literal[1, 3], Literal[1, 3]] = (3, 3)
     """Channels of both domains: 3 for color, 1 for gray."""
-    align: bool = False
-    """Keep image n of one domain with image n of the other, with the same crop and flip (paired data)."""
     max_images: Positive | None = None
     """Use at most this many training images per domain; null is all."""
     holdout: float = Field(default=0.1, ge=0, lt=1)
@@ -63,6 +61,13 @@ class Data(Section):
     """Training scenes per domain drawn for the built-in sample."""
     test_scenes: Positive = 24
     """Held-out scenes drawn for the built-in sample."""
+
+
+class Data(Pictures):
+    """Where the pictures come from and how large they are."""
+
+    align: bool = False
+    """Keep image n of one domain with image n of the other, with the same crop and flip (paired data)."""
 
 
 class Augment(Section):
@@ -108,6 +113,13 @@ class Train(schema.Train):
     """Earlier fakes kept per domain for the discriminators; 0 for none."""
 
 
+class Metrics(schema.Metrics):
+    """What is measured while training."""
+
+    images: Positive = 24
+    """Test images per measurement."""
+
+
 class CycleGanSettings(schema.Settings):
     """Everything that decides a training run of CycleGAN."""
 
@@ -119,6 +131,7 @@ class CycleGanSettings(schema.Settings):
     loss: Loss
     optimizer: Optimizer
     train: Train
+    metrics: Metrics
 
     @model_validator(mode="after")
     def _fits_together(self) -> CycleGanSettings:

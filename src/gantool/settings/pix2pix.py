@@ -12,7 +12,7 @@ from gantool.settings.schema import NotNegative, Positive, Section
 __all__ = ["Data", "Loss", "Pix2PixSettings", "Train"]
 
 
-class Data(cyclegan.Data):
+class Data(cyclegan.Pictures):
     """Where the pairs come from and how large they are."""
 
     to: str | None = None
@@ -50,6 +50,7 @@ class Pix2PixSettings(schema.Settings):
     loss: Loss
     optimizer: cyclegan.Optimizer
     train: Train
+    metrics: cyclegan.Metrics
 
     @model_validator(mode="after")
     def _fits_together(self) -> Pix2PixSettings:

@@ -86,8 +86,6 @@ class Metrics(Section):
 
     every: Annotated[int, Field(ge=0)] = 1
     """Epochs between two measurements on the test split, where there is a truth to compare with; 0 for none."""
-    images: Positive = 24
-    """Test images per measurement."""
 
 
 class Runtime(Section):

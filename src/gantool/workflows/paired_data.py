@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -230,10 +231,11 @@ def _assembled(
 
 
 def _splits(splits: Sequence[str], names: Sequence[str], settings: Pix2PixSettings) -> tuple[list[str], list[str]]:
-    """Hold pairs out for the test where there is neither a test nor a validation split."""
+    """Hold pairs out by content for the test where there is neither a test nor a validation split."""
     if set(splits) != {"train"} or settings.data.holdout == 0:
         return list(splits), []
-    drawn = draw_splits([Path(name).name for name in names], (1 - settings.data.holdout, 0, settings.data.holdout), 0)
+    contents = [hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in names]
+    drawn = draw_splits(contents, (1 - settings.data.holdout, 0, settings.data.holdout), 0)
     return drawn, [name for name, split in zip(names, drawn, strict=True) if split != "train"]
 
 

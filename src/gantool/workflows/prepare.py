@@ -118,7 +118,7 @@ def prepare(
             domains=domains,
             names=names,
             default_names=opened.domains if opened is not None else None,
-            kind=kind,
+            kind=kind or (opened.kind if opened is not None else None),
             labels=options,
         )
         _require_sensible(found, tile, drop_empty)

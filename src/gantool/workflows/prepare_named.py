@@ -17,6 +17,7 @@ from gantool.data.cache import cache_folder
 from gantool.data.catalog import CATALOG, how_to_get
 from gantool.data.download import download
 from gantool.errors import DataError, closest
+from gantool.workflows.prepare_sources import Kind
 
 __all__ = ["Opened", "open_source"]
 
@@ -25,12 +26,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Opened:
-    """A source as a folder (or an annotation file); ``domains`` where the catalog names them."""
+    """A source as a folder (or an annotation file); ``domains`` and ``kind`` where the catalog says."""
 
     path: Path
     name: str
     domains: tuple[str, str] | None = None
-    kind: str | None = None
+    kind: Kind | None = None
 
 
 @contextmanager
