@@ -32,7 +32,10 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name[-60:]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # some libraries write files that nobody else may read
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

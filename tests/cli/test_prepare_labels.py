@@ -128,7 +128,7 @@ def test_problems_with_labels_are_named(cli: Cli, workplace: Path) -> None:
     Path("refused/train").mkdir(parents=True)
     Path("refused/dataset.yaml").write_text("kind: segmentation\nclasses: []\n")
     refused = cli("train", "cyclegan", "--data", "refused")
-    assert (refused.code, "is a set of images with labels" in refused.err) == (2, True)
+    assert (refused.code, "no images with masks" in refused.err) == (2, True)
     assert "no images with masks" in cli("prepare", "refused", "--ignore", "3").err
     refused = cli(
         "prepare", "--domain", "a=set/images", "--domain", "b=set/masks", "--as", "unpaired", "--ignore", "3"

@@ -22,6 +22,7 @@ __all__ = [
     "TileOption",
     "VerboseOption",
     "parse_domains",
+    "parse_halves",
 ]
 
 DeviceOption = Annotated[
@@ -67,3 +68,13 @@ def parse_domains(entries: list[str]) -> dict[str, str] | None:
             raise UsageError(f"--domain {entry}: the domain {name} is named twice.")
         domains[name] = folder
     return domains or None
+
+
+def parse_halves(text: str | None) -> tuple[str, str] | None:
+    """Read ``LEFT,RIGHT``; None for None."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UsageError(f"--domains {text}: expected two names, left and right, such as photo,label.")
+    return names[0], names[1]

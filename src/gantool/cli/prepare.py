@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import JsonOption, QuietOption, VerboseOption, parse_domains
+from gantool.cli.options import JsonOption, QuietOption, VerboseOption, parse_domains, parse_halves
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def prepare(
             source,
             output,
             domains=parse_domains(domain or []),
-            names=_parse_names(domains),
+            names=parse_halves(domains),
             kind=kind,  # type: ignore[arg-type]
             size=size,
             tile=tile,
@@ -206,15 +206,6 @@ def _as_json(result: Prepared) -> dict[str, object]:
         "unusable": [str(path) for path in result.unusable],
         "dropped": [str(path) for path in result.dropped],
     }
-
-
-def _parse_names(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    if len(names) != 2 or not all(names) or names[0] == names[1]:
-        raise UsageError(f"--domains {text}: expected two names, left and right, such as photo,label.")
-    return names[0], names[1]
 
 
 def _parse_split(text: str | None) -> tuple[float, float, float] | None:

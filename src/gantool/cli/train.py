@@ -17,6 +17,7 @@ from gantool.cli.options import (
     RunsOption,
     VerboseOption,
     parse_domains,
+    parse_halves,
 )
 from gantool.errors import UsageError
 
@@ -44,6 +45,10 @@ def train(
     domain: Annotated[
         list[str] | None,
         typer.Option("--domain", metavar="NAME=DIR", help="Twice: two plain folders of images, instead of --data."),
+    ] = None,
+    domains: Annotated[
+        str | None,
+        typer.Option("--domains", metavar="LEFT,RIGHT", help="Names of the halves of side-by-side images."),
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs in total.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step, over all devices.")] = None,
@@ -108,6 +113,7 @@ def train(
         overrides={
             "data.path": data,
             "data.domains": parse_domains(domain or []),
+            "data.names": parse_halves(domains),
             "data.size": size,
             "train.epochs": epochs,
             "train.batch_size": batch_size,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
+from gantool.data.catalog import CATALOG
 from gantool.data.images import find_images
 from gantool.data.labels.pairing import SUFFIXES, bare_stem
 from gantool.data.labels.sets import split_folders
@@ -18,6 +19,7 @@ from gantool.errors import DataError
 __all__ = [
     "PairFile",
     "PairedFiles",
+    "find_halves",
     "find_side_by_side",
     "halves_as_domains",
     "pair_folders",
@@ -55,22 +57,45 @@ class PairedFiles:
 def find_side_by_side(root: Path, *, force: bool = False) -> PairedFiles | None:
     """Images of two halves in ``root`` or in its train, val and test folders; None if they do not look like that.
 
-    They do if every one of the first images is exactly twice as wide as high.
+    They do if four fifths of the first images are exactly twice as wide as high, so that a few wrong ones are named
+    rather than hide the others.
+
+    Args:
+        force: take the images for pairs whatever their shapes.
     """
     folders = {split: folder for split, folder in split_folders(root).items() if find_images(folder)}
     pairs = tuple(PairFile(split, path) for split, folder in folders.items() for path in find_images(folder))
     if not pairs:
         return None
-    for pair in [] if force else pairs[:12]:
-        try:
-            with Image.open(pair.left) as opened:
-                width, height = opened.size
-        except (OSError, Image.DecompressionBombError):
-            continue
-        if width != 2 * height:
-            return None
+    if not force and not _mostly_double(pairs[:12]):
+        return None
     counts = ", ".join(f"{n} {split}" for split, n in Counter(pair.split for pair in pairs).items())
     return PairedFiles(f"{root}: pairs side by side in one image ({counts})", pairs)
+
+
+def find_halves(root: Path, names: tuple[str, str] | None) -> PairedFiles | None:
+    """Pairs side by side, with the names given, or else those that the catalogue has for a folder of this name.
+
+    Whoever names the halves says that there are two, whatever the shape of the images.
+    """
+    halves = find_side_by_side(root, force=names is not None)
+    if halves is None or names is not None:
+        return halves and replace(halves, names=names)
+    known = CATALOG.get(root.resolve().name)
+    if known is not None and known.kind == "paired" and halves.names is None:
+        return replace(halves, names=known.domains)
+    return halves
+
+
+def _mostly_double(pairs: Sequence[PairFile]) -> bool:
+    double = []
+    for pair in pairs:
+        try:
+            with Image.open(pair.left) as opened:
+                double.append(opened.width == 2 * opened.height)
+        except (OSError, Image.DecompressionBombError):
+            continue
+    return bool(double) and sum(double) >= 0.8 * len(double)
 
 
 def halves_as_domains(found: PairedFiles, holdout: float) -> UnpairedFiles:

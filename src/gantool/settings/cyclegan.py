@@ -47,6 +47,8 @@ class Pictures(Section):
     """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
     domains: dict[str, str] | None = None
     """Two plain folders by domain name, such as {summer: DIR1, winter: DIR2}; replaces path."""
+    names: tuple[str, str] | None = None
+    """Names of the halves of side-by-side images, left and right; null takes what the data set says."""
     size: int = Field(ge=16)
     """Side of the square crops the networks see, in pixels."""
     load_size: Positive | None = None

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gantool.cards import Architecture, Card, Direction, Domain
+from gantool.cards import Architecture, Card, Direction, Domain, LabelClass
 from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError, closest
 from gantool.nets.layers import initialize
@@ -69,8 +69,17 @@ def _spec(table: Mapping[str, NetworkSpec], key: str, name: str) -> NetworkSpec:
     return table[name]
 
 
-def build_task(settings: CycleGanSettings, names: tuple[str, str], runtime: Runtime) -> CycleGan:
-    """Build networks and optimizers on the runtime's device; the first weights follow ``train.seed``."""
+def build_task(
+    settings: CycleGanSettings,
+    names: tuple[str, str],
+    runtime: Runtime,
+    classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]] = ((), ()),
+) -> CycleGan:
+    """Build networks and optimizers on the runtime's device; the first weights follow ``train.seed``.
+
+    Args:
+        classes: of each domain that consists of label maps.
+    """
     model, runtime_settings = settings.model, settings.runtime
     a, b = names
     torch.manual_seed(settings.train.seed)
@@ -89,7 +98,9 @@ def build_task(settings: CycleGanSettings, names: tuple[str, str], runtime: Runt
     loss, lr = settings.loss, settings.optimizer.lr
     card = Card(
         task="cyclegan",
-        domains=tuple(Domain(name=name, channels=channels[name]) for name in names),
+        domains=tuple(
+            Domain(name=name, channels=channels[name], classes=own) for name, own in zip(names, classes, strict=True)
+        ),
         directions=directions,
         multiple_of=GENERATORS[model.generator].multiple_of,
         size=settings.data.size,

@@ -15,7 +15,7 @@ from gantool.data.cache import cache_folder
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired
-from gantool.data.pairs import find_side_by_side, halves_as_domains
+from gantool.data.pairs import find_halves, halves_as_domains
 from gantool.engine.devices import choose_device, choose_precision
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
@@ -117,7 +117,7 @@ def _dataset(path: Path) -> dict[str, Any]:
             "classes": list(labelled.classes),
             **dict(splits),
         }
-    halves = find_side_by_side(path)
+    halves = find_halves(path, None)
     files = halves_as_domains(halves, 0) if halves is not None else find_unpaired(path)
     return {
         "data set": str(path),

@@ -9,15 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gantool.data.augment import to_tensor
+from gantool.cards import LabelClass
+from gantool.data.augment import Preparation, to_tensor
+from gantool.data.label_pictures import nearest_classes
 from gantool.engine.runtime import Runtime
-from gantool.metrics.paired import histogram_matcher, l1_ratio, median_image
+from gantool.metrics.paired import histogram_matcher, l1, l1_ratio, median_image
+from gantool.metrics.segmentation import Confusion
 from gantool.settings import CycleGanSettings
+from gantool.workflows.paired_data import Sides
 from gantool.workflows.unpaired_data import PairedTruth, UnpairedData
 
 Pixels = NDArray[np.uint8]
 
-__all__ = ["baseline_ratios", "make_evaluate", "ratios_to_truth"]
+__all__ = ["baseline_ratios", "make_evaluate", "ratios_to_truth", "scores_on_labels", "scores_on_pairs"]
 
 
 def make_evaluate(
@@ -25,11 +29,15 @@ def make_evaluate(
 ) -> Callable[[Mapping[str, nn.Module]], dict[str, float]] | None:
     """Return what measures networks on the validation scenes, or None where there is no truth.
 
-    The first value is the mean of the L1 ratios of both directions, which decides which epoch is best.
+    The first value decides which epoch is best: the mean of the L1 ratios of both directions, or for label maps the
+    mean IoU.
     """
+    count = settings.metrics.images
+    if data.labelled is not None:
+        pairs = data.labelled[0]
+        return lambda nets: scores_on_labels(nets, data, pairs, runtime.device, count)
     if data.validation is None:
         return None
-    count = settings.metrics.images
     truth = PairedTruth(data.validation.a[:count], data.validation.b[:count])
 
     def evaluate(nets: Mapping[str, nn.Module]) -> dict[str, float]:
@@ -50,13 +58,55 @@ def ratios_to_truth(
     }
 
 
+def scores_on_pairs(
+    net: nn.Module,
+    sides: Sides,
+    preparations: tuple[Preparation, Preparation],
+    classes: Sequence[LabelClass],
+    device: torch.device,
+    count: int | None = None,
+) -> dict[str, float]:
+    """L1 of translations to their truth in levels of 255; for label maps first the mean IoU of the nearest classes.
+
+    Args:
+        sides: sources and truths that belong together.
+        classes: of the truths; empty where they are no label maps.
+        count: at most so many pairs.
+    """
+    confusion = Confusion([entry.name for entry in classes])
+    colors = [entry.color for entry in classes]
+    distances = []
+    for n in range(min(len(sides[0]), count or len(sides[0]))):
+        inputs, truth = (p.testing(images[n]) for p, images in zip(preparations, sides, strict=True))
+        (made,) = _translated(net, [inputs], device)
+        if colors:
+            confusion.add(nearest_classes(truth, colors), nearest_classes(made, colors))
+        distances.append(l1([made], [truth]))
+    metrics = {"l1": float(np.mean(distances))}
+    if not colors:
+        return metrics
+    scores = confusion.scores()
+    return {"mean_iou": scores.mean_iou, "accuracy": scores.accuracy, **metrics}
+
+
+def scores_on_labels(
+    nets: Mapping[str, nn.Module], data: UnpairedData, pairs: Sides, device: torch.device, count: int | None = None
+) -> dict[str, float]:
+    """Both directions of a CycleGAN between label maps (first) and photos: mean IoU and accuracy, L1 of photos."""
+    labels, photos = data.names
+    to_photos = scores_on_pairs(nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, count)
+    back, turned = (pairs[1], pairs[0]), (data.preparations[1], data.preparations[0])
+    to_labels = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, count)
+    return {"mean_iou": to_labels["mean_iou"], "accuracy": to_labels["accuracy"], "l1": to_photos["l1"]}
+
+
 def baseline_ratios(data: UnpairedData) -> dict[str, dict[str, float]]:
     """The same ratios for the median training image and for per-channel histogram matching."""
     assert data.truth is not None
     out: dict[str, dict[str, float]] = {}
     sides = ((data.truth.a, data.truth.b, 1), (data.truth.b, data.truth.a, 0))
     for inputs, truths, side in sides:
-        training = [data.preparation.testing(data.train[side][n]) for n in range(len(data.train[side]))]
+        training = [data.preparations[side].testing(data.train[side][n]) for n in range(len(data.train[side]))]
         constant = median_image(training)
         matcher = histogram_matcher(training)
         key = f"l1_ratio_to_{data.names[side]}"

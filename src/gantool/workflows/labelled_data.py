@@ -23,7 +23,7 @@ from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError
 from gantool.settings import SegmentationSettings
 
-__all__ = ["LabelledData", "build_labelled_data", "class_frequencies", "preview_labelled"]
+__all__ = ["LabelledData", "build_labelled_data", "check_labels", "class_frequencies", "preview_labelled"]
 
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 
@@ -107,7 +107,7 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
         )
     if found.unpaired:
         raise _unusable(list(found.unpaired))
-    seen, contents = _check(found.images, len(found.classes))
+    seen, contents = check_labels(found.images, len(found.classes))
     images, held_out = _with_splits(found.images, seen, contents, settings)
     by_split = {split: [one for one in images if one.split == split] for split in ("train", "val", "test")}
     train = by_split["train"][: data.max_images]
@@ -130,7 +130,9 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
     )
 
 
-def _check(images: Sequence[LabelledImage], classes: int) -> tuple[dict[Path, NDArray[np.int64]], dict[Path, str]]:
+def check_labels(
+    images: Sequence[LabelledImage], classes: int
+) -> tuple[dict[Path, NDArray[np.int64]], dict[Path, str]]:
     """Read every image and every mask once; return the counts of values and the content hashes.
 
     Raises:

@@ -15,26 +15,36 @@ from torch import Tensor
 
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.catalog import CATALOG
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
 from gantool.data.images import problems
 from gantool.data.labels import LabelledImage, LabelledSet, find_labelled
 from gantool.data.layouts import resolve_data_path
 from gantool.data.masks import class_colors
-from gantool.data.pairs import PairedFiles, PairFile, find_side_by_side, pair_folders, two_folders
+from gantool.data.pairs import PairedFiles, PairFile, find_halves, pair_folders, two_folders
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError, closest
 from gantool.nets.registry import GENERATORS
-from gantool.settings import Pix2PixSettings
+from gantool.settings import CycleGanSettings, Pix2PixSettings
+from gantool.workflows.labelled_data import check_labels
 
-__all__ = ["PairedData", "build_paired_data", "paired_set", "preview_pairs"]
+__all__ = [
+    "LABELS",
+    "PHOTO",
+    "PairedData",
+    "Sides",
+    "build_paired_data",
+    "label_pairs",
+    "paired_set",
+    "preview_pairs",
+]
 
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
-_LABELS, _PHOTO = "labels", "photo"
+LABELS, PHOTO = "labels", "photo"
 _SMALLEST_SIDE = 8
 
 Sides = tuple[Images, Images]
+GanSettings = CycleGanSettings | Pix2PixSettings
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def _sample(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
 
     classes = tuple(LabelClass(name=name, color=color) for name, color in zip(CLASSES, CLASS_COLORS, strict=True))
     return PairedData(
-        (_LABELS, "summer"),
+        (LABELS, "summer"),
         (classes, ()),
         f"built-in sample, {data.scenes} drawn scenes with their label maps",
         pairs(0, data.scenes, preparation.load_size),
@@ -123,21 +133,19 @@ def _files(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
         found = pair_folders(f"{left} and {right}", {"train": (Path(left), Path(right))}, (a, b))
         return _pictures(found, settings, preparation)
     root = resolve_data_path(data.path)
-    labelled = find_labelled(root)
+    labelled = find_labelled(root) if data.names is None else None
     if labelled is not None:
-        return _with_labels(labelled, settings, preparation)
-    halves = find_side_by_side(root)
+        return label_pairs(labelled, settings, preparation)
+    folders = two_folders(root)
+    halves = find_halves(root, None if folders else data.names)
+    if halves is None and folders is not None:
+        halves = pair_folders(str(root), folders, data.names)
     if halves is None:
-        folders = two_folders(root)
-        if folders is None:
-            raise DataError(
-                f"{root}: no pairs found.",
-                "Expected images of two halves, two folders of images with the same names, or images with labels.",
-            )
-        halves = pair_folders(str(root), folders, None)
-    known = CATALOG.get(root.resolve().name)
-    if known is not None and known.kind == "paired" and halves.names is None:
-        halves = replace(halves, names=known.domains)
+        raise DataError(
+            f"{root}: no pairs found.",
+            "Expected images of two halves (twice as wide as high, or named by --domains LEFT,RIGHT), two folders of "
+            "images with the same names, or images with labels.",
+        )
     return _pictures(halves, settings, preparation)
 
 
@@ -183,15 +191,14 @@ def _problems(pairs: Sequence[PairFile]) -> list[str]:
     return found
 
 
-def _with_labels(found: LabelledSet, settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
-    """Images and the label maps that belong to them."""
-    if found.unpaired:
-        raise _unusable([*found.unpaired])
-    bad = list(itertools.islice(problems([one.image for one in found.images], _SMALLEST_SIDE), 200))
-    if bad:
-        raise _unusable(bad)
-    colors = found.colors or tuple(class_colors(len(found.classes)))
-    classes = tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, colors, strict=True))
+def label_pairs(found: LabelledSet, settings: GanSettings, preparation: Preparation) -> PairedData:
+    """Label maps, in the colors of their classes, and the images that they belong to.
+
+    Raises:
+        DataError: names every file that cannot be used.
+    """
+    classes = _checked_classes(found)
+    colors = [entry.color for entry in classes]
     splits, held_out = _splits(
         [one.split for one in found.images], [str(one.image) for one in found.images], settings
     )
@@ -204,7 +211,20 @@ def _with_labels(found: LabelledSet, settings: Pix2PixSettings, preparation: Pre
 
     about = f"{found.about}: label maps and photos"
     both = (replace(preparation, nearest=True), preparation)
-    return _assembled((_LABELS, _PHOTO), (classes, ()), about, sides, both, settings, held_out)
+    return _assembled((LABELS, PHOTO), (classes, ()), about, sides, both, settings, held_out)
+
+
+def _checked_classes(found: LabelledSet) -> tuple[LabelClass, ...]:
+    """The classes and their colors, once every image and every mask has been opened.
+
+    Raises:
+        DataError: names the images that cannot be used.
+    """
+    if found.unpaired:
+        raise _unusable([*found.unpaired])
+    check_labels(found.images, len(found.classes))
+    colors = found.colors or tuple(class_colors(len(found.classes)))
+    return tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, colors, strict=True))
 
 
 def _assembled(
@@ -213,7 +233,7 @@ def _assembled(
     about: str,
     sides: Callable[..., Sides],
     preparations: tuple[Preparation, Preparation],
-    settings: Pix2PixSettings,
+    settings: GanSettings,
     held_out: Sequence[str],
 ) -> PairedData:
     train = sides("train", settings.data.max_images)
@@ -230,7 +250,7 @@ def _assembled(
     )  # fmt: skip
 
 
-def _splits(splits: Sequence[str], names: Sequence[str], settings: Pix2PixSettings) -> tuple[list[str], list[str]]:
+def _splits(splits: Sequence[str], names: Sequence[str], settings: GanSettings) -> tuple[list[str], list[str]]:
     """Hold pairs out by content for the test where there is neither a test nor a validation split."""
     if set(splits) != {"train"} or settings.data.holdout == 0:
         return list(splits), []

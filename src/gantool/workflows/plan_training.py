@@ -112,6 +112,8 @@ def _settings_of(model: str, config: Path | None, assignments: Sequence[str], gi
         raise UsageError(f"--to: {model} labels pixels; only pix2pix translates in one direction.")
     if given.get("data.domains") is not None:
         raise UsageError("--domain names two folders to translate between; a segmenter takes --data.")
+    if given.get("data.names") is not None:
+        raise UsageError("--domains names two kinds of pictures to translate between; a segmenter has classes.")
     architecture, encoder_name = parts
     whole = {
         "model.architecture": architecture,

@@ -38,7 +38,7 @@ class CycleGanRecipe:
         self.hint = light if kind == "cyclegan" else ""
 
     def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
-        return build_task(self.settings, self.data.names, runtime)
+        return build_task(self.settings, self.data.names, runtime, self.data.classes)
 
     def batches(self, runtime: Runtime) -> EpochBatches:
         dataset = training_set(self.settings, self.data)
@@ -51,7 +51,7 @@ class CycleGanRecipe:
         return judge.make_evaluate(self.settings, self.data, runtime)
 
     def score(self, metrics: Mapping[str, float]) -> float:
-        return metrics["l1_ratio"]
+        return metrics["l1_ratio"] if "l1_ratio" in metrics else 1 - metrics["mean_iou"]
 
     def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return dict(nets)
@@ -72,9 +72,12 @@ class CycleGanRecipe:
                 ) from None
 
     def final(self, run: Run, runtime: Runtime) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-        if self.data.truth is None:
+        if self.data.truth is None and self.data.labelled is None:
             return {}, {}
         card = read_card(run.model)
         nets = {f"to_{name}": load_net(run.model, card, name).to(runtime.device) for name in self.data.names}
+        if self.data.labelled is not None:
+            return judge.scores_on_labels(nets, self.data, self.data.labelled[1], runtime.device), {}
+        assert self.data.truth is not None
         ratios = judge.ratios_to_truth(nets, self.data.names, self.data.truth, runtime.device)
         return ratios, judge.baseline_ratios(self.data)

@@ -8,17 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from gantool.cards import Architecture, Card, Direction, Domain
-from gantool.data.augment import to_tensor
-from gantool.data.label_pictures import nearest_classes
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError
 from gantool.metrics.paired import l1
-from gantool.metrics.segmentation import Confusion
 from gantool.nets.deterministic import with_instance_norm
 from gantool.nets.layers import initialize
 from gantool.nets.model_file import load_net, read_card
@@ -28,12 +24,11 @@ from gantool.tasks.base import Batch, Task
 from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
 from gantool.workflows.batches import EpochBatches, build_batches
 from gantool.workflows.build_cyclegan import check_settings, generator_options, make_player
+from gantool.workflows.judge_translation import scores_on_pairs
 from gantool.workflows.paired_data import PairedData, Sides, build_paired_data, paired_set, preview_pairs
 from gantool.workflows.recipes import Measure
 
 __all__ = ["Pix2PixRecipe"]
-
-Pixels = NDArray[np.uint8]
 
 
 class Pix2PixRecipe:
@@ -126,30 +121,13 @@ class Pix2PixRecipe:
         count = self.settings.metrics.images
 
         def measure(nets: Mapping[str, nn.Module]) -> dict[str, float]:
-            return self._measure(self.for_use(nets), self.data.validation, runtime, count)
+            net = self.for_use(nets)[f"to_{self.data.names[1]}"]
+            return self._measure(net, self.data.validation, runtime, count)
 
         return measure
 
-    def _measure(
-        self, nets: Mapping[str, nn.Module], sides: Sides, runtime: Runtime, count: int | None = None
-    ) -> dict[str, float]:
-        """L1 to the truth in levels of 255; for label maps also the mean IoU of the nearest classes."""
-        target, classes = self.data.names[1], self.data.classes[1]
-        net = nets[f"to_{target}"]
-        confusion = Confusion([entry.name for entry in classes])
-        distances = []
-        for n in range(min(len(sides[0]), count or len(sides[0]))):
-            inputs, truth = (p.testing(images[n]) for p, images in zip(self.data.preparations, sides, strict=True))
-            made = _run(net, inputs, runtime)
-            if classes:
-                colors = [entry.color for entry in classes]
-                confusion.add(nearest_classes(truth, colors), nearest_classes(made, colors))
-            distances.append(l1([made], [truth]))
-        metrics = {"l1": float(np.mean(distances))}
-        if not classes:
-            return metrics
-        scores = confusion.scores()
-        return {"mean_iou": scores.mean_iou, "accuracy": scores.accuracy, **metrics}
+    def _measure(self, net: nn.Module, sides: Sides, runtime: Runtime, count: int | None = None) -> dict[str, float]:
+        return scores_on_pairs(net, sides, self.data.preparations, self.data.classes[1], runtime.device, count)
 
     def score(self, metrics: Mapping[str, float]) -> float:
         return 1 - metrics["mean_iou"] if "mean_iou" in metrics else metrics["l1"]
@@ -172,7 +150,7 @@ class Pix2PixRecipe:
     def final(self, run: Run, runtime: Runtime) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
         card, target = read_card(run.model), self.data.names[1]
         net = load_net(run.model, card, target).to(runtime.device)
-        metrics = self._measure({f"to_{target}": net}, self.data.test, runtime)
+        metrics = self._measure(net, self.data.test, runtime)
         return metrics, {"mean training image": {"l1": self._distance_of_the_mean()}}
 
     def _distance_of_the_mean(self) -> float:
@@ -185,9 +163,3 @@ class Pix2PixRecipe:
         tests = [preparation.testing(self.data.test[1][n]) for n in range(len(self.data.test[1]))]
         tests = [view for view in tests if view.shape == mean.shape]
         return l1([mean] * len(tests), tests) if tests else float("nan")
-
-
-def _run(net: nn.Module, pixels: Pixels, runtime: Runtime) -> Pixels:
-    with torch.no_grad():
-        made = net(to_tensor(pixels)[None].to(runtime.device))[0].float().cpu()
-    return np.asarray(((made.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())

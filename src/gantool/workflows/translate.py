@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from PIL import Image
 
 from gantool.cards import Domain
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
-from gantool.data.label_pictures import as_label_picture, nearest_classes
+from gantool.data.label_pictures import as_label_picture, far_share, nearest_classes
 from gantool.engine.devices import choose_device, choose_precision
 from gantool.errors import DataError, GantoolError
 from gantool.nets.model_file import load_net
@@ -28,6 +28,10 @@ from gantool.workflows.resolve_model import ResolvedModel, resolve_model, resolv
 Pixels = NDArray[np.uint8]
 
 __all__ = ["Translated", "Translator", "load_translator", "translate", "translate_files"]
+
+
+# Photos have more such pixels, label maps saved as JPEG have fewer; see `far_share`.
+_FAR_DOUBTFUL, _FAR_WRONG = 0.2, 1 / 3
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,12 @@ def translate(
     """
     translator = _cached_translator(to, model, str(Path(runs).resolve()), device, precision, str(tile))
     if isinstance(image, np.ndarray):
-        return translator(_resized(_checked(image), size))
+        pixels = _checked(image)
+        _doubts(pixels, translator.source, "The array")
+        return translator(_resized(pixels, size))
     # A picture that is open already was turned by whoever opened it, or not on purpose.
     picture = picture_from(image) if isinstance(image, Image.Image) else picture_from(open_image(Path(image)))
+    _doubts(picture.pixels, translator.source, "The image" if isinstance(image, Image.Image) else str(image))
     result = translator(_resized(picture.pixels, size))
     out = Image.fromarray(result[:, :, 0] if result.shape[2] == 1 else result)
     if picture.alpha is not None:
@@ -177,7 +184,7 @@ def translate_files(
     """
     with ThreadPoolExecutor(2) as reader, ThreadPoolExecutor(1) as writer:
         written: list[Future[Translated]] = []
-        for batch in _batches(_read_ahead(reader, jobs, size), batch_size):
+        for batch in _batches(_read_ahead(reader, jobs, size, translator.source), batch_size):
             written += _translate_batch(translator, batch, writer, side_by_side)
             while len(written) > 2 * batch_size:
                 yield written.pop(0).result()
@@ -193,20 +200,21 @@ class _Loaded:
 
 
 def _read_ahead(
-    reader: ThreadPoolExecutor, jobs: Sequence[ImageJob], size: tuple[int, int] | None
+    reader: ThreadPoolExecutor, jobs: Sequence[ImageJob], size: tuple[int, int] | None, domain: Domain
 ) -> Iterator[_Loaded]:
     waiting: list[Future[_Loaded]] = []
     for job in jobs:
-        waiting.append(reader.submit(_load, job, size))
+        waiting.append(reader.submit(_load, job, size, domain))
         if len(waiting) > 2:
             yield waiting.pop(0).result()
     for future in waiting:
         yield future.result()
 
 
-def _load(job: ImageJob, size: tuple[int, int] | None) -> _Loaded:
+def _load(job: ImageJob, size: tuple[int, int] | None, domain: Domain) -> _Loaded:
     try:
         picture = read_picture(job.source)
+        picture = replace(picture, notes=(*picture.notes, *_doubts(picture.pixels, domain, str(job.source))))
     except GantoolError as error:
         return _Loaded(job, None, str(error))
     if size is not None:
@@ -263,6 +271,22 @@ def _write(job: ImageJob, picture: Picture, result: Pixels, seconds: float, side
     except GantoolError as error:
         return Translated(job.source, job.output, error=str(error))
     return Translated(job.source, job.output, seconds, size, (*picture.notes, *notes))
+
+
+def _doubts(pixels: Pixels, domain: Domain, name: str) -> list[str]:
+    """What looks wrong with a label map.
+
+    Raises:
+        DataError: it is none.
+    """
+    far = far_share(pixels, [entry.color for entry in domain.classes]) if domain.classes else 0.0
+    if far <= _FAR_DOUBTFUL:
+        return []
+    found = f"{far:.0%} of its pixels are far from the color of every class of {domain.name}"
+    if far > _FAR_WRONG:
+        classes = ", ".join(f"{entry.name} {entry.color}" for entry in domain.classes[:3])
+        raise DataError(f"{name}: {found}.", f"Expected a label map: class indices, or the colors {classes} ...")
+    return [f"{found}; each is taken for the nearest"]
 
 
 def _as_domain(pixels: Pixels, domain: Domain) -> Pixels:

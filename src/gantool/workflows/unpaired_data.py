@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
 from gantool.data.images import open_image, problems
+from gantool.data.labels import LabelledSet, find_labelled
 from gantool.data.layouts import UnpairedFiles, find_unpaired, resolve_data_path
-from gantool.data.pairs import find_side_by_side, halves_as_domains
+from gantool.data.pairs import find_halves, halves_as_domains, two_folders
 from gantool.data.sample import SEASONS, Scene, draw_scene
 from gantool.errors import DataError, SettingsError
 from gantool.nets.registry import GENERATORS
 from gantool.settings import CycleGanSettings
+from gantool.workflows.paired_data import Sides, label_pairs
 
 Pixels = NDArray[np.uint8]
 
@@ -47,6 +50,9 @@ class UnpairedData:
         names: of both domains.
         about: what was recognized, for the user.
         train, test: images per domain.
+        preparations: of both domains; that of label maps mixes no colors.
+        classes: of each domain; empty for pictures that are no label maps.
+        labelled: validation and test images of both domains that belong together; only labelled sets have them.
         validation: paired truth that decides which epoch is best.
         truth: paired truth for the final number, seen by nothing else.
         held_out: files taken from training as a test split.
@@ -56,10 +62,12 @@ class UnpairedData:
     about: str
     train: tuple[Images, Images]
     test: tuple[Images, Images]
-    preparation: Preparation
+    preparations: tuple[Preparation, Preparation]
+    classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]] = ((), ())
+    labelled: tuple[Sides, Sides] | None = None
     validation: PairedTruth | None = None
     truth: PairedTruth | None = None
-    held_out: tuple[Path, ...] = ()
+    held_out: tuple[Path | str, ...] = ()
 
 
 def build_data(settings: CycleGanSettings) -> UnpairedData:
@@ -84,10 +92,14 @@ def build_data(settings: CycleGanSettings) -> UnpairedData:
     if data.path == "sample" and not data.domains:
         return _sample_data(settings, preparation)
     root = None if data.domains else resolve_data_path(data.path)
-    halves = find_side_by_side(root) if root is not None else None
-    if halves is not None:
-        return _file_data(settings, halves_as_domains(halves, data.holdout), preparation)
-    files = find_unpaired(root, domains=data.domains, holdout=data.holdout)
+    if root is not None:
+        labelled = find_labelled(root) if data.names is None else None
+        if labelled is not None:
+            return _label_data(settings, labelled, preparation)
+        halves = find_halves(root, None if two_folders(root) else data.names)
+        if halves is not None:
+            return _file_data(settings, halves_as_domains(halves, data.holdout), preparation)
+    files = find_unpaired(root, domains=data.domains, names=data.names, holdout=data.holdout)
     return _file_data(settings, files, preparation)
 
 
@@ -116,9 +128,28 @@ def _sample_data(settings: CycleGanSettings, preparation: Preparation) -> Unpair
             ArrayImages([scene.winter for scene in scenes(other, data.scenes)]),
         ),
         test=(ArrayImages(validation.a), ArrayImages(validation.b)),
-        preparation=preparation,
+        preparations=(preparation, preparation),
         validation=validation,
         truth=truth(_TEST_SCENES),
+    )
+
+
+def _label_data(settings: CycleGanSettings, found: LabelledSet, preparation: Preparation) -> UnpairedData:
+    """Photos and label maps as two domains; which photo a label map belongs to counts only with align."""
+    if settings.data.channels != (3, 3):
+        raise SettingsError("data.channels: label maps and their photos have 3 channels.")
+    pairs = label_pairs(found, settings, preparation)
+    if not settings.data.align and not len(pairs.train[0]):
+        raise DataError(f"{pairs.about}: has no training images.")
+    return UnpairedData(
+        names=pairs.names,
+        about=f"{pairs.about}, {'aligned' if settings.data.align else 'used without pairs'}",
+        train=pairs.train,
+        test=pairs.validation,
+        preparations=(replace(preparation, nearest=True), preparation),
+        classes=pairs.classes,
+        labelled=(pairs.validation, pairs.test),
+        held_out=pairs.held_out,
     )
 
 
@@ -147,7 +178,7 @@ def _file_data(settings: CycleGanSettings, files: UnpairedFiles, preparation: Pr
         ),
         train=(FileImages(train[0], channels[0], files.a.half), FileImages(train[1], channels[1], files.b.half)),
         test=(FileImages(test[0], channels[0], files.a.half), FileImages(test[1], channels[1], files.b.half)),
-        preparation=preparation,
+        preparations=(preparation, preparation),
         held_out=tuple(dict.fromkeys((*files.a.test, *files.b.test))) if files.held_out else (),
     )
 
@@ -163,16 +194,16 @@ def _require_same_sizes(train: list[list[Path]]) -> None:
 
 def training_set(settings: CycleGanSettings, data: UnpairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``."""
-    return UnpairedDataset(*data.train, data.preparation, seed=settings.train.seed, align=settings.data.align)
+    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=settings.data.align)
 
 
 def preview_batch(settings: CycleGanSettings, data: UnpairedData) -> dict[str, Tensor]:
     """The first test images of both domains (training images where there are none), prepared without chance."""
     batch = {}
-    for name, test, train in zip(("a", "b"), data.test, data.train, strict=True):
+    for name, test, train, preparation in zip("ab", data.test, data.train, data.preparations, strict=True):
         images = test if len(test) else train
         count = min(settings.train.sample_images, len(images))
-        views = [data.preparation.testing(images[n]) for n in range(count)]
+        views = [preparation.testing(images[n]) for n in range(count)]
         # Uncropped images can differ in size; a grid needs one size.
         views = [view for view in views if view.shape == views[0].shape]
         batch[name] = torch.stack([to_tensor(view) for view in views])

@@ -111,12 +111,15 @@ def values_set(
     about: str,
     unpaired: Sequence[str] = (),
 ) -> LabelledSet:
-    """A set of index masks; sparse values become dense ones, palette colors are kept."""
+    """A set of index masks; sparse values become dense ones, colors of a palette or else of the table are kept."""
     masks = [mask for _, _, mask in pairs]
     values, names = _classes_by_value(root, masks, table, options)
     read = partial(_read_values, table=values)
     images = [LabelledImage(image, split, partial(read, mask)) for split, image, mask in pairs]
     colors = _palette(masks[0], values, len(names))
+    if colors is None and table is not None and table.colors is not None:
+        listed = dict(zip(table.names, table.colors, strict=True))
+        colors = tuple(listed[name] for name in names)
     return LabelledSet(
         f"{root}: {about}", tuple(names), tuple(images), ("classes", "ignore"), colors, tuple(unpaired)
     )
