@@ -21,6 +21,7 @@ NETS: list[tuple[str, dict[str, Any]]] = [
     ("resnet_6blocks", {"width": 4, "norm": "batch"}),
     ("resnet_6blocks", {"width": 4, "norm": "instance_affine", "dropout": True}),
     ("resnet_light", {"width": 8}),
+    ("resnet_light_skip", {"width": 8}),
     ("resnet_light", {"width": 8, "padding": "zeros", "activation": "leaky_relu"}),
     ("resnet_light", {"width": 4, "padding": "replicate", "norm": "none"}),
     ("resnet_9blocks_resize", {"width": 4, "in_channels": 1, "out_channels": 1}),

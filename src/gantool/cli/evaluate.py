@@ -13,23 +13,60 @@ from gantool.cli.options import DeviceOption, JsonOption, PrecisionOption, Quiet
 from gantool.errors import OutputError, UsageError, closest
 
 if TYPE_CHECKING:
-    from gantool.workflows.evaluate import Evaluation
+    from gantool.workflows.evaluate import Evaluation, SegmentationEvaluation, TranslationEvaluation
+    from gantool.workflows.evaluate_translation import ImageResult
 
 __all__ = ["evaluate"]
 
-_METRICS = ("mean_iou", "accuracy", "mean_f1", "mean_accuracy", "frequency_weighted_iou")
+_SHARES = (
+    "mean_iou", "accuracy", "mean_f1", "mean_accuracy", "frequency_weighted_iou", "boundary_iou",
+)  # fmt: skip
+_PICTURES = (
+    "fid", "kid", "swd", "l1", "psnr", "ssim", "ms_ssim", "lpips", "cycle_l1", "segmenter_mean_iou",
+    "segmenter_accuracy", "consistency_mean_iou", "consistency_accuracy",
+)  # fmt: skip
+_FILES = ("evaluation.json", "evaluation.csv", "evaluation.html", "evaluation-images.csv")
+
+Bound = tuple[str, float, bool]
+"""Metric, bound, and whether more than it is too much."""
 
 
 def evaluate(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Segmenters: files, runs or kinds. Several stand side by side."),
+        typer.Argument(metavar="[MODEL...]", help="Models: files, runs or kinds. Several stand side by side."),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DATA", help="Images with labels. Default: the first model's own data."),
+        typer.Option("--data", metavar="DATA", help="A data set. Default: the first model's own data."),
     ] = None,
     split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="train, val or test.")] = "test",
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DOMAIN", help="Only translations to it. Default: all directions.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", metavar="N", help="Scale the images of a translation to NxN first.")
+    ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter", metavar="MODEL", help="Labels generated pictures: do they show what they should?"
+        ),
+    ] = None,
+    inception_weights: Annotated[
+        Path | None,
+        typer.Option("--inception-weights", metavar="FILE", help="For FID and KID. Default: cache, or download."),
+    ] = None,
+    fid_mode: Annotated[
+        str, typer.Option("--fid-mode", metavar="clean|legacy", help="How images are scaled for FID and KID.")
+    ] = "clean",
+    generated: Annotated[
+        Path | None, typer.Option("--generated", metavar="DIR", help="Without a model: a folder of generated images,")
+    ] = None,
+    real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="and one of real images.")] = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Images of the same name in both folders belong together.")
+    ] = False,
     predicted: Annotated[
         Path | None, typer.Option("--predicted", metavar="DIR", help="Without a model: a folder of index masks,")
     ] = None,
@@ -37,11 +74,15 @@ def evaluate(
         Path | None, typer.Option("--truth", metavar="DIR", help="and one with the true masks of the same names.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of evaluation.json and evaluation.html.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of evaluation.json, .csv and .html.")
     ] = Path(),
     fail_under: Annotated[
         list[str] | None,
         typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 below a value: mean_iou=0.6; repeatable."),
+    ] = None,
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 above a value: swd=0.2; repeatable."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an evaluation.")] = False,
     runs: RunsOption = Path("runs"),
@@ -51,51 +92,91 @@ def evaluate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Measure segmenters on labelled images: accuracy, mean IoU, and every class.
+    """Measure models: label maps by mean IoU and every class, pictures by FID, KID, SWD and, with pairs, L1 to LPIPS.
 
-    U-Nets, DeepLab and translations to label maps are compared alike. Translations between pictures are not measured
-    yet.
+    U-Nets, DeepLab and translations to label maps are compared alike, and so are several translations. SWD always
+    works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
-    bounds = [_bound(text) for text in fail_under or []]
-    wrong = next((name for name, _ in bounds if name not in _METRICS), None)
-    if wrong is not None:
-        raise UsageError(f'--fail-under {wrong}: there is no metric "{wrong}".', closest(wrong, _METRICS))
-    if bool(models) == (predicted is not None or truth is not None):
-        raise UsageError("Name models, or two folders of masks: --predicted DIR --truth DIR.")
-    for name in ("evaluation.json", "evaluation.html"):
+    bounds = [
+        *(_bound("--fail-under", text, False) for text in fail_under or []),
+        *(_bound("--fail-over", text, True) for text in fail_over or []),
+    ]
+    folders = _folders(models, generated, real, predicted, truth)
+    for name in _FILES:
         if (output / name).exists() and not overwrite:
             raise OutputError(f"{output / name}: exists already.", "Choose another -o, or use --overwrite.")
+    if overwrite:
+        (output / _FILES[3]).unlink(missing_ok=True)  # it would be of another evaluation
     from gantool.workflows import evaluate as work
 
-    if models:
-        with screen.stages() as progress:
+    chosen = device or "auto"
+    result: Evaluation
+    with screen.stages() as progress:
+        if folders is None:
             result = work.evaluate(
-                models, data=data, split=split, runs=runs, device=device or "auto", precision=precision or "auto",
-                output=output, on_progress=progress,
+                models or [], data=data, split=split, to=to, size=size, segmenter=segmenter,
+                inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
+                runs=runs, device=chosen, precision=precision or "auto", output=output, on_progress=progress,
             )  # fmt: skip
-    elif predicted is None or truth is None:
-        raise UsageError("--predicted and --truth go together.")
-    else:
-        result = work.evaluate_masks(predicted, truth, output=output)
-    return _conclude(screen, result, bounds)
+        elif generated is not None:
+            result = work.evaluate_image_folders(
+                *folders, paired=paired, inception_weights=inception_weights,
+                resize=_mode(fid_mode),  # type: ignore[arg-type]
+                device=chosen, output=output, on_progress=progress,
+            )  # fmt: skip
+        else:
+            result = work.evaluate_masks(*folders, output=output)
+    if isinstance(result, work.TranslationEvaluation):
+        return _conclude_pictures(screen, result, bounds)
+    return _conclude_labels(screen, result, bounds)
 
 
-def _bound(text: str) -> tuple[str, float]:
+def _folders(
+    models: list[str] | None,
+    generated: Path | None,
+    real: Path | None,
+    predicted: Path | None,
+    truth: Path | None,
+) -> tuple[Path, Path] | None:
+    """The two folders to compare, or None where models were named."""
+    pairs = {"--generated and --real": (generated, real), "--predicted and --truth": (predicted, truth)}
+    given = {name: pair for name, pair in pairs.items() if pair != (None, None)}
+    if bool(models) + len(given) != 1:
+        raise UsageError(
+            "Name models, or two folders of pictures (--generated DIR --real DIR), or two folders of masks "
+            "(--predicted DIR --truth DIR)."
+        )
+    for name, (one, other) in given.items():
+        if one is None or other is None:
+            raise UsageError(f"{name} go together.")
+        return one, other
+    return None
+
+
+def _mode(text: str) -> str:
+    if text not in ("clean", "legacy"):
+        raise UsageError(f"--fid-mode {text}: expected clean or legacy.")
+    return text
+
+
+def _bound(option: str, text: str, above: bool) -> Bound:
     name, equals, value = text.partition("=")
     try:
-        return name.strip(), float(value if equals else "x")
+        number = float(value if equals else "x")
     except ValueError:
-        raise UsageError(f"--fail-under {text}: expected NAME=VALUE, such as mean_iou=0.6.") from None
+        raise UsageError(f"{option} {text}: expected NAME=VALUE, such as mean_iou=0.6.") from None
+    known = (*_SHARES, *_PICTURES)
+    if name not in known:
+        raise UsageError(f'{option} {name}: there is no metric "{name}".', closest(name, known))
+    return name, number, above
 
 
-def _conclude(screen: Screen, result: Evaluation, bounds: list[tuple[str, float]]) -> int:
+def _conclude_labels(screen: Screen, result: SegmentationEvaluation, bounds: list[Bound]) -> int:
     names = [one.name for one in result.models]
     screen.note(result.about)
-    keys = list(result.models[0].scores.overall())
-    rows: list[tuple[object, ...]] = [
-        (key, *(_shown(one.scores.overall()[key]) for one in result.models)) for key in keys
-    ]
+    keys = list(result.models[0].overall())
+    rows: list[tuple[object, ...]] = [(key, *(_shown(one.overall()[key]) for one in result.models)) for key in keys]
     rows += [
         (f"IoU {name}", *(_shown(one.scores.iou[n]) for one in result.models))
         for n, name in enumerate(result.models[0].scores.names)
@@ -107,12 +188,59 @@ def _conclude(screen: Screen, result: Evaluation, bounds: list[tuple[str, float]
     for path in result.files:
         screen.result(path)
     screen.json(result.as_json())
+    return _gate(screen, [(one.name, one.overall()) for one in result.models], bounds)
+
+
+def _conclude_pictures(screen: Screen, result: TranslationEvaluation, bounds: list[Bound]) -> int:
+    screen.note(result.about)
+    for target in dict.fromkeys(one.target for one in result.results):
+        some = [one for one in result.results if one.target == target]
+        keys = list(dict.fromkeys(key for one in some for key in one.values))
+        rows: list[tuple[object, ...]] = []
+        for key in keys:
+            plain = some[0].untranslated.get(key)
+            cells = [_with_interval(one, key) for one in some]
+            rows.append((_label(key, some[0].fid_mode), *cells, "" if plain is None else f"{plain.value:.4g}"))
+        title = f"{some[0].source} to {target}" if some[0].source else f"against {target}"
+        screen.table(("", *(one.name for one in some), "untranslated"), rows, title=title)
+        for key, reason in some[0].left_out.items():
+            screen.note(f"left out: {key}: {reason}")
+        for text in some[0].warnings:
+            screen.warn(text + ".")
+    for path in result.files:
+        screen.result(path)
+    screen.json(result.as_json())
+    code = _gate(screen, [(f"{one.name} to {one.target}", one.overall()) for one in result.results], bounds)
+    if result.failed:
+        screen.warn(f"{len(result.failed)} images could not be read and are not counted:")
+        for problem in result.failed[:20]:
+            screen.warn(f"  {problem}")
+        return 1
+    return code
+
+
+def _label(key: str, fid_mode: str | None) -> str:
+    return f"{key} ({fid_mode})" if key in ("fid", "kid") and fid_mode else key
+
+
+def _with_interval(one: ImageResult, key: str) -> str:
+    if key not in one.values:
+        return "n/a"
+    value = one.values[key]
+    if value.low is None:
+        return f"{value.value:.4g}"
+    return f"{value.value:.4g} ({value.low:.3g} to {value.high:.3g})"
+
+
+def _gate(screen: Screen, models: list[tuple[str, dict[str, float]]], bounds: list[Bound]) -> int:
     code = 0
-    for name, least in bounds:
-        for one in result.models:
-            value = one.scores.overall()[name]
-            if not value >= least:
-                screen.warn(f"{one.name}: {name} is {value:.3f}, below {least:g}.")
+    for name, bound, above in bounds:
+        for model, values in models:
+            if name not in values:
+                screen.warn(f"{model}: {name} was not measured.")
+                code = 1
+            elif not (values[name] <= bound if above else values[name] >= bound):
+                screen.warn(f"{model}: {name} is {values[name]:.3f}, {'above' if above else 'below'} {bound:g}.")
                 code = 1
     return code
 

@@ -58,8 +58,9 @@ def _pixel(**options: Any) -> nn.Module:
 _RESNET_OPTIONS = frozenset({"norm", "padding", "activation", "dropout"})
 
 
-def _resnet_spec(blocks: int, upsampling: str, about: str) -> NetworkSpec:
-    return NetworkSpec(partial(_resnet, blocks=blocks, upsampling=upsampling), about, _RESNET_OPTIONS, 4)
+def _resnet_spec(blocks: int, upsampling: str, about: str, *, picture_skip: bool = False) -> NetworkSpec:
+    build = partial(_resnet, blocks=blocks, upsampling=upsampling, picture_skip=picture_skip)
+    return NetworkSpec(build, about, _RESNET_OPTIONS, 4)
 
 
 def _unet_spec(levels: int) -> NetworkSpec:
@@ -73,6 +74,7 @@ GENERATORS: Mapping[str, NetworkSpec] = {
     "resnet_9blocks_resize": _resnet_spec(9, "resize", "resnet_9blocks without transposed convolutions"),
     "resnet_6blocks_resize": _resnet_spec(6, "resize", "resnet_6blocks without transposed convolutions"),
     "resnet_light": _resnet_spec(4, "resize", "4 blocks, resize-convolution; with model.width 16 fit for CPUs"),
+    "resnet_light_skip": _resnet_spec(4, "resize", "resnet_light that changes the picture", picture_skip=True),
     "unet_32": _unet_spec(5),
     "unet_64": _unet_spec(6),
     "unet_128": _unet_spec(7),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from gantool.nets.layers import Activation, Norm, Padding, activation_layer, needs_bias, norm_layer, pad
 
-__all__ = ["ResnetBlock", "ResnetGenerator"]
+__all__ = ["PictureSkip", "ResnetBlock", "ResnetGenerator"]
 
 Upsampling = Literal["transpose", "resize"]
 
@@ -53,6 +54,29 @@ class ResnetBlock(nn.Module):
         return out
 
 
+class PictureSkip(nn.Module):
+    """``tanh(atanh(0.95 x) + body(x))``: the picture itself, changed by what the body adds to it.
+
+    A body that says nothing gives the picture back (at 0.95 of its contrast), so detail need not pass through the
+    narrow middle of the network. Input and output are ``(N, C, H, W)`` in [-1, 1].
+    """
+
+    scale = 0.95  # keeps atanh finite where the picture is black or white
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.combine(x, self.body(x))
+
+    def combine(self, x: Tensor, change: Tensor) -> Tensor:
+        """The picture ``(N, C, H, W)`` and its change ``(N, C', H, W)``; color becomes gray by its mean."""
+        if x.shape[1] != change.shape[1]:
+            x = x.mean(1, keepdim=True).expand_as(change)
+        return torch.tanh(torch.atanh(self.scale * x.float().clamp(-1, 1)) + change.float())
+
+
 class ResnetGenerator(nn.Module):
     """Translate ``(N, in_channels, H, W)`` into ``(N, out_channels, H, W)``, both in [-1, 1].
 
@@ -64,6 +88,7 @@ class ResnetGenerator(nn.Module):
         blocks: number of residual blocks; the paper uses 6 below 256 px, 9 from there on.
         upsampling: ``transpose`` is the paper's transposed convolution; ``resize`` repeats pixels and then
             convolves, which leaves no checkerboard (Odena et al. 2016, https://doi.org/10.23915/distill.00003).
+        picture_skip: change the picture instead of making it anew; see `PictureSkip`.
     """
 
     multiple_of = 4
@@ -80,6 +105,7 @@ class ResnetGenerator(nn.Module):
         activation: Activation = "relu",
         dropout: bool = False,
         upsampling: Upsampling = "transpose",
+        picture_skip: bool = False,
     ) -> None:
         super().__init__()
         bias = needs_bias(norm)
@@ -107,7 +133,11 @@ class ResnetGenerator(nn.Module):
                 activation_layer(activation),
             ]
         border, own_padding = pad(padding, 3)
-        layers += [*border, nn.Conv2d(width, out_channels, 7, padding=own_padding), nn.Tanh()]
+        layers += [*border, nn.Conv2d(width, out_channels, 7, padding=own_padding)]
+        if picture_skip:
+            layers = [PictureSkip(nn.Sequential(*layers))]
+        else:
+            layers.append(nn.Tanh())
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gantool.nets.resnet import ResnetBlock
+from gantool.nets.resnet import PictureSkip, ResnetBlock
 from gantool.nets.unet import UnetLevel
 
 Pixels = NDArray[np.uint8]
@@ -43,7 +43,7 @@ _LEAVES = (
 def can_walk(net: nn.Module) -> bool:
     """Whether the network consists of layers that strips are exact for."""
     return all(
-        isinstance(module, (*_LEAVES, nn.Sequential, ResnetBlock, UnetLevel)) or module is net
+        isinstance(module, (*_LEAVES, nn.Sequential, PictureSkip, ResnetBlock, UnetLevel)) or module is net
         for module in net.modules()
     ) and isinstance(getattr(net, "model", None), (nn.Sequential, UnetLevel))
 
@@ -161,6 +161,19 @@ class _Mapped:
 
     def rows(self, top: int, bottom: int) -> Tensor:
         return self._function(self._source.rows(top, bottom))
+
+
+class _Combined:
+    """A function of two sources of the same shape."""
+
+    def __init__(self, first: Rows, second: Rows, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.channels, self.height, self.width = second.channels, second.height, second.width
+        self.cheap = first.cheap and second.cheap
+        self._sources, self._function = (first, second), function
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        first, second = (source.rows(top, bottom) for source in self._sources)
+        return self._function(first, second)
 
 
 class _Padded:
@@ -285,6 +298,8 @@ class _Walker:
             return rows
         if isinstance(module, ResnetBlock):
             return self._add(rows if rows.cheap else self._finish(rows)[0], module)
+        if isinstance(module, PictureSkip):
+            return _Combined(rows, self.walk(module.body, rows), module.combine)
         if isinstance(module, UnetLevel):
             rows = rows if rows.cheap else self._finish(rows)[0]
             below = self.walk(module.model, rows)

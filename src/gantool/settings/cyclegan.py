@@ -17,7 +17,7 @@ class Model(Section):
 
     generator: str
     """Generator network: resnet_9blocks, resnet_6blocks, the same with _resize (no checkerboard), resnet_light,
-    or unet_N for a power of two N."""
+    resnet_light_skip (changes the picture instead of making it anew), or unet_N for a power of two N."""
     discriminator: str
     """Discriminator network: basic (70x70 patches), n_layers or pixel."""
     width: Positive

@@ -1,88 +1,31 @@
-"""``gantool evaluate``: how good are segmenters, side by side on the same images?"""
+"""``gantool evaluate``: how good is it?"""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from gantool.errors import UsageError
+from gantool.metrics.inception import Resize
+from gantool.workflows.evaluate_segmentation import SegmentationEvaluation, evaluate_masks, evaluate_segmenters
+from gantool.workflows.evaluate_translation import (
+    TranslationEvaluation,
+    evaluate_image_folders,
+    evaluate_translations,
+)
+from gantool.workflows.resolve_model import resolve_model
+from gantool.workflows.segment_by_translation import direction_to_labels
 
-from gantool import __version__
-from gantool.data.images import find_images
-from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
-from gantool.data.labels import find_labelled
-from gantool.data.labels.pairing import match_files
-from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import IGNORE, class_colors, read_index_mask
-from gantool.data.sample import CLASSES, draw_scene
-from gantool.errors import DataError, ModelError, UsageError, closest
-from gantool.files import atomic
-from gantool.metrics.segmentation import Confusion, Scores
-from gantool.report.pages import data_uri, write_page
-from gantool.settings import SegmentationSettings, read_settings
-from gantool.workflows.labelled_data import build_labelled_data
-from gantool.workflows.segment import LoadedSegmenter, load_segmentation
+__all__ = [
+    "Evaluation",
+    "SegmentationEvaluation",
+    "TranslationEvaluation",
+    "evaluate",
+    "evaluate_image_folders",
+    "evaluate_masks",
+]
 
-__all__ = ["Evaluated", "Evaluation", "evaluate", "evaluate_masks"]
-
-Pixels = NDArray[np.uint8]
-Color = tuple[int, int, int]
-
-_SAMPLE_SCENES, _SAMPLE_FIRST = 32, 2_000_000  # the test scenes of the built-in sample
-_SHOWN = 8  # pictures on the page, the worst first
-_HEIGHT = 150
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """One model (or folder of masks) on the images.
-
-    Attributes:
-        parameters: of the network; 0 for masks.
-        seconds: per image, reading not counted.
-        worst: names of the images by their accuracy, the smallest first.
-    """
-
-    name: str
-    scores: Scores
-    parameters: int = 0
-    seconds: float = 0.0
-    worst: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All models on the same images; `files` were written."""
-
-    about: str
-    images: int
-    models: tuple[Evaluated, ...]
-    confusions: tuple[NDArray[np.int64], ...] = field(repr=False, default=())
-    files: tuple[Path, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        """The documented JSON: metric names as everywhere, None for what is not there."""
-        return {
-            "data": self.about,
-            "images": self.images,
-            "models": [
-                {
-                    "model": one.name,
-                    **{key: None if np.isnan(value) else value for key, value in one.scores.overall().items()},
-                    "per_class": one.scores.per_class(),
-                    "parameters": one.parameters,
-                    "seconds_per_image": round(one.seconds, 5),
-                    "worst": [{"image": name, "accuracy": value} for name, value in one.worst[:20]],
-                }
-                for one in self.models
-            ],
-            "confusion": [matrix.tolist() for matrix in self.confusions],
-        }
+Evaluation = SegmentationEvaluation | TranslationEvaluation
 
 
 def evaluate(
@@ -90,228 +33,64 @@ def evaluate(
     *,
     data: str | None = None,
     split: str = "test",
+    to: str | None = None,
+    size: int | None = None,
+    segmenter: str | None = None,
+    inception_weights: str | Path | None = None,
+    fid_mode: Resize = "clean",
     runs: str | Path = "runs",
     device: str = "auto",
     precision: str = "auto",
     output: str | Path | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
-    """Measure segmenters on labelled images, each at the size of its own mask.
+    """Measure models on the same images: segmenters by their label maps, translations by their pictures.
 
     Args:
-        models: paths, runs or kinds; U-Nets, DeepLab, and translations to label maps alike.
-        data: a folder of images with labels; default the first model's own data.
+        models: paths, runs or kinds. If the first one makes label maps, all are measured as segmenters.
+        data: images; default the first model's own data, prepared as in training.
         split: ``train``, ``val`` or ``test``.
-        output: folder for ``evaluation.json`` and ``evaluation.html``; None writes nothing.
-        on_progress: called with the model, how many images are done and how many there are.
+        to: only translations to this domain; default all directions.
+        size: scale the images to squares of this side first (translations).
+        segmenter: a model that labels the generated pictures, to see whether they show what they should.
+        inception_weights: a file with the weights for FID and KID; default the cache, or a download.
+        fid_mode: how images come to Inception's size: ``clean`` or ``legacy``.
+        output: folder for ``evaluation.json``, ``.csv`` and ``.html``; None writes nothing.
+        on_progress: called with what is done, how many images are done and how many there are.
 
     Raises:
-        GantoolError: a model or the data cannot be used, or they do not have the same classes.
+        GantoolError: a model or the data cannot be used, or they do not fit together.
     """
     names = [models] if isinstance(models, str) else list(models)
+    if not names:
+        raise UsageError("No model named.", "Name one or several: gantool evaluate cyclegan.")
     if split not in ("train", "val", "test"):
         raise UsageError(f"--split {split}: expected train, val or test.")
-    loaded = [load_segmentation(name, runs=Path(runs), device=device, precision=precision) for name in names]
-    images, classes, about = _images(loaded[0], data, split)
-    results, confusions = [], []
-    shown: dict[int, list[Pixels]] = {}
-    for number, segmenter in enumerate(loaded):
-        order = _order(segmenter, classes)
-        result, confusion, masks = _measure(names[number], segmenter, images, classes, order, on_progress, shown)
-        results.append(result)
-        confusions.append(confusion)
-        shown = masks
-    evaluation = Evaluation(about, len(images), tuple(results), tuple(confusions))
-    if output is None:
-        return evaluation
-    colors = [entry.color for entry in loaded[0].classes]
-    return _write(evaluation, Path(output), images, shown, dict(zip(classes, colors, strict=False)))
-
-
-def evaluate_masks(
-    predicted: str | Path,
-    truth: str | Path,
-    *,
-    classes: Sequence[str] | None = None,
-    output: str | Path | None = None,
-) -> Evaluation:
-    """Compare two folders of index masks, matched by name.
-
-    Args:
-        classes: names by index; default ``class_N`` for every value there is.
-
-    Raises:
-        DataError: a folder is missing, nothing matches, or two masks differ in size.
-    """
-    folders = [Path(predicted), Path(truth)]
-    for folder in folders:
-        if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder.")
-    pairs, alone = match_files(find_images(folders[1]), find_images(folders[0]))
-    if not pairs:
-        raise DataError(f"{predicted}: no mask has the name of one in {truth}.", alone[0] if alone else "")
-    read = [(read_index_mask(guess), read_index_mask(true), true) for true, guess in pairs]
-    most = max(int(np.where(mask == IGNORE, 0, mask).max(initial=0)) for pair in read for mask in pair[:2])
-    names = tuple(classes) if classes is not None else tuple(f"class_{n}" for n in range(most + 1))
-    confusion = Confusion(names)
-    for guess, true, path in read:
-        try:
-            confusion.add(true.astype(np.uint8), guess.astype(np.uint8))
-        except ValueError as error:
-            raise DataError(f"{path}: {error}.") from None
-    about = f"{predicted} against {truth}" + (f" ({len(alone)} without a partner)" if alone else "")
-    result = Evaluated(str(predicted), confusion.scores())
-    evaluation = Evaluation(about, len(pairs), (result,), (confusion.counts,))
-    return evaluation if output is None else _write(evaluation, Path(output), ArrayLabels([]), {}, {})
-
-
-def _images(first: LoadedSegmenter, data: str | None, split: str) -> tuple[LabelledImages, tuple[str, ...], str]:
-    if data is None:
-        own = first.model.path.parent / "settings.yaml"
-        if own.is_file() and isinstance(settings := read_settings(own), SegmentationSettings):
-            found = build_labelled_data(settings)
-            chosen = {"train": found.train, "val": found.validation, "test": found.test}[split]
-            where = "built-in sample" if settings.data.path == "sample" else settings.data.path
-            return chosen, found.classes, f"{where}, {split} ({len(chosen)} images)"
-        data = first.card.origin.data
-    if data == "sample":
-        scenes = [draw_scene(_SAMPLE_FIRST + n, size=first.card.size) for n in range(_SAMPLE_SCENES)]
-        about = f"built-in sample, {_SAMPLE_SCENES} summer scenes"
-        return ArrayLabels([(one.summer, one.mask) for one in scenes]), CLASSES, about
-    if not data:
-        raise UsageError("The model does not know its data.", "Name images with labels: --data DIR.")
-    root = resolve_data_path(data)
-    labelled = find_labelled(root)
-    if labelled is None:
-        raise DataError(f"{root}: no images with labels found.")
-    several = [one for one in labelled.images if one.split == split]
-    if not several:
-        known = ", ".join(sorted({one.split for one in labelled.images}))
-        raise DataError(f"{root}: has no {split} split (it has {known}).", "Choose another with --split.")
-    return FileLabels(several), labelled.classes, f"{labelled.about}, {split} ({len(several)} images)"
-
-
-def _order(segmenter: LoadedSegmenter, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """The data's index of each of the model's classes."""
-    own = [entry.name for entry in segmenter.classes]
-    odd = next((name for name in own if name not in classes), None) or next(
-        (n for n in classes if n not in own), None
-    )
-    if odd is not None:
-        raise ModelError(
-            f'{segmenter.model.label}: was trained on other classes than the data has ("{odd}" is only on one side).',
-            closest(odd, classes if odd in own else own),
-        )
-    order = np.full(256, IGNORE, dtype=np.uint8)
-    order[: len(own)] = [list(classes).index(name) for name in own]
-    return order
-
-
-def _measure(
-    name: str,
-    segmenter: LoadedSegmenter,
-    images: LabelledImages,
-    classes: Sequence[str],
-    order: NDArray[np.uint8],
-    on_progress: Callable[[str, int, int], None],
-    shown: Mapping[int, list[Pixels]],
-) -> tuple[Evaluated, NDArray[np.int64], dict[int, list[Pixels]]]:
-    """Scores, counts, and the label maps of the images to show (the worst of the first model, the same of others)."""
-    confusion = Confusion(classes)
-    accuracies: list[tuple[str, float]] = []
-    masks: dict[int, list[Pixels]] = {key: list(value) for key, value in shown.items()}
-    kept: list[tuple[float, int, Pixels]] = []
-    seconds = 0.0
-    for n in range(len(images)):
-        pixels, truth = images[n]
-        started = time.perf_counter()
-        mask = order[segmenter(pixels).mask]
-        seconds += time.perf_counter() - started
-        confusion.add(truth, mask)
-        valid = truth != IGNORE
-        accuracy = float((mask[valid] == truth[valid]).mean()) if valid.any() else 1.0
-        accuracies.append((images.name(n), accuracy))
-        if shown and n in masks:
-            masks[n].append(mask)
-        elif not shown:
-            kept = sorted([*kept, (accuracy, n, mask)], key=lambda entry: entry[:2])[:_SHOWN]
-        on_progress(name, n + 1, len(images))
-    if not shown:
-        masks = {n: [mask] for _, n, mask in kept}
-    parameters = segmenter.parameters
-    worst = tuple(sorted(accuracies, key=lambda entry: entry[1]))
-    result = Evaluated(name, confusion.scores(), parameters, seconds / max(len(images), 1), worst)
-    return result, confusion.counts, masks
-
-
-def _write(
-    evaluation: Evaluation,
-    folder: Path,
-    images: LabelledImages,
-    shown: Mapping[int, list[Pixels]],
-    colors: Mapping[str, Color],
-) -> Evaluation:
-    files = (folder / "evaluation.json", folder / "evaluation.html")
-    with atomic(files[0]) as temporary:
-        temporary.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n", "utf-8")
-    names = evaluation.models[0].scores.names
-    table = np.full((256, 3), 224, dtype=np.uint8)
-    table[: len(names)] = [
-        colors.get(name, color) for name, color in zip(names, class_colors(len(names)), strict=True)
-    ]
-    write_page(
-        files[1],
-        "evaluation.html",
-        {
-            "version": __version__,
-            "title": "Evaluation",
-            "about": evaluation.about,
-            "models": [one.name for one in evaluation.models],
-            "rows": _rows(evaluation),
-            "classes": [
-                (name, "#{:02x}{:02x}{:02x}".format(*table[n]),
-                 [_shown(one.scores.iou[n]) for one in evaluation.models],
-                 [_shown(one.scores.f1[n]) for one in evaluation.models])
-                for n, name in enumerate(names)
-            ],
-            "confusions": [
-                (one.name, data_uri(_confusion_picture(counts), quality=95))
-                for one, counts in zip(evaluation.models, evaluation.confusions, strict=True)
-            ],
-            "pictures": [
-                (data_uri(_row(images, n, masks, table)), images.name(n)) for n, masks in sorted(shown.items())
-            ],
-        },
+    if fid_mode not in ("clean", "legacy"):
+        raise UsageError(f"--fid-mode {fid_mode}: expected clean or legacy.")
+    folder = Path(output) if output is not None else None
+    if _makes_labels(names[0], Path(runs), to):
+        for option, value in (
+            ("--size", size),
+            ("--segmenter", segmenter),
+            ("--inception-weights", inception_weights),
+        ):
+            if value is not None:
+                raise UsageError(f"{option} is for translations to pictures; {names[0]} makes label maps.")
+        return evaluate_segmenters(
+            names, data=data, split=split, runs=Path(runs), device=device, precision=precision, output=folder,
+            on_progress=on_progress,
+        )  # fmt: skip
+    return evaluate_translations(
+        names, data=data, split=split, to=to, size=size, segmenter=segmenter,
+        inception_weights=Path(inception_weights) if inception_weights is not None else None, resize=fid_mode,
+        runs=Path(runs), device=device, precision=precision, output=folder, on_progress=on_progress,
     )  # fmt: skip
-    return Evaluation(evaluation.about, evaluation.images, evaluation.models, evaluation.confusions, files)
 
 
-def _rows(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
-    keys = evaluation.models[0].scores.overall()
-    rows = [(key.replace("_", " "), [_shown(one.scores.overall()[key]) for one in evaluation.models]) for key in keys]
-    if any(one.parameters for one in evaluation.models):
-        rows.append(("parameters", [f"{one.parameters / 1e6:.2f} M" for one in evaluation.models]))
-        rows.append(("time per image", [f"{1000 * one.seconds:.0f} ms" for one in evaluation.models]))
-    return rows
-
-
-def _shown(value: float) -> str:
-    return "n/a" if np.isnan(value) else f"{value:.3f}"
-
-
-def _confusion_picture(counts: NDArray[np.int64], side: int = 24) -> Pixels:
-    """Shares of every true class (row) by predicted class (column), white to blue."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    low, high = np.array([255, 255, 255]), np.array([12, 62, 110])
-    cells = low + (high - low) * shares[..., None] ** 0.5
-    return np.kron(np.rint(cells).astype(np.uint8), np.ones((side, side, 1), dtype=np.uint8))
-
-
-def _row(images: LabelledImages, n: int, masks: Sequence[Pixels], table: Pixels) -> Pixels:
-    """Image, truth and the label maps of all models, beside each other."""
-    pixels, truth = images[n]
-    parts = [pixels, table[truth], *(table[mask] for mask in masks)]
-    width = max(round(pixels.shape[1] * _HEIGHT / pixels.shape[0]), 1)
-    ways = [Image.Resampling.BOX, *[Image.Resampling.NEAREST] * (len(parts) - 1)]
-    small = [Image.fromarray(part).resize((width, _HEIGHT), way) for part, way in zip(parts, ways, strict=True)]
-    return np.hstack([np.asarray(part) for part in small])
+def _makes_labels(name: str, runs: Path, to: str | None) -> bool:
+    card = resolve_model(name, runs).card
+    if card.task == "segmentation":
+        return True
+    direction = direction_to_labels(card)
+    return direction is not None and to in (None, direction.target)

@@ -1,0 +1,181 @@
+"""How far two sets of features are apart: the Fréchet distance (FID) and the kernel distance (KID).
+
+For features ``x`` with mean m and covariance C, and ``y`` with m' and C',
+
+    FID = |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2))                    Heusel et al. 2017,
+    https://arxiv.org/abs/1706.08500 KID = E k(x, x*) + E k(y, y*) - 2 E k(x, y),  k(u, v) = (u.v / d + 1)^3
+    Bińkowski et al. 2018, 1801.01401
+
+both in float64. Neither depends on the order in which features come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Estimate", "FeatureSet", "frechet_distance", "kernel_distance"]
+
+Floats = NDArray[np.float64]
+
+KEPT = 10_000  # features that are kept for the kernel distance and the intervals
+_BLOCK = 2048
+_BOOTSTRAPS = 50
+_SUBSET = 1000  # of the kernel distance under a bootstrap
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval (normal approximation with the bootstrap's deviation); None where unknown."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def around(cls, value: float, replicates: list[float]) -> Estimate:
+        """The interval of ``value``, given what resampling the images makes of it.
+
+        Resampled distances are larger on average, since doubled images are no new ones; only their spread is used.
+        """
+        if len(replicates) < 2:
+            return cls(value)
+        half = 1.96 * float(np.std(replicates, ddof=1))
+        return cls(value, value - half, value + half)
+
+
+class FeatureSet:
+    """Features ``(N, D)`` that arrive in batches: their moments, and a sample of them that does not grow.
+
+    The sample are the features with the smallest ``keys``. With keys that depend on the images alone, neither order
+    nor batch size change anything.
+    """
+
+    def __init__(self, *, keep: int = KEPT) -> None:
+        self.count = 0
+        self._keep = keep
+        self._sum: Floats | None = None
+        self._outer: Floats | None = None
+        self._parts: list[NDArray[np.float32]] = []
+        self._keys: list[NDArray[np.float64]] = []
+
+    def add(self, features: NDArray[np.floating], keys: NDArray[np.float64]) -> None:
+        """Add a batch ``(B, D)`` with one key in [0, 1) for each."""
+        batch = np.asarray(features, dtype=np.float64)
+        if self._sum is None or self._outer is None:
+            self._sum = np.zeros(batch.shape[1])
+            self._outer = np.zeros((batch.shape[1], batch.shape[1]))
+        self.count += len(batch)
+        self._sum += batch.sum(0)
+        self._outer += batch.T @ batch
+        self._parts.append(batch.astype(np.float32))
+        self._keys.append(np.asarray(keys, dtype=np.float64))
+        if sum(len(part) for part in self._parts) > 2 * self._keep:
+            self._prune()
+
+    def _prune(self) -> None:
+        features, keys = np.concatenate(self._parts), np.concatenate(self._keys)
+        chosen = np.argsort(keys, kind="stable")[: self._keep]
+        self._parts, self._keys = [features[chosen]], [keys[chosen]]
+
+    def sample(self) -> Floats:
+        """The kept features ``(n, D)``, in the order of their keys."""
+        self._prune()
+        return self._parts[0].astype(np.float64)
+
+    def moments(self) -> tuple[Floats, Floats]:
+        """Mean ``(D,)`` and covariance ``(D, D)``, with n - 1 in the denominator, of all features."""
+        if self._sum is None or self._outer is None or self.count < 2:
+            raise ValueError("at least two images are needed")
+        mean = self._sum / self.count
+        covariance = (self._outer - self.count * np.outer(mean, mean)) / (self.count - 1)
+        return mean, covariance
+
+    def frechet(self, other: FeatureSet, *, intervals: bool = True) -> Estimate:
+        """FID to another set; with an interval where all features of both could be kept."""
+        whole = self.count <= self._keep and other.count <= other._keep
+        if not whole:
+            return Estimate(frechet_distance(*self.moments(), *other.moments()))
+        x, y = self.sample(), other.sample()
+        value = _frechet_of(x, y)
+        # With more features than images the distance is quick, otherwise each replicate costs seconds.
+        if not intervals or max(len(x), len(y)) > x.shape[1]:
+            return Estimate(value)
+        rng = np.random.default_rng(0)
+        replicates = [_frechet_of(_resampled(x, rng), _resampled(y, rng)) for _ in range(_BOOTSTRAPS)]
+        return Estimate.around(value, replicates)
+
+    def kernel(self, other: FeatureSet, *, intervals: bool = True) -> Estimate:
+        """KID to another set, of the kept features."""
+        x, y = self.sample(), other.sample()
+        value = kernel_distance(x, y)
+        if not intervals:
+            return Estimate(value)
+        rng = np.random.default_rng(0)
+        size = min(len(x), len(y), _SUBSET)
+        parts = [
+            kernel_distance(x[rng.choice(len(x), size // 2 + 1, False)], y[rng.choice(len(y), size // 2 + 1, False)])
+            for _ in range(_BOOTSTRAPS)
+        ]
+        # Subsets of half the size, whose variance is twice that of the whole (and more when the whole is larger).
+        spread = np.std(parts, ddof=1) * np.sqrt((size // 2 + 1) / min(len(x), len(y)))
+        return Estimate(value, float(value - 1.96 * spread), float(value + 1.96 * spread))
+
+
+def frechet_distance(mean_x: Floats, covariance_x: Floats, mean_y: Floats, covariance_y: Floats) -> float:
+    """FID of two Gaussians; also for singular covariances.
+
+    Tr (C C')^(1/2) is the sum of the roots of the eigenvalues of C^(1/2) C' C^(1/2), which is symmetric, so no root
+    of a general matrix is needed.
+    """
+    values, vectors = np.linalg.eigh(covariance_x)
+    half = vectors * np.sqrt(np.clip(values, 0, None))
+    roots = np.sqrt(np.clip(np.linalg.eigvalsh(half.T @ covariance_y @ half), 0, None)).sum()
+    gap = mean_x - mean_y
+    return max(float(gap @ gap + np.trace(covariance_x) + np.trace(covariance_y) - 2 * roots), 0.0)
+
+
+def _frechet_of(x: Floats, y: Floats) -> float:
+    """FID of two samples.
+
+    With X and Y centered and divided by the roots of n - 1, C = X'X and C' = Y'Y, the roots of the eigenvalues of C
+    C' are the singular values of X Y': a small matrix where there are fewer images than features.
+    """
+    if max(len(x), len(y)) > x.shape[1]:
+        return frechet_distance(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
+    gap = x.mean(0) - y.mean(0)
+    a = (x - x.mean(0)) / np.sqrt(len(x) - 1)
+    b = (y - y.mean(0)) / np.sqrt(len(y) - 1)
+    roots = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return max(float(gap @ gap + np.square(a).sum() + np.square(b).sum() - 2 * roots), 0.0)
+
+
+def kernel_distance(x: Floats, y: Floats) -> float:
+    """The unbiased estimate of KID; it can be slightly below 0.
+
+    Raises:
+        ValueError: fewer than two features in a set.
+    """
+    n, m = len(x), len(y)
+    if min(n, m) < 2:
+        raise ValueError("at least two images are needed")
+    within_x = (_kernel_sum(x, x) - _kernel_diagonal(x)) / (n * (n - 1))
+    within_y = (_kernel_sum(y, y) - _kernel_diagonal(y)) / (m * (m - 1))
+    return within_x + within_y - 2 * _kernel_sum(x, y) / (n * m)
+
+
+def _kernel_sum(x: Floats, y: Floats) -> float:
+    total = 0.0
+    for start in range(0, len(x), _BLOCK):
+        total += float(((x[start : start + _BLOCK] @ y.T / x.shape[1] + 1) ** 3).sum())
+    return total
+
+
+def _kernel_diagonal(x: Floats) -> float:
+    return float(((np.square(x).sum(1) / x.shape[1] + 1) ** 3).sum())
+
+
+def _resampled(x: Floats, rng: np.random.Generator) -> Floats:
+    return x[rng.integers(0, len(x), len(x))]

@@ -1,0 +1,89 @@
+"""PSNR, SSIM, MS-SSIM and LPIPS of an image and its truth, by torchmetrics.
+
+SSIM as Wang et al. 2004 define it: Gaussian window with sigma 1.5, no sample covariance, mean over the places where
+the window is inside the image. LPIPS (Zhang et al. 2018, https://arxiv.org/abs/1801.03924) with AlexNet.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
+
+from gantool.data.download import download
+from gantool.errors import GantoolError, ModelError
+
+__all__ = ["MS_SSIM_SMALLEST", "SSIM_SMALLEST", "Lpips", "ms_ssim", "psnr", "ssim"]
+
+Pixels = NDArray[np.uint8]
+
+SSIM_SMALLEST = 11  # the window
+MS_SSIM_SMALLEST = 161  # the window after four halvings
+_ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+
+
+def _tensor(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].double()
+
+
+def psnr(image: Pixels, truth: Pixels) -> float:
+    """Peak signal to noise ratio in dB; infinite for equal images."""
+    if np.array_equal(image, truth):
+        return float("inf")
+    return float(peak_signal_noise_ratio(_tensor(image), _tensor(truth), data_range=(0.0, 255.0)))
+
+
+def ssim(image: Pixels, truth: Pixels) -> float:
+    """Structural similarity in [-1, 1], mean over channels; both ``(H, W, C)`` uint8 with sides of at least 11."""
+    value = structural_similarity_index_measure(
+        _tensor(image), _tensor(truth), gaussian_kernel=True, sigma=1.5, kernel_size=11, data_range=255.0
+    )
+    return float(value)  # type: ignore[arg-type]
+
+
+def ms_ssim(image: Pixels, truth: Pixels) -> float:
+    """Multi-scale structural similarity (Wang et al. 2003) with five scales; sides of at least 161."""
+    return float(
+        multiscale_structural_similarity_index_measure(_tensor(image), _tensor(truth), sigma=1.5, data_range=255.0)
+    )
+
+
+class Lpips:
+    """Learned perceptual distance with AlexNet; 0 for equal images.
+
+    Raises:
+        ModelError: AlexNet's ImageNet weights are neither in torch's cache nor to be had; says what to do.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        target = Path(torch.hub.get_dir()) / "checkpoints" / _ALEXNET.rsplit("/", 1)[1]
+        try:
+            download(_ALEXNET, target)
+        except GantoolError as error:
+            raise ModelError(
+                f"AlexNet's weights are not in the cache and cannot be downloaded ({error.message})",
+                f"Get {_ALEXNET} in another way and put it at {target}.",
+            ) from None
+        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+        self.device = torch.device(device)
+        self._measure = LearnedPerceptualImagePatchSimilarity(net_type="alex").to(self.device)
+
+    @torch.no_grad()
+    def __call__(self, image: Pixels, truth: Pixels) -> float:
+        """Distance of two ``(H, W, C)`` uint8 images with sides of at least 32."""
+        pair = [
+            _tensor(np.repeat(one, 3, axis=2) if one.shape[2] == 1 else one).float().div_(127.5).sub_(1)
+            for one in (image, truth)
+        ]
+        value = self._measure(*(one.to(self.device) for one in pair))
+        self._measure.reset()
+        return float(value)
