@@ -59,7 +59,7 @@ def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -
     assert result.code == 0, result.err
     assert "built-in sample" in result.err
     assert all(word in result.err for word in ("unet", "pix2pix", "parameters"))
-    assert result.out.split() == ["evaluation.json", "evaluation.html"]
+    assert result.out.split() == ["evaluation.json", "evaluation.csv", "evaluation.html"]
     gated = cli("evaluate", "unet", "--fail-under", "accuracy=0.999", "--overwrite", "-q")
     assert gated.code == 1
     assert cli("evaluate", "unet", "--fail-under", "accuracy=0.001", "--overwrite", "-q").code == 0
@@ -93,7 +93,14 @@ def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Pat
         (["unet", "--data", "set"], "has no test split"),
         (["unet", "--data", "set", "--split", "train"], "was trained on other classes"),
         (["unet", "--data", "empty"], "no images with labels found"),
-        (["cyclegan-1"], "without label maps"),
+        (["unet", "cyclegan-1"], "without label maps"),
+        (["unet", "--segmenter", "unet"], "is for translations to pictures"),
+        (["cyclegan-1", "--split", "val", "--data", "set"], "the data has"),
+        (["cyclegan-1", "--to", "wintr"], 'Did you mean "winter"?'),
+        (["cyclegan-1", "--fid-mode", "old"], "expected clean or legacy"),
+        (["cyclegan-1", "--inception-weights", "none.pth"], "there is no such file"),
+        (["--generated", "set/images", "--real", "empty"], "has no images"),
+        (["--generated", "set/images"], "go together"),
         (["nothing"], "There is no model"),
         (["--predicted", "set/images", "--truth", "empty"], "no mask has the name"),
     ):

@@ -62,7 +62,7 @@ class Trainer:
         evaluate: measures the given nets.
         score: which epoch is best, from what was measured (lower is better); default the first value.
         preview: the batch for sample pictures.
-        deliver: writes the given nets as the run's model file, for the given number of epochs.
+        deliver: writes the given nets into a model file, for the given number of epochs.
         stop: asked after every step whether to save and end.
     """
 
@@ -77,7 +77,7 @@ class Trainer:
         evaluate: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None,
         score: Callable[[Mapping[str, float]], float] = lambda metrics: next(iter(metrics.values())),
         preview: Batch | None = None,
-        deliver: Callable[[Mapping[str, nn.Module], int], None],
+        deliver: Callable[[Path, Mapping[str, nn.Module], int], None],
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.task, self.batches, self.settings, self.runtime, self.run = task, batches, settings, runtime, run
@@ -194,7 +194,7 @@ class Trainer:
             if train.keep_every and progress.epoch % train.keep_every == 0:
                 yield self._save(self.run.numbered_checkpoint(progress.epoch), deliver=False)
         elif best:
-            self._deliver()
+            self._deliver(self.run.model)
 
     def _due(self, every: int, last: bool) -> bool:
         return every > 0 and (last or self.progress.epoch % every == 0)
@@ -254,14 +254,16 @@ class Trainer:
         # First the model, then the checkpoint: if this is cut off in between, going on delivers the same again.
         unmeasured = self.evaluate is None or self.settings.metrics.every == 0
         if deliver and (best or unmeasured or not self.run.model.exists()):
-            self._deliver()
+            self._deliver(self.run.model)
+        if deliver and not unmeasured:
+            self._deliver(self.run.last_model)
         state = self.state_dict()
         self.runtime.on_main(lambda: save_checkpoint(path, state))
         return Saved(path, self.progress.step)
 
-    def _deliver(self) -> None:
+    def _deliver(self, path: Path) -> None:
         epochs = self.progress.epoch
-        self.runtime.on_main(lambda: self.deliver(self.nets, epochs))
+        self.runtime.on_main(lambda: self.deliver(path, self.nets, epochs))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides what happens from here on."""

@@ -1,7 +1,8 @@
 """Run directories: made once, never shared, found again by name or by age.
 
 ``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``metrics.jsonl``,
-``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors`` and ``log.txt``.
+``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors`` (and, where a metric chooses it,
+``last.safetensors``), ``report.html`` and ``log.txt``.
 """
 
 from __future__ import annotations
@@ -53,6 +54,15 @@ class Run:
     @property
     def model(self) -> Path:
         return self.path / "model.safetensors"
+
+    @property
+    def last_model(self) -> Path:
+        """The newest weights, where ``model`` holds the best ones."""
+        return self.path / "last.safetensors"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
 
     @property
     def log(self) -> Path:

@@ -144,7 +144,8 @@ def _frechet_of(x: Floats, y: Floats) -> float:
     C' are the singular values of X Y': a small matrix where there are fewer images than features.
     """
     if max(len(x), len(y)) > x.shape[1]:
-        return frechet_distance(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
+        covariances = [np.atleast_2d(np.cov(one, rowvar=False)) for one in (x, y)]
+        return frechet_distance(x.mean(0), covariances[0], y.mean(0), covariances[1])
     gap = x.mean(0) - y.mean(0)
     a = (x - x.mean(0)) / np.sqrt(len(x) - 1)
     b = (y - y.mean(0)) / np.sqrt(len(y) - 1)

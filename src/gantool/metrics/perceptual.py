@@ -43,10 +43,13 @@ def psnr(image: Pixels, truth: Pixels) -> float:
 
 def ssim(image: Pixels, truth: Pixels) -> float:
     """Structural similarity in [-1, 1], mean over channels; both ``(H, W, C)`` uint8 with sides of at least 11."""
-    value = structural_similarity_index_measure(
-        _tensor(image), _tensor(truth), gaussian_kernel=True, sigma=1.5, kernel_size=11, data_range=255.0
-    )
-    return float(value)  # type: ignore[arg-type]
+    _, places = structural_similarity_index_measure(
+        _tensor(image), _tensor(truth), gaussian_kernel=True, sigma=1.5, kernel_size=11, data_range=255.0,
+        return_full_image=True,
+    )  # fmt: skip
+    # torchmetrics also averages over the border, where the window sees reflected pixels; the definition does not.
+    border = SSIM_SMALLEST // 2
+    return float(places[..., border : places.shape[-2] - border, border : places.shape[-1] - border].mean())
 
 
 def ms_ssim(image: Pixels, truth: Pixels) -> float:

@@ -1,20 +1,26 @@
-"""Sample grids: one row per image, one titled column per kind of picture."""
+"""Sample grids: one row per image, one titled column per kind of picture.
+
+A grid file says in its metadata where its pictures are, so that a page can take it apart again."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from gantool.files import atomic
 
-__all__ = ["sample_grid", "write_grid"]
+__all__ = ["read_grid", "sample_grid", "write_grid"]
 
 _TITLE_HEIGHT = 20
 _GAP = 2
+_KEY = "gantool"
 
 
 def sample_grid(pictures: Mapping[str, Tensor]) -> Image.Image:
@@ -40,5 +46,25 @@ def sample_grid(pictures: Mapping[str, Tensor]) -> Image.Image:
 
 def write_grid(path: Path, pictures: Mapping[str, Tensor]) -> None:
     """Write a sample grid as PNG."""
+    rows, _, height, width = next(iter(pictures.values())).shape
+    about = PngInfo()
+    about.add_text(_KEY, json.dumps({"columns": list(pictures), "rows": rows, "height": height, "width": width}))
     with atomic(path) as temporary:
-        sample_grid(pictures).save(temporary, format="PNG")
+        sample_grid(pictures).save(temporary, format="PNG", pnginfo=about)
+
+
+def read_grid(path: Path) -> dict[str, list[NDArray[np.uint8]]]:
+    """The pictures ``(H, W, 3)`` of a grid file by column title; empty if it does not say where they are."""
+    with Image.open(path) as opened:
+        text = opened.info.get(_KEY)
+        if not isinstance(text, str):
+            return {}
+        grid = np.asarray(opened.convert("RGB"))
+    about = json.loads(text)
+    height, width = int(about["height"]), int(about["width"])
+    pictures: dict[str, list[NDArray[np.uint8]]] = {}
+    for column, title in enumerate(about["columns"]):
+        left = _GAP + column * (width + _GAP)
+        tops = [_TITLE_HEIGHT + _GAP + row * (height + _GAP) for row in range(int(about["rows"]))]
+        pictures[title] = [grid[top : top + height, left : left + width] for top in tops]
+    return pictures

@@ -118,7 +118,7 @@ class Train(schema.Train):
 class Metrics(schema.Metrics):
     """What is measured while training."""
 
-    images: Positive = 24
+    images: Positive = 100
     """Test images per measurement."""
 
 

@@ -85,7 +85,7 @@ class Metrics(Section):
     """What is measured while training."""
 
     every: Annotated[int, Field(ge=0)] = 1
-    """Epochs between two measurements on the test split, where there is a truth to compare with; 0 for none."""
+    """Epochs between two measurements on the test split, which decide which weights are delivered; 0 for none."""
 
 
 class Runtime(Section):

@@ -42,6 +42,7 @@ PRESETS = (
     "cyclegan",
     "cyclegan-light",
     "cyclegan-sample",
+    "cyclegan-seasons",
     "pix2pix",
     "pix2pix-sample",
     "segmentation",

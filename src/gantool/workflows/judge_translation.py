@@ -15,6 +15,7 @@ from gantool.data.label_pictures import nearest_classes
 from gantool.engine.runtime import Runtime
 from gantool.metrics.paired import histogram_matcher, l1, l1_ratio, median_image
 from gantool.metrics.segmentation import Confusion
+from gantool.metrics.sliced import PatchSet, common_size, sliced_distance
 from gantool.settings import CycleGanSettings
 from gantool.workflows.paired_data import Sides
 from gantool.workflows.unpaired_data import PairedTruth, UnpairedData
@@ -26,18 +27,18 @@ __all__ = ["baseline_ratios", "make_evaluate", "ratios_to_truth", "scores_on_lab
 
 def make_evaluate(
     settings: CycleGanSettings, data: UnpairedData, runtime: Runtime
-) -> Callable[[Mapping[str, nn.Module]], dict[str, float]] | None:
-    """Return what measures networks on the validation scenes, or None where there is no truth.
+) -> Callable[[Mapping[str, nn.Module]], dict[str, float]]:
+    """Return what measures networks on validation images.
 
-    The first value decides which epoch is best: the mean of the L1 ratios of both directions, or for label maps the
-    mean IoU.
+    The first value decides which epoch is best: where there is a truth the mean of the L1 ratios of both directions,
+    for label maps the mean IoU, otherwise the mean of the sliced Wasserstein distances to real images.
     """
     count = settings.metrics.images
     if data.labelled is not None:
         pairs = data.labelled[0]
         return lambda nets: scores_on_labels(nets, data, pairs, runtime.device, count)
     if data.validation is None:
-        return None
+        return _SlicedDistances(data, count, runtime.device)
     truth = PairedTruth(data.validation.a[:count], data.validation.b[:count])
 
     def evaluate(nets: Mapping[str, nn.Module]) -> dict[str, float]:
@@ -45,6 +46,33 @@ def make_evaluate(
         return {"l1_ratio": sum(ratios.values()) / len(ratios), **ratios}
 
     return evaluate
+
+
+class _SlicedDistances:
+    """How far translations of test images are from real ones; those are looked at once, when first needed."""
+
+    def __init__(self, data: UnpairedData, count: int, device: torch.device) -> None:
+        self.data, self.count, self.device = data, count, device
+        self._images = [test if len(test) else train for test, train in zip(data.test, data.train, strict=True)]
+        self._real: list[PatchSet] = []
+
+    def __call__(self, nets: Mapping[str, nn.Module]) -> dict[str, float]:
+        if not self._real:
+            self._real = [self._patches(side, None) for side in (0, 1)]
+        a, b = self.data.names
+        to_b = sliced_distance(self._real[1], self._patches(0, nets[f"to_{b}"]), intervals=False).overall.value
+        to_a = sliced_distance(self._real[0], self._patches(1, nets[f"to_{a}"]), intervals=False).overall.value
+        return {"swd": (to_a + to_b) / 2, f"swd_to_{b}": to_b, f"swd_to_{a}": to_a}
+
+    def _patches(self, side: int, net: nn.Module | None) -> PatchSet:
+        """Of some images of a domain, evenly spread, as they are or translated."""
+        images, preparation = self._images[side], self.data.preparations[side]
+        count = min(len(images), self.count)
+        views = [preparation.testing(images[n * len(images) // count]) for n in range(count)]
+        patches = PatchSet(common_size(views[0].shape[1], views[0].shape[0]))
+        for pixels in views if net is None else _translated(net, views, self.device):
+            patches.add(pixels)
+        return patches
 
 
 def ratios_to_truth(

@@ -24,13 +24,14 @@ __all__ = ["MODELS", "TrainingPlan", "plan_training"]
 MODELS: Mapping[str, str] = {
     "cyclegan": "unpaired translation with the paper's networks (ResNet generators, 70x70 PatchGAN)",
     "cyclegan-light": "the same method with generators that a CPU trains in hours",
+    "cyclegan-seasons": "the recipe of the built-in model for photographs (needs its data set)",
     "pix2pix": "translation learned from pairs (U-Net generator, conditional 70x70 PatchGAN)",
     "unet": "segmentation with the classic U-Net",
     "ARCH-ENCODER": "segmentation, such as unet-resnet50 or deeplabv3plus-resnet50: any architecture of "
     "segmentation-models-pytorch (unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, pan, "
     "upernet, segformer, dpt) with any of its encoders, or tu-NAME for one of timm",
 }
-_TRANSLATION = ("cyclegan", "cyclegan-light", "pix2pix")
+_TRANSLATION = ("cyclegan", "cyclegan-light", "cyclegan-seasons", "pix2pix")
 _CHANGEABLE = {"train.epochs", "runtime.devices", "runtime.workers"}
 
 

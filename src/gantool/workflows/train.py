@@ -26,8 +26,9 @@ from gantool.nets.model_file import save_model
 from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, to_yaml
 from gantool.workflows.plan_training import TrainingPlan, plan_training
 from gantool.workflows.recipes import Recipe, make_recipe
+from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
-from gantool.workflows.training_records import record, run_log
+from gantool.workflows.training_records import environment, record, run_log
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainResult", "train", "training_events"]
 
@@ -162,7 +163,7 @@ def _train_in(
         run.settings.write_text(to_yaml(plan.settings), "utf-8")
         if recipe.held_out:
             (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in recipe.held_out), "utf-8")
-        run.write_facts({**run.facts(), **recipe.facts})
+        run.write_facts({**run.facts(), **recipe.facts, "environment": environment(runtime)})
     yield _started(run, plan, recipe, runtime, trainer)
     if not exact:
         yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
@@ -170,7 +171,7 @@ def _train_in(
     stopped = False
     for event in _with_estimate(trainer, plan, recipe, runtime):
         if runtime.is_main:
-            record(run, event, plan.settings.runtime.tensorboard, vanilla=_is_vanilla(plan))
+            record(run, event, plan.settings, vanilla=_is_vanilla(plan))
         if isinstance(event, EpochDone):
             losses = event.losses
         stopped = stopped or isinstance(event, Stopped)
@@ -184,6 +185,7 @@ def _train_in(
         if metrics:
             result = replace(result, metrics=metrics, baselines=baselines)
             run.write_facts({**run.facts(), "metrics": metrics, "baselines": baselines})
+            write_run_page(run, plan.settings, vanilla=_is_vanilla(plan))
     yield Finished(result, None if dry_run else request.signal)
 
 
@@ -196,7 +198,7 @@ def _make_trainer(
         recipe.load_first_weights(_model_file(plan.init_from, plan.runs), task.nets())
     facts = run.facts()
 
-    def deliver(nets: Mapping[str, nn.Module], epochs: int) -> None:
+    def deliver(path: Path, nets: Mapping[str, nn.Module], epochs: int) -> None:
         origin = Origin(
             run=run.name,
             data=str(facts.get("data", "")),
@@ -205,7 +207,7 @@ def _make_trainer(
             epochs=epochs,
             ema=settings.train.ema > 0,
         )
-        save_model(run.model, recipe.for_use(nets), task.card().model_copy(update={"origin": origin}))
+        save_model(path, recipe.for_use(nets), task.card().model_copy(update={"origin": origin}))
 
     return Trainer(
         task,

@@ -51,7 +51,7 @@ class CycleGanRecipe:
         return judge.make_evaluate(self.settings, self.data, runtime)
 
     def score(self, metrics: Mapping[str, float]) -> float:
-        return metrics["l1_ratio"] if "l1_ratio" in metrics else 1 - metrics["mean_iou"]
+        return 1 - metrics["mean_iou"] if "mean_iou" in metrics else next(iter(metrics.values()))
 
     def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return dict(nets)

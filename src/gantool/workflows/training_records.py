@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+import torch
 
 import gantool
 from gantool.engine.events import EpochDone, Sampled, Saved
@@ -12,15 +15,17 @@ from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.report.grids import write_grid
 from gantool.report.plots import write_panels
+from gantool.settings.schema import Settings
 from gantool.workflows.loss_curves import loss_panels
+from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event
 
-__all__ = ["record", "run_log"]
+__all__ = ["environment", "record", "run_log"]
 
 _log = logging.getLogger("gantool")
 
 
-def record(run: Run, event: Event, tensorboard: bool, *, vanilla: bool = False) -> None:
+def record(run: Run, event: Event, settings: Settings, *, vanilla: bool = False) -> None:
     """Write down what an event says.
 
     Args:
@@ -42,12 +47,26 @@ def record(run: Run, event: Event, tensorboard: bool, *, vanilla: bool = False) 
         run.append_metrics(line)
         write_panels(run.curves, loss_panels(run.read_metrics(), vanilla=vanilla))
         _log.info("epoch %d: %s", event.epoch, line)
-        if tensorboard:
+        if settings.runtime.tensorboard:
             _write_tensorboard(run, event)
+        write_run_page(run, settings, vanilla=vanilla)
     elif isinstance(event, Sampled) and event.pictures:
         write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
+        write_run_page(run, settings, vanilla=vanilla)
     elif isinstance(event, Saved):
         _log.info("saved %s at step %d", event.path, event.step)
+
+
+def environment(runtime: Runtime) -> dict[str, str]:
+    """What the run is made with, for whoever repeats it."""
+    return {
+        "gantool": gantool.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "device": str(runtime.device),
+        "precision": runtime.precision,
+    }
 
 
 def _write_tensorboard(run: Run, event: EpochDone) -> None:

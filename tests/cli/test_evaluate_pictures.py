@@ -1,0 +1,227 @@
+"""``gantool evaluate`` for pictures: models, folders, gates, and the page in a browser."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import SEGMENTER_TINY, Cli
+
+import gantool
+from gantool.data.sample import draw_scene
+from gantool.metrics.paired import l1
+from gantool.metrics.perceptual import psnr, ssim
+
+TINY_PIX2PIX = [
+    "--set", "model.generator=unet_32", "--set", "model.width=4", "--set", "model.discriminator=n_layers",
+    "--set", "model.discriminator_layers=1", "--set", "model.discriminator_width=4", "--size", "32",
+    "--set", "data.load_size=32", "--set", "data.scenes=8", "--set", "data.test_scenes=3", "--precision", "fp32",
+    "--epochs", "1",
+]  # fmt: skip
+
+
+def pictures(folder: str, count: int, *, first: int = 0, winter: bool = False, size: int = 48) -> list[np.ndarray]:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    drawn = [draw_scene(first + n, size=size) for n in range(count)]
+    images = [scene.winter if winter else scene.summer for scene in drawn]
+    for n, image in enumerate(images):
+        Image.fromarray(image).save(f"{folder}/{n}.png")
+    return images
+
+
+def test_a_run_on_its_own_sample(cli: Cli, with_run: Path) -> None:
+    result = cli("evaluate", "cyclegan", "--json", "-o", "out")
+    assert result.code == 0, result.err
+    answer = json.loads(result.out)
+    to_winter, to_summer = answer["results"]
+    assert (to_winter["from"], to_winter["to"], to_summer["to"]) == ("summer", "winter", "summer")
+    # The numbers are those of the pictures that translate makes.
+    scenes = [draw_scene(2_000_000 + n, size=32, seed=0) for n in range(2)]
+    made = [gantool.translate(scene.summer, to="winter", model="cyclegan-1") for scene in scenes]
+    truths = [scene.winter for scene in scenes]
+    assert to_winter["images"] == 2
+    assert to_winter["l1"] == pytest.approx(l1(made, truths), rel=1e-4)
+    assert to_winter["psnr"] == pytest.approx(
+        np.mean([psnr(*pair) for pair in zip(made, truths, strict=True)]), rel=1e-4
+    )
+    assert to_winter["ssim"] == pytest.approx(
+        np.mean([ssim(*pair) for pair in zip(made, truths, strict=True)]), rel=1e-3
+    )
+    assert to_winter["untranslated"]["l1"] == pytest.approx(l1([scene.summer for scene in scenes], truths))
+    back = [gantool.translate(image, to="summer", model="cyclegan-1") for image in made]
+    assert to_winter["cycle_l1"] == pytest.approx(l1(back, [scene.summer for scene in scenes]), rel=1e-4)
+    assert set(to_winter["left_out"]) == {"fid, kid", "lpips", "ms_ssim"}
+    assert "--inception-weights FILE" in to_winter["left_out"]["fid, kid"]
+    assert to_winter["swd"] > 0
+    assert json.loads(Path("out/evaluation.json").read_text()) == answer
+    with Path("out/evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["metric"] for row in rows} >= {"swd", "l1", "psnr", "ssim", "cycle_l1"}
+    with Path("out/evaluation-images.csv").open() as file:
+        assert len([row for row in csv.DictReader(file) if row["metric"] == "l1"]) == 4
+    one = cli(
+        "evaluate", "cyclegan", "--to", "winter", "-o", "one", "--fail-over", "l1=0.1", "--fail-under", "ssim=-1"
+    )
+    assert one.code == 1
+    assert "above 0.1" in one.err
+    assert "to summer" not in one.err
+
+
+def test_several_models_on_a_folder(cli: Cli, with_run: Path) -> None:
+    shutil.copytree("runs/cyclegan-1", "runs/copy")
+    pictures("set/testA", 4)
+    pictures("set/testB", 3, winter=True)
+    pictures("set/trainA", 2)
+    pictures("set/trainB", 2, winter=True)
+    result = cli("evaluate", "cyclegan-1", "copy", "--data", "set", "--json", "-o", "out", "-q")
+    assert result.code == 0, result.err
+    results = json.loads(result.out)["results"]
+    assert [(one["model"], one["to"]) for one in results] == [
+        ("cyclegan-1", "winter"), ("copy", "winter"), ("cyclegan-1", "summer"), ("copy", "summer")
+    ]  # fmt: skip
+    assert results[0]["swd"] == results[1]["swd"], "the same weights"
+    assert (results[0]["images"], results[0]["real_images"]) == (4, 3)
+    assert "l1" not in results[0], "nothing belongs together"
+    page = Path("out/evaluation.html").read_text("utf-8")
+    assert page.count('type="range"') == 7
+    Path("set/testA/broken.png").write_bytes(b"no image")
+    result = cli("evaluate", "cyclegan-1", "--data", "set", "-o", "again")
+    assert result.code == 1
+    assert "broken.png" in result.err
+
+
+def test_label_maps_are_judged_by_a_segmenter(cli: Cli, with_segmenter: Path, trained: Path) -> None:
+    assert cli("train", "pix2pix", *TINY_PIX2PIX, "--name", "painter").code == 0
+    result = cli("evaluate", "painter", "--segmenter", "unet", "--json", "-q")
+    assert result.code == 0, result.err
+    (one,) = json.loads(result.out)["results"]
+    assert 0 <= one["segmenter_mean_iou"] <= one["segmenter_accuracy"] <= 1
+    shutil.copytree(trained / "runs/cyclegan-1", "runs/cyclegan-1")
+    result = cli("evaluate", "cyclegan-1", "--to", "winter", "--segmenter", "unet", "--json", "-q", "--overwrite")
+    (one,) = json.loads(result.out)["results"]
+    assert 0 <= one["consistency_accuracy"] <= 1
+    other = cli("train", "unet", "--name", "other", *SEGMENTER_TINY, "--epochs", "1", "--data", _two_classes())
+    assert other.code == 0, other.err
+    refused = cli("evaluate", "painter", "--segmenter", "other", "--overwrite")
+    assert (refused.code, "other classes" in refused.err) == (2, True)
+    assert not list(Path().glob(".*evaluation*"))
+
+
+def _two_classes() -> str:
+    for kind in ("images", "masks"):
+        Path("two", kind).mkdir(parents=True)
+    for n in range(12):
+        scene = draw_scene(n, size=32)
+        Image.fromarray(scene.summer).save(f"two/images/{n}.png")
+        Image.fromarray((scene.mask > 0).astype(np.uint8)).save(f"two/masks/{n}.png")
+    return "two"
+
+
+def test_two_folders(cli: Cli, workplace: Path) -> None:
+    images = pictures("made", 5)
+    pictures("real", 5, first=20)
+    pictures("same", 5)
+    same = json.loads(cli("evaluate", "--generated", "made", "--real", "same", "--paired", "--json", "-o", "a").out)
+    (one,) = same["results"]
+    assert (one["swd"], one["l1"], one["ssim"]) == (0, 0, pytest.approx(1))
+    other = json.loads(cli("evaluate", "--generated", "made", "--real", "real", "--json", "-o", "b").out)
+    assert other["results"][0]["swd"] > 0
+    assert "l1" not in other["results"][0]
+    assert any("too few" in text for text in other["results"][0]["warnings"])
+
+    # Other names and another order are the same set.
+    Path("renamed").mkdir()
+    for n, image in enumerate(reversed(images)):
+        Image.fromarray(image).save(f"renamed/x{n}.png")
+    again = json.loads(cli("evaluate", "--generated", "renamed", "--real", "real", "--json", "-o", "c").out)
+    assert again["results"][0]["swd"] == other["results"][0]["swd"]
+    assert cli("evaluate", "--generated", "made", "--real", "same", "-o", "d", "--fail-over", "swd=0").code == 0
+    gated = cli("evaluate", "--generated", "made", "--real", "real", "-o", "e", "--fail-over", "swd=0.0001")
+    assert (gated.code, "swd is" in gated.err) == (1, True)
+    missing = cli("evaluate", "--generated", "made", "--real", "real", "-o", "f", "--fail-over", "fid=10")
+    assert (missing.code, "fid was not measured" in missing.err) == (1, True)
+
+
+def test_folders_that_do_not_fit(cli: Cli, workplace: Path) -> None:
+    pictures("made", 3)
+    pictures("more", 4)
+    pictures("larger", 3, size=64)
+    pictures("single", 1)
+    for real, words in (("more", "made has 3 images, more has 4"), ("larger", "48x48 pixels, its partner")):
+        result = cli("evaluate", "--generated", "made", "--real", real, "--paired", "-o", "x")
+        assert (result.code, words in result.err) == (2, True), result.err
+    assert not Path("x").exists()
+    assert cli("evaluate", "--generated", "made", "--real", "larger", "-o", "mixed").code == 0
+    alone = cli("evaluate", "--generated", "single", "--real", "single", "-o", "alone", "--json")
+    assert alone.code == 0, alone.err
+    assert json.loads(alone.out)["results"][0]["swd"] == 0
+    Path("made/0.png").write_bytes(b"no image")
+    broken = cli("evaluate", "--generated", "made", "--real", "more", "-o", "broken")
+    assert broken.code == 1
+    assert "1 images could not be read" in broken.err
+    assert "0.png" in broken.err
+    for path in Path("made").iterdir():
+        path.write_bytes(b"no image")
+    assert cli("evaluate", "--generated", "made", "--real", "more", "-o", "none").code == 2
+
+
+def browse(page: Path, profile: Path) -> tuple[str, str]:
+    """The page as a browser sees it after its scripts ran, and what it complained about."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    done = subprocess.run(
+        [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--no-first-run", f"--user-data-dir={profile}",
+            "--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom", page.resolve().as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+
+
+def test_pages_in_a_browser(cli: Cli, with_run: Path, tmp_path: Path) -> None:
+    assert cli("evaluate", "cyclegan", "-o", "out").code == 0
+    for page in (Path("out/evaluation.html"), Path("runs/cyclegan-1/report.html")):
+        text = page.read_text("utf-8")
+        assert not re.search(r"""(src|href)=["']?(http|//)""", text), "works offline"
+        assert 'src="data:image' in text
+        # Move every slider as the keyboard would, and see what came of it.
+        moved = page.with_name("moved.html")
+        moved.write_text(
+            text.replace("</body>", """<script>document.querySelectorAll("input[type=range]").forEach(function (one) {
+              one.value = one.min; one.dispatchEvent(new Event("input", {bubbles: true})); });</script></body>"""),
+            "utf-8",
+        )  # fmt: skip
+        dom, complaints = browse(moved, tmp_path / "profile")
+        assert complaints == ""
+        assert 'class="js"' in dom
+        assert dom.count("--at: 0%") == text.count('class="compare"') > 0
+
+
+def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
+    from gantool.engine.runs import Run
+    from gantool.settings import read_settings
+    from gantool.workflows.run_page import write_run_page
+
+    run = Run(Path("runs/cyclegan-1"))
+    line = json.loads(run.metrics.read_text().splitlines()[0])
+    rng = np.random.default_rng(0)
+    for epoch in range(2, 201):
+        run.append_metrics({**line, "epoch": epoch})
+    noise = Image.fromarray(rng.integers(0, 256, (1200, 2000, 3), np.uint8).astype(np.uint8))
+    noise.save(run.samples / "epoch-0100.png")
+    for epoch in range(101, 201):
+        shutil.copy(run.samples / "epoch-0100.png", run.samples / f"epoch-{epoch:04d}.png")
+    write_run_page(run, read_settings(run.settings))
+    text = run.report.read_text("utf-8")
+    assert len(text) < 5_000_000
+    assert text.count("<figure data-epoch") == 10

@@ -1,0 +1,195 @@
+"""PSNR, SSIM, LPIPS, Inception features and boundary IoU against second implementations."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gantool.data.sample import draw_scene
+from gantool.errors import ModelError
+from gantool.metrics.boundary import BoundaryIou, inner_boundary
+from gantool.metrics.distribution import FeatureSet
+from gantool.metrics.inception import (
+    Inception,
+    InceptionFeatures,
+    content_key,
+    find_inception_weights,
+    load_inception,
+)
+from gantool.metrics.perceptual import Lpips, ms_ssim, psnr, ssim
+from gantool.metrics.segmentation import Confusion
+
+
+def pair(size: tuple[int, int] = (80, 64)) -> tuple[np.ndarray, np.ndarray]:
+    scene = draw_scene(3, size=size)
+    rng = np.random.default_rng(0)
+    noisy = np.clip(scene.summer.astype(int) + rng.integers(-30, 31, scene.summer.shape), 0, 255)
+    return noisy.astype(np.uint8), scene.summer
+
+
+def test_psnr_and_ssim_equal_scikit_image() -> None:
+    skimage = pytest.importorskip("skimage.metrics")
+    image, truth = pair()
+    assert psnr(image, truth) == pytest.approx(
+        skimage.peak_signal_noise_ratio(truth, image, data_range=255), rel=1e-6
+    )
+    expected = skimage.structural_similarity(
+        truth, image, data_range=255, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert ssim(image, truth) == pytest.approx(expected, abs=1e-6)
+    assert psnr(truth, truth) == float("inf")
+    assert ssim(truth, truth) == pytest.approx(1)
+    gray = image[:, :, :1]
+    assert ssim(gray, gray) == pytest.approx(1)
+    large = pair((192, 176))
+    assert 0 < ms_ssim(*large) < 1
+    assert ms_ssim(large[0], large[0]) == pytest.approx(1)
+
+
+def test_lpips_equals_the_lpips_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lpips = pytest.importorskip("lpips")
+    import torchvision
+
+    torch.manual_seed(0)
+    alexnet = torchvision.models.alexnet(weights=None)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(alexnet.state_dict(), tmp_path / "checkpoints/alexnet-owt-7be5be79.pth")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    image, truth = pair()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        measure = Lpips()
+        reference = lpips.LPIPS(net="alex", verbose=False)
+
+    def tensor(pixels: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+    with torch.no_grad():
+        expected = float(reference(tensor(image), tensor(truth)))
+    assert expected > 1e-4
+    assert measure(image, truth) == pytest.approx(expected, rel=1e-4)
+    assert measure(truth, truth) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights that keep the signal alive through 94 layers."""
+    torch.manual_seed(0)
+    net = Inception()
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.8, 1.2)
+            torch.nn.init.normal_(module.bias, 0, 0.1)
+            torch.nn.init.normal_(module.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.8, 1.2)
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def test_inception_features_equal_pytorch_fid(inception_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference_module = pytest.importorskip("pytorch_fid.inception")
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    weights = torch.load(inception_file, weights_only=True)
+    monkeypatch.setattr(reference_module, "load_state_dict_from_url", lambda *args, **options: weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = reference_module.InceptionV3([3]).eval()
+    measure = InceptionFeatures(load_inception(inception_file), "legacy")
+    sets = []
+    for first, count in ((0, 4), (50, 4)):
+        images = [draw_scene(first + n, size=(64, 48)).summer for n in range(count)]
+        with torch.no_grad():
+            batch = torch.stack([torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255 for image in images])
+            expected = reference(batch)[0].flatten(1).double().numpy()
+        found = measure(images)
+        scale = np.abs(expected).max()
+        assert np.ptp(expected, axis=0).max() > 0.01 * scale, "the features tell images apart"
+        assert np.abs(found - expected).max() < 1e-4 * scale
+        assert np.abs(measure(images[:1]) - found[:1]).max() < 1e-5 * scale, "whatever else is in the batch"
+        collected = FeatureSet()
+        collected.add(found, np.array([content_key(image) for image in images]))
+        sets.append((expected, collected))
+    (x, ours_x), (y, ours_y) = sets
+    # Only the means and the traces are comparable to 1e-4 with four images: the root of a singular product is not.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference_fid = calculate_frechet_distance(
+            x.mean(0)[:64], np.cov(x[:, :64], rowvar=False), y.mean(0)[:64], np.cov(y[:, :64], rowvar=False)
+        )
+    first, second = FeatureSet(), FeatureSet()
+    first.add(x[:, :64], np.arange(4) / 4)
+    second.add(y[:, :64], np.arange(4) / 4)
+    assert first.frechet(second).value == pytest.approx(reference_fid, rel=1e-2)
+    assert ours_x.frechet(ours_y).value > 0
+
+
+def test_clean_and_legacy_scale_differently(inception_file: Path) -> None:
+    net = load_inception(inception_file)
+    image = draw_scene(1, size=(400, 320)).summer
+    clean, legacy = (InceptionFeatures(net, mode)([image]) for mode in ("clean", "legacy"))
+    assert np.abs(clean - legacy).max() > 1e-3 * np.abs(clean).max()
+    gray = image[:, :, :1]
+    assert np.allclose(InceptionFeatures(net)([gray]), InceptionFeatures(net)([np.repeat(gray, 3, axis=2)]))
+
+
+def test_weights_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = tmp_path / "wrong.pth"
+    torch.save({"weight": torch.zeros(1)}, wrong)
+    with pytest.raises(ModelError, match="not the weights of FID's Inception"):
+        load_inception(wrong)
+    wrong.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="cannot be read|more than data"):
+        load_inception(wrong)
+    with pytest.raises(ModelError, match="no such file"):
+        find_inception_weights(tmp_path / "none.pth")
+    monkeypatch.setenv("GANTOOL_MIRROR", "http://127.0.0.1:9")
+    with pytest.raises(ModelError, match="cannot be downloaded") as caught:
+        find_inception_weights()
+    assert "--inception-weights FILE" in caught.value.remedy
+
+
+def test_boundary_by_hand() -> None:
+    mask = np.zeros((9, 9), bool)
+    mask[2:7, 2:7] = True
+    edge = inner_boundary(mask, 1)
+    assert edge.sum() == 25 - 9, "the ring, without the 3x3 within"
+    assert inner_boundary(np.ones((5, 5), bool), 1).sum() == 16, "the border of the image is outside"
+    truth = mask.astype(np.uint8)
+    shifted = np.roll(truth, 1, axis=1)
+    found = BoundaryIou(("ground", "thing"))
+    found.add(truth, shifted)
+    both = (inner_boundary(truth == 1, 1) & inner_boundary(shifted == 1, 1)).sum()
+    either = (inner_boundary(truth == 1, 1) | inner_boundary(shifted == 1, 1)).sum()
+    assert found.per_class()[1] == pytest.approx(both / either)
+    same = BoundaryIou(("ground", "thing", "absent"))
+    same.add(truth, truth)
+    assert same.per_class()[:2] == (1.0, 1.0)
+    assert np.isnan(same.per_class()[2])
+    assert same.mean() == 1.0
+    ignored = BoundaryIou(("ground", "thing"))
+    ignored.add(np.where(truth == 1, 255, truth).astype(np.uint8), truth)
+    assert np.isnan(ignored.per_class()[1])
+
+
+def test_confusion_equals_scikit_learn() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(0, 4, (2, 40, 30)).astype(np.uint8)
+    confusion = Confusion(("a", "b", "c", "d"))
+    confusion.add(truth, guess)
+    scores = confusion.scores()
+    t, g = truth.ravel(), guess.ravel()
+    assert confusion.counts.tolist() == sklearn.confusion_matrix(t, g).tolist()
+    assert scores.accuracy == pytest.approx(sklearn.accuracy_score(t, g))
+    assert scores.iou == pytest.approx(sklearn.jaccard_score(t, g, average=None))
+    assert scores.f1 == pytest.approx(sklearn.f1_score(t, g, average=None))
+    assert scores.precision == pytest.approx(sklearn.precision_score(t, g, average=None))
+    assert scores.recall == pytest.approx(sklearn.recall_score(t, g, average=None))
