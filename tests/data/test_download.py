@@ -18,6 +18,11 @@ from gantool.errors import DataError, OutputError
 CONTENT = bytes(range(256)) * 4000
 
 
+@pytest.fixture(autouse=True)
+def _no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GANTOOL_MIRROR")
+
+
 class Server(ThreadingHTTPServer):
     requests: list[str]
     failures: int = 0
