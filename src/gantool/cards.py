@@ -12,9 +12,35 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from gantool.errors import ModelError, closest
 
-__all__ = ["FORMAT", "Architecture", "Card", "Direction", "Domain", "LabelClass", "Origin"]
+__all__ = [
+    "FORMAT",
+    "Architecture",
+    "Card",
+    "Direction",
+    "Domain",
+    "Exported",
+    "LabelClass",
+    "Origin",
+    "class_colors",
+]
 
 FORMAT = 1
+
+
+def class_colors(count: int) -> list[tuple[int, int, int]]:
+    """Distinct colors for class indices 0 to ``count`` - 1, black first.
+
+    The three lowest bits of the index become the highest bits of red, green and blue, the next three the next, and so
+    on, as in the Pascal VOC color map.
+    """
+    colors = []
+    for index in range(count):
+        channels = [0, 0, 0]
+        for place in range(8):
+            for channel in range(3):
+                channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place)
+        colors.append((channels[0], channels[1], channels[2]))
+    return colors
 
 
 class _Part(BaseModel):
@@ -67,6 +93,17 @@ class Origin(_Part):
     ema: bool = False
 
 
+class Exported(_Part):
+    """How an exported file differs from the model it was made of."""
+
+    format: Literal["onnx", "torchscript", "pt2"]
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    static_size: tuple[int, int] | None = None
+    """Height and width that the file takes; None for any that are multiples of ``multiple_of``."""
+    pixels: bool = False
+    """Whether it takes and gives uint8 images ``(N, H, W, C)`` itself."""
+
+
 class Card(_Part):
     """Format and task of a model file; domains and directions of a translation, classes of a segmenter."""
 
@@ -91,6 +128,8 @@ class Card(_Part):
     """Side of the square crops it was trained on, in pixels."""
     norm: str = "instance"
     origin: Origin = Origin()
+    exported: Exported | None = None
+    """Of an exported file."""
 
     @field_validator("domains", "classes")
     @classmethod

@@ -17,29 +17,13 @@ from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import atomic
 
-__all__ = ["IGNORE", "class_colors", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+__all__ = ["IGNORE", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
 IGNORE = 255
 """Index of pixels that belong to no class and count for nothing."""
 
 Mask = NDArray[np.uint8]
 Color = tuple[int, int, int]
-
-
-def class_colors(count: int) -> list[Color]:
-    """Distinct colors for class indices 0 to ``count`` - 1, black first.
-
-    The three lowest bits of the index become the highest bits of red, green and blue, the next three the next, and so
-    on, as in the Pascal VOC color map.
-    """
-    colors = []
-    for index in range(count):
-        channels = [0, 0, 0]
-        for place in range(8):
-            for channel in range(3):
-                channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place)
-        colors.append((channels[0], channels[1], channels[2]))
-    return colors
 
 
 def read_index_mask(path: Path) -> NDArray[np.int32]:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from gantool.cards import Card
 from gantool.errors import ModelError
 from gantool.files import atomic
+from gantool.nets.card_files import form_of, read_card
+from gantool.nets.checkpoints_elsewhere import load_foreign_net, load_foreign_segmenter
 from gantool.nets.registry import build_generator
 from gantool.nets.segmenters import Segmenter, build_segmenter
 
@@ -28,24 +30,6 @@ def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
         save_file(tensors, temporary, metadata={"gantool": card.to_json()})
 
 
-def read_card(path: Path) -> Card:
-    """Read a model file's card without its weights.
-
-    Raises:
-        ModelError: not a safetensors file, or not one of gantool's.
-    """
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-    except FileNotFoundError:
-        raise ModelError(f"{path}: there is no such model file.") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: is damaged or no safetensors file ({error}).") from None
-    if "gantool" not in metadata:
-        raise ModelError(f"{path}: is a safetensors file, but not one of gantool's (it has no card).")
-    return Card.from_json(metadata["gantool"], str(path))
-
-
 def load_net(path: Path, card: Card, target: str) -> nn.Module:
     """Build the network that translates to ``target`` and fill it with the file's weights, in eval mode, on the CPU.
 
@@ -53,6 +37,8 @@ def load_net(path: Path, card: Card, target: str) -> nn.Module:
         ModelError: no such direction, or tensors that do not fit the architecture on the card.
     """
     direction = card.direction(target)
+    if form_of(path) == "checkpoint":
+        return load_foreign_net(path)
     net = build_generator(direction.architecture.name, **direction.architecture.options)
     _fill(net, path, f"{direction.net}/", direction.architecture.name)
     return net.eval()
@@ -69,6 +55,8 @@ def load_segmenter(path: Path, card: Card) -> Segmenter:
         raise ModelError(
             f"{path}: is a translation model, it has no classes.", f"Use it with gantool translate --to {known}."
         )
+    if form_of(path) == "smp":
+        return load_foreign_segmenter(path, card)
     net = build_segmenter(card.architecture.name, **card.architecture.options)
     _fill(net, path, "segment/", card.architecture.name)
     net.eval()

@@ -8,7 +8,6 @@ band of probabilities is ever in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,10 +18,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gantool.predict.memory import bytes_per_pixel, free_memory
+from gantool.predict.results import Segmented
 from gantool.predict.tiling import Tiling, ramp, tile_starts
 
 Pixels = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
 Mode = Literal["multiclass", "binary", "multilabel"]
 
 __all__ = ["SegmentPredictor", "Segmented"]
@@ -31,19 +30,6 @@ _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _LARGEST_WINDOW = 1024
 _ROWS = 64  # finished rows that are scaled back at a time
 _TTA_SCALES = (0.75, 1.0, 1.25)
-
-
-@dataclass(frozen=True)
-class Segmented:
-    """The label map of an image.
-
-    Attributes:
-        mask: ``(H, W)`` uint8 class indices.
-        probabilities: ``(H, W, C)`` float16, where they were asked for.
-    """
-
-    mask: Mask
-    probabilities: NDArray[np.float16] | None = None
 
 
 class SegmentPredictor:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gantool import __version__
+from gantool.cards import class_colors
 from gantool.data.images import find_images
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import find_labelled
 from gantool.data.labels.pairing import match_files
 from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import IGNORE, class_colors, read_index_mask
+from gantool.data.masks import IGNORE, read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.errors import DataError, ModelError, UsageError, closest
 from gantool.files import atomic

@@ -13,13 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.cards import LabelClass
+from gantool.cards import LabelClass, class_colors
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
 from gantool.data.images import problems
 from gantool.data.labels import LabelledImage, LabelledSet, find_labelled
 from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import class_colors
 from gantool.data.pairs import PairedFiles, PairFile, find_halves, pair_folders, two_folders
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.splits import draw_splits

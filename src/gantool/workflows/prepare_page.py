@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gantool import __version__
+from gantool.cards import class_colors
 from gantool.data.images import open_image
-from gantool.data.masks import IGNORE, class_colors
+from gantool.data.masks import IGNORE
 from gantool.report.pages import data_uri, write_page
 from gantool.workflows.prepare_findings import Judged
 from gantool.workflows.prepare_sources import SourceImage, SourceSet

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gantool.cards import Card
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import ModelError, RunError, closest
-from gantool.nets.model_file import read_card
+from gantool.nets.card_files import read_card
+from gantool.workflows.pretrained import PRETRAINED, fetch
 
 __all__ = ["ResolvedModel", "newest_segmenter", "resolve_model", "resolve_model_for"]
 
@@ -21,6 +22,21 @@ class ResolvedModel:
     card: Card
     label: str
 
+    def named(self, target: str) -> ResolvedModel:
+        """The same model; weights without domain names get that of the target that is asked for."""
+        card = self.card
+        if not card.origin.data.startswith("checkpoint ") or len(card.directions) != 1:
+            return self
+        (direction,) = card.directions
+        if direction.target == target:
+            return self
+        domains = tuple(
+            domain.model_copy(update={"name": target}) if domain.name == direction.target else domain
+            for domain in card.domains
+        )
+        changed = direction.model_copy(update={"target": target})
+        return replace(self, card=card.model_copy(update={"domains": domains, "directions": (changed,)}))
+
 
 def resolve_model(name: str, runs: Path) -> ResolvedModel:
     """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
@@ -31,6 +47,8 @@ def resolve_model(name: str, runs: Path) -> ResolvedModel:
     path = Path(name)
     if path.is_file():
         return ResolvedModel(path, read_card(path), str(path))
+    if (path / "config.json").is_file() and not (path / "run.json").is_file():
+        return ResolvedModel(path, read_card(path), str(path))
     for folder in (path, runs / name):
         if folder.is_dir():
             return _of_run(Run(folder))
@@ -38,7 +56,10 @@ def resolve_model(name: str, runs: Path) -> ResolvedModel:
     for run in known:
         if _kind(run) == name:
             return _of_run(run)
-    names = [run.name for run in known] + [_kind(run) for run in known]
+    if name in PRETRAINED:
+        file = fetch(name)
+        return ResolvedModel(file, read_card(file), name)
+    names = [*(run.name for run in known), *(_kind(run) for run in known), *PRETRAINED]
     raise ModelError(
         f'There is no model "{name}": no such file, and no run of that name or kind in {runs}.', closest(name, names)
     )

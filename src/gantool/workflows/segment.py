@@ -17,14 +17,11 @@ from PIL import Image
 from gantool.cards import Card, LabelClass
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
 from gantool.data.masks import IGNORE, write_mask
-from gantool.engine.devices import choose_device, choose_precision
 from gantool.errors import DataError, GantoolError, ModelError, UsageError, closest
 from gantool.files import atomic
-from gantool.nets.model_file import load_net, load_segmenter
-from gantool.predict.predictor import Predictor
-from gantool.predict.segmenter import SegmentPredictor
 from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import OutputJob, collect_inputs, plan_outputs
+from gantool.workflows.load_model import LabelPredictor, load_picture_predictor, load_segment_predictor
 from gantool.workflows.resolve_model import ResolvedModel, newest_segmenter, resolve_model
 from gantool.workflows.segment_by_translation import ColorSegmenter, direction_to_labels
 from gantool.workflows.suggest import how_to_train
@@ -99,7 +96,7 @@ class LoadedSegmenter:
         device, precision: what it runs on.
     """
 
-    predictor: SegmentPredictor | ColorSegmenter
+    predictor: LabelPredictor
     model: ResolvedModel
     classes: tuple[LabelClass, ...]
     device: str
@@ -111,8 +108,12 @@ class LoadedSegmenter:
 
     @property
     def parameters(self) -> int:
-        """Weights of the network."""
-        return sum(parameter.numel() for parameter in self.predictor.net.parameters())
+        """Weights of the network; 0 for an exported file."""
+        return (
+            0
+            if self.predictor.net is None
+            else sum(parameter.numel() for parameter in self.predictor.net.parameters())
+        )
 
     def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmentation:
         """Segment ``(H, W, 3)`` uint8 RGB."""
@@ -197,23 +198,21 @@ def load_segmentation(
     tiling = parse_tiling(tile)
     resolved = _resolve(model, runs)
     card = resolved.card
-    chosen = choose_device(device)
-    kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
     direction = direction_to_labels(card)
     if direction is not None:
         if tta or size is not None:
             raise UsageError(f"{resolved.label}: is a translation to label maps, it takes neither --tta nor --size.")
-        translator = load_net(resolved.path, card, direction.target)
-        by_color = Predictor(translator, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling)
+        by_color, chosen, kind = load_picture_predictor(
+            resolved.path, card, direction.target, device=device, precision=precision, tiling=tiling
+        )
         classes = card.domain(direction.target).classes
         colors = [entry.color for entry in classes]
-        return LoadedSegmenter(ColorSegmenter(by_color, colors), resolved, classes, str(chosen), kind)
-    net = load_segmenter(resolved.path, card)
-    predictor = SegmentPredictor(
-        net, card.mode, multiple_of=card.multiple_of, smallest=card.smallest,
-        load_size=_load_size(size, card), device=chosen, precision=kind, tiling=tiling, tta=tta,
+        return LoadedSegmenter(ColorSegmenter(by_color, colors), resolved, classes, chosen, kind)
+    predictor, chosen, kind = load_segment_predictor(
+        resolved.path, card, load_size=_load_size(size, card), device=device, precision=precision, tiling=tiling,
+        tta=tta,
     )  # fmt: skip
-    return LoadedSegmenter(predictor, resolved, card.classes, str(chosen), kind)
+    return LoadedSegmenter(predictor, resolved, card.classes, chosen, kind)
 
 
 def _load_size(size: str | None, card: Card) -> int:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from gantool.cards import Card, Direction
 from gantool.data.label_pictures import nearest_classes
 from gantool.errors import DataError
-from gantool.predict.predictor import Predictor
-from gantool.predict.segmenter import Segmented
+from gantool.predict.results import Segmented
+from gantool.workflows.load_model import PicturePredictor
 
 __all__ = ["ColorSegmenter", "direction_to_labels"]
 
@@ -25,9 +25,9 @@ def direction_to_labels(card: Card) -> Direction | None:
 class ColorSegmenter:
     """Takes and gives what `gantool.predict.segmenter.SegmentPredictor` does, but for probabilities."""
 
-    def __init__(self, predictor: Predictor, colors: list[tuple[int, int, int]]) -> None:
+    def __init__(self, predictor: PicturePredictor, colors: list[tuple[int, int, int]]) -> None:
         self._predictor, self._colors = predictor, colors
-        self.net = predictor.net
+        self.net = getattr(predictor, "net", None)
 
     def __call__(self, pixels: NDArray[np.uint8], *, probabilities: bool = False) -> Segmented:
         if probabilities:

@@ -17,12 +17,10 @@ from PIL import Image
 from gantool.cards import Domain
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
 from gantool.data.label_pictures import as_label_picture, far_share, nearest_classes
-from gantool.engine.devices import choose_device, choose_precision
 from gantool.errors import DataError, GantoolError
-from gantool.nets.model_file import load_net
-from gantool.predict.predictor import Predictor
 from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import ImageJob, collect_inputs, plan_jobs
+from gantool.workflows.load_model import PicturePredictor, load_picture_predictor
 from gantool.workflows.resolve_model import ResolvedModel, resolve_model, resolve_model_for
 
 Pixels = NDArray[np.uint8]
@@ -56,7 +54,7 @@ class Translator:
         marks: all domain names of the model, which mark results of earlier calls.
     """
 
-    predictor: Predictor
+    predictor: PicturePredictor
     model: ResolvedModel
     source: Domain
     target: Domain
@@ -138,21 +136,14 @@ def load_translator(
     """
     tiling = parse_tiling(tile)
     resolved = resolve_model(model, runs) if model is not None else resolve_model_for(to, runs)
-    direction = resolved.card.direction(to)
-    chosen = choose_device(device)
-    # bf16 moves the result by about one level of 255; pictures are worth the time unless asked otherwise.
-    kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
-    net = load_net(resolved.path, resolved.card, to)
-    predictor = Predictor(net, multiple_of=resolved.card.multiple_of, device=chosen, precision=kind, tiling=tiling)
-    return Translator(
-        predictor,
-        resolved,
-        resolved.card.domain(direction.source),
-        resolved.card.domain(to),
-        str(chosen),
-        kind,
-        tuple(domain.name for domain in resolved.card.domains),
+    resolved = resolved.named(to)
+    card = resolved.card
+    direction = card.direction(to)
+    predictor, chosen, kind = load_picture_predictor(
+        resolved.path, card, to, device=device, precision=precision, tiling=tiling
     )
+    names = tuple(domain.name for domain in card.domains)
+    return Translator(predictor, resolved, card.domain(direction.source), card.domain(to), chosen, kind, names)
 
 
 def plan_translation(

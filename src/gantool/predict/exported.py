@@ -1,0 +1,183 @@
+"""Run exported files on images of any size, with nothing but numpy and Pillow around them.
+
+A file is a function from ``(N, 3, H, W)`` float32 in [-1, 1] to ``(N, C, H, W)``: pictures in [-1, 1] or logits.
+Large images run in overlapping tiles; files of a fixed size always do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gantool.errors import UsageError
+from gantool.predict.results import Segmented
+from gantool.predict.tiling import Tiling, ramp, run_in_tiles, tile_starts
+
+__all__ = ["ExportedPredictor", "ExportedSegmenter", "Run", "onnx_runner"]
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Run = Callable[[Floats], Floats]
+
+_LARGEST_PIECE = 2048 * 1536  # pixels that run at once
+_TILE = 1024
+_SMALLEST_SIDE = 16
+
+
+def onnx_runner(session: Any) -> Run:
+    """The function of an ONNX Runtime session."""
+    name = session.get_inputs()[0].name
+
+    def run(batch: Floats) -> Floats:
+        return np.asarray(session.run(None, {name: batch})[0], dtype=np.float32)
+
+    return run
+
+
+class _Exported:
+    """What both kinds share: sizes that the file takes, and tiles.
+
+    Args:
+        multiple_of, smallest: what the network needs of height and width.
+        static_size: ``(height, width)`` that the file takes, or None for any.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        multiple_of: int,
+        smallest: int = _SMALLEST_SIDE,
+        static_size: tuple[int, int] | None = None,
+        tiling: Tiling | None = None,
+    ) -> None:
+        self._run, self.multiple_of, self.static_size = run, multiple_of, static_size
+        self.smallest = max(smallest, _SMALLEST_SIDE)
+        self.tiling = tiling or Tiling()
+        if static_size is not None and self.tiling.mode == "size" and self.tiling.size != static_size[0]:
+            raise UsageError(
+                f"--tile {self.tiling.size}: the file takes {static_size[1]}x{static_size[0]} pixels only.",
+                "Leave --tile out.",
+            )
+
+    def tile_for(self, height: int, width: int) -> int:
+        """Side of the tiles for an image of this size; 0 for one piece."""
+        if self.static_size is not None:
+            side = self.static_size[0]
+            return side if max(height, width) > side else 0
+        if self.tiling.mode == "off" or (self.tiling.mode == "auto" and height * width <= _LARGEST_PIECE):
+            return 0
+        wanted = self.tiling.size if self.tiling.mode == "size" else _TILE
+        side = max(wanted // self.multiple_of * self.multiple_of, self.multiple_of, self.smallest)
+        return side if max(height, width) > side else 0
+
+    def values(self, images: Sequence[Pixels]) -> Floats:
+        """What the file makes of images ``(H, W, C)`` of one size: ``(N, C', H, W)``."""
+        height, width = images[0].shape[:2]
+        batch = np.stack([self._padded(image) for image in images])
+        floats = np.ascontiguousarray(batch.transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(127.5) - 1
+        return self._run(floats)[:, :, :height, :width]
+
+    def _padded(self, pixels: Pixels) -> Pixels:
+        """Continued to the right and below by reflection up to a size that the file takes."""
+        pads = []
+        for axis, side in enumerate(pixels.shape[:2]):
+            if self.static_size is not None:
+                wanted = self.static_size[axis]
+            else:
+                wanted = -(-max(side, self.smallest) // self.multiple_of) * self.multiple_of
+            pads.append((0, wanted - side))
+        return np.pad(pixels, (*pads, (0, 0)), mode="symmetric") if any(after for _, after in pads) else pixels
+
+
+class ExportedPredictor(_Exported):
+    """Translates images with an exported file; does what `gantool.predict.predictor.Predictor` does."""
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Translate ``(H, W, C)`` uint8 into ``(H, W, C')`` uint8."""
+        return self.batch([pixels])[0]
+
+    def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
+        """Translate images of one size together."""
+        side = self.tile_for(*images[0].shape[:2])
+        if side:
+            return [
+                run_in_tiles(lambda part: self._whole([part])[0], image, tile=side, overlap=side // 4)
+                for image in images
+            ]
+        if self.static_size is not None:
+            return [self._whole([image])[0] for image in images]  # the file may be of one image, too
+        return self._whole(images)
+
+    def _whole(self, images: Sequence[Pixels]) -> list[Pixels]:
+        made = np.rint((np.clip(self.values(images), -1, 1) + 1) * 127.5).astype(np.uint8)
+        return [np.ascontiguousarray(one.transpose(1, 2, 0)) for one in made]
+
+
+class ExportedSegmenter(_Exported):
+    """Segments images with an exported file; does what `gantool.predict.segmenter.SegmentPredictor` does.
+
+    Args:
+        mode: how outputs become classes.
+        load_size: shorter side to scale to first; 0 keeps the image's size.
+    """
+
+    net = None
+
+    def __init__(
+        self, run: Run, mode: Literal["multiclass", "binary", "multilabel"], *, load_size: int = 0, **sizes: Any
+    ) -> None:
+        super().__init__(run, **sizes)
+        self.mode, self.load_size = mode, load_size
+
+    def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
+        """Segment ``(H, W, 3)`` uint8, H and W at least 1."""
+        height, width = pixels.shape[:2]
+        scaled = self._scaled(pixels)
+        shares = self._windows(scaled)
+        if scaled.shape[:2] != (height, width):
+            planes = [Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in shares]
+            shares = np.stack([np.asarray(plane) for plane in planes])
+        mask = shares.argmax(0).astype(np.uint8)
+        return Segmented(mask, shares.transpose(1, 2, 0).astype(np.float16) if probabilities else None)
+
+    def _scaled(self, pixels: Pixels) -> Pixels:
+        height, width = pixels.shape[:2]
+        if self.load_size == 0 or min(height, width) == self.load_size:
+            return pixels
+        grow = self.load_size / min(height, width)
+        size = (max(round(width * grow), 1), max(round(height * grow), 1))
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+
+    def _windows(self, pixels: Pixels) -> Floats:
+        """Probabilities ``(C, H, W)``, cross-faded where windows overlap."""
+        height, width = pixels.shape[:2]
+        side = self.tile_for(height, width)
+        if not side:
+            return self._shares(pixels)
+        overlap = side // 4
+        sums: Floats | None = None
+        weights = np.zeros((height, width), dtype=np.float32)
+        for top in tile_starts(height, side, overlap):
+            for left in tile_starts(width, side, overlap):
+                part = self._shares(pixels[top : top + side, left : left + side])
+                if sums is None:
+                    sums = np.zeros((len(part), height, width), dtype=np.float32)
+                rows, columns = part.shape[1:]
+                fade = np.outer(ramp(rows, overlap), ramp(columns, overlap))
+                sums[:, top : top + rows, left : left + columns] += part * fade
+                weights[top : top + rows, left : left + columns] += fade
+        assert sums is not None
+        return sums / weights
+
+    def _shares(self, pixels: Pixels) -> Floats:
+        logits = self.values([pixels])[0]
+        if self.mode == "multiclass":
+            powers = np.exp(logits - logits.max(0))
+            return np.asarray(powers / powers.sum(0))
+        one = 1 / (1 + np.exp(-logits))
+        return np.concatenate([1 - one, one]) if self.mode == "binary" else np.asarray(one)
