@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gantool.workflows.evaluate import evaluate
+    from gantool.workflows.export import export
     from gantool.workflows.prepare import prepare
     from gantool.workflows.segment import segment
     from gantool.workflows.train import train
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "evaluate", "prepare", "segment", "train", "translate"]
+__all__ = ["__version__", "evaluate", "export", "prepare", "segment", "train", "translate"]
 
-_VERBS = ("evaluate", "prepare", "segment", "train", "translate")
+_VERBS = ("evaluate", "export", "prepare", "segment", "train", "translate")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@
     ├── ModelError          a model file, a checkpoint or a network's limits
     ├── RunError            a run directory: its name, its settings, its resuming
     ├── OutputError         a file that cannot or must not be written
+    ├── MismatchError       an exported file that does not do what its model does
     └── TrainingError       training cannot go on (a loss is no number, a rank is gone)
 
 Every one of them ends a command with its ``exit_code`` and its message alone, without a traceback.
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 __all__ = [
     "DataError",
     "GantoolError",
+    "MismatchError",
     "ModelError",
     "OutputError",
     "RunError",
@@ -72,6 +74,12 @@ class RunError(GantoolError):
 
 class OutputError(GantoolError):
     """A result that cannot be written, or must not be because it would overwrite a file."""
+
+
+class MismatchError(GantoolError):
+    """An exported file that does not do what its model does; it was not kept."""
+
+    exit_code = 1
 
 
 class TrainingError(GantoolError):

@@ -17,6 +17,7 @@ import typer
 from gantool import __version__
 from gantool.cli import console
 from gantool.cli.evaluate import evaluate
+from gantool.cli.export import export
 from gantool.cli.info import info
 from gantool.cli.prepare import prepare
 from gantool.cli.segment import segment
@@ -60,6 +61,7 @@ app.command()(train)
 app.command()(translate)
 app.command()(segment)
 app.command()(evaluate)
+app.command()(export)
 app.command()(info)
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from gantool.cards import Card
 from gantool.errors import ModelError
 
-__all__ = ["KEY", "Form", "form_of", "open_onnx", "read_card"]
+__all__ = ["KEY", "Form", "forget_sessions", "form_of", "open_onnx", "read_card"]
 
 Form = Literal["gantool", "onnx", "torchscript", "pt2", "checkpoint", "smp"]
 
@@ -93,6 +93,11 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[Any, Card]:
         ModelError: damaged, not exported by gantool, or no runtime for the device.
     """
     return _session(str(path), path.stat().st_mtime_ns, device)
+
+
+def forget_sessions() -> None:
+    """Close what is open of files that are about to change."""
+    _session.cache_clear()
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,480 @@
+"""``gantool export``: files that run elsewhere, each compared with the model before it gets its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from gantool.cards import Card, Direction, Exported
+from gantool.data.images import find_images, read_pixels
+from gantool.data.sample import draw_scene
+from gantool.errors import DataError, GantoolError, MismatchError, ModelError, OutputError, UsageError, closest
+from gantool.files import atomic
+from gantool.nets.card_files import KEY, forget_sessions, form_of, open_onnx
+from gantool.nets.checkpoints_elsewhere import load_foreign_net
+from gantool.nets.export_files import FIXED_SIZE, HalfInside, PixelClasses, PixelPictures, quantize, write_file
+from gantool.nets.model_file import load_net, load_segmenter
+from gantool.nets.torch_files import torch_runner
+from gantool.workflows.reference_format import reference_state
+from gantool.workflows.resolve_model import ResolvedModel, resolve_model
+
+__all__ = ["FORMATS", "Check", "ExportResult", "export"]
+
+Pixels = NDArray[np.uint8]
+Format = Literal["onnx", "torchscript", "pt2", "reference"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2", "reference": ".pth"}
+"""What can be written, and the suffix of its files."""
+
+# Largest relative error, and smallest share of pixels with the same class.
+_BOUNDS = {"fp32": (1e-4, 0.9999), "fp16": (3e-2, 0.99), "int8": (1.0, 0.8)}
+_CALIBRATED_WITH = 64
+_TIMED = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """The file against the model at one size.
+
+    Attributes:
+        relative_error: largest difference as a share of the largest value.
+        agreement: share of pixels with the same class; None for pictures.
+        levels: mean difference of pictures in levels of 255; None for logits.
+    """
+
+    height: int
+    width: int
+    batch: int
+    relative_error: float
+    agreement: float | None
+    levels: float | None
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """One file that was written and compared.
+
+    Attributes:
+        static_size: height and width that it takes; None for any.
+        why_static: the reason, where the network decides.
+        model_ms, file_ms: time for one image of the first check's size.
+    """
+
+    path: Path
+    format: str
+    precision: str
+    to: str
+    bytes: int
+    static_size: tuple[int, int] | None
+    why_static: str
+    checks: tuple[Check, ...]
+    model_ms: float
+    file_ms: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def export(
+    model: str,
+    *,
+    format: Format = "onnx",
+    output: str | Path | None = None,
+    to: str | None = None,
+    precision: Precision = "fp32",
+    calibrate: str | Path | None = None,
+    opset: int | None = None,
+    static_size: tuple[int, int] | None = None,
+    pixels: bool = False,
+    overwrite: bool = False,
+    runs: str | Path = "runs",
+    on_check: Callable[[Check], None] = lambda check: None,
+) -> list[ExportResult]:
+    """Write a model into files of another format and compare each with the model.
+
+    Args:
+        model: a path, a run's name or kind, or a checkpoint of the reference implementation.
+        output: a file, or a folder for several; default the current folder.
+        to: only this direction of a translation.
+        precision: ``fp16`` computes in half precision inside; ``int8`` is for ONNX and needs images.
+        calibrate: a folder of images that show what the model will see, for int8.
+        static_size: ``(height, width)`` instead of free sizes.
+        pixels: take and give uint8 images, for programs without gantool.
+
+    Raises:
+        ModelError: the file does not do what the model does; nothing is left under its name.
+        GantoolError: a wrong option, model or output.
+    """
+    _require(format, precision, calibrate, opset, static_size, pixels)
+    resolved = resolve_model(model, Path(runs))
+    if form_of(resolved.path) in ("onnx", "torchscript", "pt2"):
+        raise ModelError(f"{resolved.label}: is an exported file already.", "Export the run or model it came from.")
+    parts = _parts(resolved, to)
+    paths = _paths(resolved, parts, format, output)
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: exists already.", "Use --overwrite to replace it.")
+    images = _images(Path(calibrate)) if calibrate is not None else []
+    return [
+        _export_one(resolved, part, path, format, precision, images, opset, static_size, pixels, on_check)
+        for part, path in zip(parts, paths, strict=True)
+    ]
+
+
+def _require(
+    format: str,
+    precision: str,
+    calibrate: str | Path | None,
+    opset: int | None,
+    static_size: tuple[int, int] | None,
+    pixels: bool,
+) -> None:
+    if format not in FORMATS:
+        raise UsageError(f"--format {format}: there is no such format.", closest(format, FORMATS))
+    if precision not in _BOUNDS:
+        raise UsageError(f"--precision {precision}: expected fp32, fp16 or int8.")
+    if precision == "int8" and format != "onnx":
+        raise UsageError(f"--precision int8 is for ONNX only, not {format}.")
+    if precision == "int8" and calibrate is None:
+        raise UsageError(
+            "--precision int8 needs images that show what the model will see.", "Name a folder: --calibrate DIR."
+        )
+    if opset is not None and format != "onnx":
+        raise UsageError("--opset is for ONNX only.")
+    if format == "reference" and (precision != "fp32" or static_size is not None or pixels):
+        raise UsageError(
+            "--format reference writes weights alone; leave --precision, --static-size and --pixels out."
+        )
+
+
+def _parts(resolved: ResolvedModel, to: str | None) -> list[Direction | None]:
+    card = resolved.card
+    if card.task == "segmentation":
+        if to is not None:
+            raise UsageError(f"--to {to}: {resolved.label} is a segmenter, it has one file.")
+        return [None]
+    if to is not None:
+        return [resolved.named(to).card.direction(to)]
+    return list(card.directions)
+
+
+def _paths(
+    resolved: ResolvedModel, parts: Sequence[Direction | None], format: str, output: str | Path | None
+) -> list[Path]:
+    suffix = FORMATS[format]
+    stem = Path(resolved.label).stem if resolved.path.name != "model.safetensors" else resolved.path.parent.name
+    if format == "reference":
+        letters = ["_A", "_B"] if resolved.card.task == "cyclegan" else [""]
+        known = {
+            direction.target: letter for direction, letter in zip(resolved.card.directions, letters, strict=False)
+        }
+        names = [f"latest_net_G{known.get(part.target, '') if part is not None else ''}.pth" for part in parts]
+    else:
+        names = [f"{stem}{suffix}" if part is None else f"{stem}-to-{part.target}{suffix}" for part in parts]
+    if output is None:
+        return [Path(name) for name in names]
+    folder = Path(output)
+    if folder.is_dir() or str(output).endswith(("/", "\\")) or not folder.suffix:
+        return [folder / name for name in names]
+    if len(parts) > 1:
+        raise UsageError(
+            f"-o {output}: is one file, the model has {len(parts)} directions.",
+            f"Name one with --to {parts[0].target if parts[0] else ''}, or a folder.",
+        )
+    if folder.suffix != suffix:
+        raise UsageError(f"-o {output}: a file of the format {format} ends in {suffix}.")
+    return [folder]
+
+
+def _images(folder: Path) -> list[Pixels]:
+    if not folder.is_dir():
+        raise DataError(f"--calibrate {folder}: there is no such folder.")
+    found: list[Pixels] = []
+    for path in find_images(folder)[:_CALIBRATED_WITH]:
+        try:
+            found.append(read_pixels(path))
+        except GantoolError:
+            continue
+    if not found:
+        raise DataError(f"--calibrate {folder}: has no images that can be read.")
+    return found
+
+
+def _export_one(
+    resolved: ResolvedModel,
+    part: Direction | None,
+    path: Path,
+    format: Format,
+    precision: Precision,
+    images: Sequence[Pixels],
+    opset: int | None,
+    static_size: tuple[int, int] | None,
+    pixels: bool,
+    on_check: Callable[[Check], None],
+) -> ExportResult:
+    card = resolved.card
+    net = load_segmenter(resolved.path, card) if part is None else load_net(resolved.path, card, _own(card, part))
+    net.eval()
+    if format == "reference":
+        if part is None:
+            raise UsageError("--format reference is for generators; a segmenter has none.")
+        return _export_reference(net, card, part, path, on_check)
+    architecture = card.architecture.name if card.architecture is not None else ""
+    why = FIXED_SIZE.get(architecture, "") if static_size is None else ""
+    size = static_size or (_fixed_size(card) if why else None)
+    if size is not None and any(side % card.multiple_of or side < card.smallest for side in size):
+        raise UsageError(
+            f"--static-size {size[1]}x{size[0]}: must be multiples of {card.multiple_of}, at least {card.smallest}."
+        )
+    sizes = [size] if size is not None else _sizes(card)
+    batches = [_inputs(card, part, images, each, count) for each, count in _plan(sizes, size is not None)]
+    exported = Exported(format=format, precision=precision, static_size=size, pixels=pixels)
+    metadata = {KEY: _card_of(resolved, part, exported).to_json()}
+    live = PixelClasses(net, card.mode) if part is None and pixels else PixelPictures(net) if pixels else net
+    with atomic(path) as file:
+        try:
+            _write(live, file, format, precision, batches, metadata, card, images, part, size, opset, pixels)
+            run = _runner(file, format)
+            checks = []
+            for batch in batches:
+                check = _compare(live, run, batch, part is None, pixels)
+                checks.append(check)
+                on_check(check)
+            _judge(path, checks, precision, pixels=pixels)
+            seconds = (_timed(lambda x: _live(live, x), batches[0]), _timed(run, batches[0]))
+            length = file.stat().st_size
+        finally:
+            forget_sessions()
+            file.with_name(f"{file.name}.data").unlink(missing_ok=True)
+    return ExportResult(
+        path, format, precision, part.target if part else "", length, size, why, tuple(checks),
+        round(1000 * seconds[0], 2), round(1000 * seconds[1], 2),
+    )  # fmt: skip
+
+
+def _own(card: Card, part: Direction) -> str:
+    """The target as the file knows it; checkpoints are given names by whoever uses them."""
+    known = [direction.target for direction in card.directions]
+    return part.target if part.target in known else known[0]
+
+
+def _card_of(resolved: ResolvedModel, part: Direction | None, exported: Exported) -> Card:
+    card = resolved.card if part is None else resolved.named(part.target).card
+    update: dict[str, Any] = {"exported": exported}
+    if part is not None:
+        update["directions"] = (part,)
+    return card.model_copy(update=update)
+
+
+def _fixed_size(card: Card) -> tuple[int, int]:
+    side = max(-(-card.size // card.multiple_of) * card.multiple_of, card.smallest)
+    return side, side
+
+
+def _sizes(card: Card) -> list[tuple[int, int]]:
+    """Three sizes, none of them alike; the first is the exporter's example, at least twice the multiple.
+
+    A dimension of one multiple would be taken for a constant 1.
+    """
+    multiple = card.multiple_of
+    if multiple >= 64:
+        return [(2 * multiple, 3 * multiple), (multiple, 2 * multiple), (3 * multiple, 2 * multiple)]
+    small = max(-(-64 // multiple) * multiple, card.smallest)
+    step = multiple * max(round(12 / multiple), 1)
+    large = small + max(-(-320 // multiple), 1) * multiple
+    return [(small, small), (small + step, small + 3 * step), (large, large + step)]
+
+
+def _plan(sizes: Sequence[tuple[int, int]], static: bool) -> Iterator[tuple[tuple[int, int], int]]:
+    if static:
+        yield sizes[0], 1
+        return
+    # The first is the example of the export; two images keep the exporter from taking 1 for a constant.
+    for number, size in enumerate(sizes):
+        yield size, 1 if number == 2 else 2
+        if number == 0:
+            yield size, 1
+
+
+def _inputs(
+    card: Card, part: Direction | None, images: Sequence[Pixels], size: tuple[int, int], count: int
+) -> NDArray[np.float32]:
+    """Images ``(count, C, H, W)`` in [-1, 1]: some of those given, else drawn scenes."""
+    height, width = size
+    domain = card.domain(_source(card, part)) if part is not None else None
+    batch = []
+    for n in range(count):
+        if images:
+            scaled = Image.fromarray(images[n % len(images)]).resize((width, height), Image.Resampling.BICUBIC)
+            picture = np.asarray(scaled)
+        else:
+            scene = draw_scene(n, size=(width, height))
+            picture = scene.winter if n % 2 else scene.summer
+            if domain is not None and domain.classes:
+                colors = np.array([entry.color for entry in domain.classes], np.uint8)
+                picture = colors[scene.mask % len(colors)]
+        values = picture.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
+        batch.append(values.mean(0, keepdims=True) if domain is not None and domain.channels == 1 else values)
+    return np.stack(batch).astype(np.float32)
+
+
+def _source(card: Card, part: Direction) -> str:
+    known = [domain.name for domain in card.domains]
+    return part.source if part.source in known else known[0]
+
+
+def _as_pixels(batch: NDArray[np.float32]) -> Pixels:
+    return np.asarray(np.rint((batch.transpose(0, 2, 3, 1) + 1) * 127.5), dtype=np.uint8)
+
+
+def _write(
+    live: nn.Module, file: Path, format: str, precision: str, batches: Sequence[NDArray[np.float32]],
+    metadata: dict[str, str], card: Card, images: Sequence[Pixels], part: Direction | None,
+    size: tuple[int, int] | None, opset: int | None, pixels: bool,
+) -> None:  # fmt: skip
+    import copy
+
+    net: nn.Module = live
+    if precision == "fp16":
+        inner = copy.deepcopy(live.net if pixels else live)
+        half = HalfInside(inner)  # type: ignore[arg-type]
+        if pixels:
+            net = copy.copy(live)
+            net._modules = {"net": half}
+        else:
+            net = half
+    first = batches[0]
+    example = torch.from_numpy(_as_pixels(first) if pixels else first)
+    options: dict[str, Any] = {"multiple_of": card.multiple_of, "static": size is not None, "opset": opset}
+    if precision != "int8":
+        write_file(net, file, format, example, metadata, **options)
+        return
+    if pixels:
+        raise UsageError("--precision int8 and --pixels do not go together.")
+    whole = file.with_name(f"full-{file.name}")
+    try:
+        write_file(net, whole, format, example, metadata, **options)
+        side = size or _fixed_size(card)
+        quantize(whole, file, (_inputs(card, part, images[n:], side, 1) for n in range(len(images))))
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _runner(file: Path, format: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    if format == "onnx":
+        session, _ = open_onnx(file, "cpu")
+        name = session.get_inputs()[0].name
+        return lambda batch: np.asarray(session.run(None, {name: batch})[0])
+    return torch_runner(file, format, torch.device("cpu"))
+
+
+@torch.no_grad()
+def _live(net: nn.Module, batch: NDArray[Any]) -> NDArray[Any]:
+    made: Tensor = net(torch.from_numpy(np.ascontiguousarray(batch)))
+    return made.cpu().numpy()
+
+
+def _compare(
+    live: nn.Module,
+    run: Callable[[NDArray[Any]], NDArray[Any]],
+    batch: NDArray[np.float32],
+    labels: bool,
+    pixels: bool,
+) -> Check:
+    inputs: NDArray[Any] = _as_pixels(batch) if pixels else batch
+    count, (height, width) = len(batch), batch.shape[2:]
+    expected = _live(live, inputs)
+    try:
+        made = run(inputs)
+    except Exception as error:  # every runtime has errors of its own
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MismatchError(
+            f"The file does not run with {count} images of {width}x{height} ({first[:160]})."
+        ) from None
+    if made.shape != expected.shape or not np.isfinite(made.astype(np.float64)).all():
+        raise MismatchError(
+            f"The file gives the shape {made.shape} for {expected.shape}, or values that are no numbers."
+        )
+    difference = np.abs(made.astype(np.float64) - expected)
+    relative = float(difference.max() / max(np.abs(expected.astype(np.float64)).max(), 1e-12))
+    agreement = levels = None
+    if labels:
+        one, other = (x if pixels else _classes(x) for x in (made, expected))
+        agreement = float((one == other).mean())
+    else:
+        levels = float(difference.mean() * (1 if pixels else 127.5))
+    if pixels:
+        relative = 0.0 if labels else float(difference.max() / 255)
+    return Check(height, width, count, relative, agreement, levels)
+
+
+def _classes(logits: NDArray[Any]) -> NDArray[Any]:
+    return logits.argmax(1) if logits.shape[1] > 1 else logits[:, 0] > 0
+
+
+def _judge(path: Path, checks: Sequence[Check], precision: str, *, pixels: bool = False) -> None:
+    """Refuse a file that does something else than the model."""
+    error, agreement = _BOUNDS[precision]
+    for check in checks:
+        where = f"{check.width}x{check.height}, {check.batch} image{'s' if check.batch > 1 else ''}"
+        if check.agreement is not None and check.agreement < agreement:
+            raise MismatchError(
+                f"{path}: differs from the model at {where} (the same class at {check.agreement:.2%} of the pixels, "
+                f"needed {agreement:.2%}); it was not kept.",
+                "Try another --format or --precision, or --static-size.",
+            )
+        loose = check.agreement is not None and precision != "fp32"
+        # Of uint8 pictures one level may differ, where a value lies between two.
+        allowed = max(error, 1.01 / 255) if pixels else error
+        if not loose and check.relative_error > allowed:
+            raise MismatchError(
+                f"{path}: differs from the model at {where} (relative error {check.relative_error:.2g}, allowed "
+                f"{allowed:.2g}); it was not kept.",
+                "Try another --format or --precision, or --static-size.",
+            )
+
+
+def _timed(run: Callable[[NDArray[Any]], object], batch: NDArray[Any]) -> float:
+    """Seconds for the first image, the median of a few runs."""
+    one = batch[:1]
+    try:
+        run(one)
+    except Exception:  # a file for uint8 images; its time says the same
+        one = _as_pixels(one)
+        run(one)
+    times = []
+    for _ in range(_TIMED):
+        started = time.perf_counter()
+        run(one)
+        times.append(time.perf_counter() - started)
+    return sorted(times)[len(times) // 2]
+
+
+def _export_reference(
+    net: nn.Module, card: Card, part: Direction, path: Path, on_check: Callable[[Check], None]
+) -> ExportResult:
+    """Weights under the reference's names, read back as its loader would."""
+    state = reference_state(net, part.architecture)
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+        back = load_foreign_net(temporary)
+        batch = _inputs(card, part, [], _sizes(card)[0], 1)
+        expected, made = _live(net, batch), _live(back, batch)
+        difference = np.abs(made - expected)
+        error = float(difference.max() / np.abs(expected).max())
+        check = Check(batch.shape[2], batch.shape[3], 1, error, None, float(difference.mean() * 127.5))
+        on_check(check)
+        _judge(path, [check], "fp32")
+        length = temporary.stat().st_size
+    return ExportResult(path, "reference", "fp32", part.target, length, None, "", (check,), 0.0, 0.0)
