@@ -126,6 +126,9 @@ class Card(_Part):
     """Height and width it takes are at least this."""
     size: int = 256
     """Side of the square crops it was trained on, in pixels."""
+    change_size: int = 0
+    """Longer side at which a network that changes the picture works; the change is scaled up to larger pictures.
+    0 works at the picture's own size."""
     norm: str = "instance"
     origin: Origin = Origin()
     exported: Exported | None = None

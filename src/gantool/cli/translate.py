@@ -96,18 +96,34 @@ def translate(
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
+    from gantool.workflows.builtin import builtin_models
+
     card = translator.model.card
     screen.note(
         f"{translator.model.label}: {translator.source.name} to {translator.target.name} "
         f"on {translator.device} in {translator.precision}"
     )
     if translator.trained_on_sample and model is None:
+        target = translator.target.name
         screen.warn(
             f"{translator.model.label} was trained on the built-in drawn landscapes, so photos come out like "
-            "drawings. For photos, train on photos: "
+            f"drawings. {_for_photos(target)}"
+        )
+    elif model is None and translator.model.label in builtin_models():
+        screen.note(
+            f"{translator.model.label} is the built-in model. To train your own: "
             "gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
         )
     screen.detail(f"{translator.model.path}, {card.origin.epochs} epochs, trained at {card.size} px")
+
+
+def _for_photos(target: str) -> str:
+    from gantool.workflows.resolve_model import builtin_for
+
+    name = builtin_for(target)
+    if name is not None:
+        return f"For photos: gantool translate photo.jpg --to {target} --model {name}"
+    return "For photos, train on photos: gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
 
 
 def _show(screen: Screen, item: Translated) -> None:

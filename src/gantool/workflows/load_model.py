@@ -69,7 +69,9 @@ def load_picture_predictor(
     # bf16 moves the result by about one level of 255; pictures are worth the time unless asked otherwise.
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
     net = load_net(path, card, target)
-    live = Predictor(net, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling)
+    live = Predictor(
+        net, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling, change_size=card.change_size
+    )
     return live, str(chosen), kind
 
 

@@ -9,9 +9,10 @@ from gantool.cards import Card
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import ModelError, RunError, closest
 from gantool.nets.card_files import read_card
+from gantool.workflows.builtin import builtin_models
 from gantool.workflows.pretrained import PRETRAINED, fetch
 
-__all__ = ["ResolvedModel", "newest_segmenter", "resolve_model", "resolve_model_for"]
+__all__ = ["ResolvedModel", "builtin_for", "newest_segmenter", "resolve_model", "resolve_model_for"]
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,19 @@ def resolve_model(name: str, runs: Path) -> ResolvedModel:
     for run in known:
         if _kind(run) == name:
             return _of_run(run)
+    if name in builtin_models():
+        return _builtin(name)
     if name in PRETRAINED:
         file = fetch(name)
         return ResolvedModel(file, read_card(file), name)
-    names = [*(run.name for run in known), *(_kind(run) for run in known), *PRETRAINED]
+    names = [*(run.name for run in known), *(_kind(run) for run in known), *builtin_models(), *PRETRAINED]
     raise ModelError(
         f'There is no model "{name}": no such file, and no run of that name or kind in {runs}.', closest(name, names)
     )
 
 
 def resolve_model_for(target: str, runs: Path) -> ResolvedModel:
-    """Return the newest run's model that can translate to ``target``.
+    """Return the newest run's model that can translate to ``target``, or else the built-in one that can.
 
     Raises:
         ModelError: no run can; names the nearest domain that some run reaches, or how to train one.
@@ -83,11 +86,25 @@ def resolve_model_for(target: str, runs: Path) -> ResolvedModel:
         if target in reached:
             return model
         domains |= reached
+    name = builtin_for(target)
+    if name is not None:
+        return _builtin(name)
+    domains |= {d.target for name in builtin_models() for d in _builtin(name).card.directions}
     if domains:
-        raise ModelError(f'No run in {runs} can translate to "{target}".', closest(target, domains))
+        raise ModelError(
+            f'No run in {runs} and no built-in model can translate to "{target}".', closest(target, domains)
+        )
     raise ModelError(
         f"There is no trained model in {runs} yet.", "Train one first: gantool train cyclegan --epochs 20"
     )
+
+
+def builtin_for(target: str) -> str | None:
+    """The built-in model that can translate to ``target``; None if there is none."""
+    for name in builtin_models():
+        if target in [direction.target for direction in _builtin(name).card.directions]:
+            return name
+    return None
 
 
 def newest_segmenter(runs: Path) -> ResolvedModel:
@@ -107,6 +124,11 @@ def newest_segmenter(runs: Path) -> ResolvedModel:
         f"There is no trained segmenter in {runs} yet.",
         "Train one first: gantool train unet-resnet18 --encoder-weights none",
     )
+
+
+def _builtin(name: str) -> ResolvedModel:
+    path = builtin_models()[name]
+    return ResolvedModel(path, read_card(path), name)
 
 
 def _of_run(run: Run) -> ResolvedModel:

@@ -231,7 +231,7 @@ def _resolve(model: str | None, runs: Path) -> ResolvedModel:
     try:
         resolved = resolve_model(model, runs)
     except ModelError as error:
-        advice = how_to_train(model)
+        advice = None if Path(model).exists() else how_to_train(model)
         if advice is None:
             raise
         raise ModelError(error.message, advice) from None
