@@ -206,3 +206,15 @@ def test_mistakes_cost_one_sentence(options: list[str], words: str, cli: Cli, wi
     result = cli("export", "cyclegan", *options)
     assert (result.code, words in result.err) == (2, True), result.err
     assert [path.name for path in Path().iterdir()] == ["runs"]
+
+
+def test_the_example_in_the_docs(cli: Cli, with_run: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/export.md").read_text("utf-8")
+    example = page.split("```python\n")[1].split("```")[0]
+    assert len([line for line in example.splitlines() if line.strip()]) == 5
+    assert cli("export", "cyclegan", "--to", "winter", "--pixels", "-o", "winter.onnx").code == 0
+    photo(size=(300, 200))
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with Image.open("photo.winter.png") as made:
+        assert made.size == (256, 256)

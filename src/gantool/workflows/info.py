@@ -20,6 +20,8 @@ from gantool.engine.devices import choose_device, choose_precision
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
 from gantool.nets.model_file import read_card
+from gantool.workflows.builtin import builtin_models
+from gantool.workflows.pretrained import cached_pretrained
 from gantool.workflows.resolve_model import resolve_model
 
 __all__ = ["describe", "describe_machine"]
@@ -51,6 +53,8 @@ def describe_machine(runs: Path) -> dict[str, Any]:
         "devices": [*devices, f"cpu with {torch.get_num_threads()} threads"],
         "cache": str(cache_folder()),
         "data sets downloaded": [entry.name for entry in _entries(cache_folder() / "downloads")],
+        "built-in models": list(builtin_models()),
+        "official weights downloaded": cached_pretrained(),
         "runs": [run.name for run in list_runs(runs)],
     }
 
@@ -68,6 +72,8 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
     path = Path(subject)
     if path.is_file():
         return _image(path) if path.suffix.lower() in SUFFIXES else _model(path)
+    if path.is_dir() and (path / "config.json").is_file():
+        return _model(path)
     if path.is_dir() and not (path / "run.json").is_file():
         return _dataset(path)
     for folder in (path, runs / subject):

@@ -1,0 +1,73 @@
+"""Live against exported: eager fp32, bf16, compiled, and ONNX Runtime, in alternation in one process.
+
+python benchmarks/export_speed.py --size 256 --rounds 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from gantool.nets.export_files import write_file
+from gantool.nets.registry import build_generator
+from gantool.nets.segmenters import build_segmenter
+
+
+def ways(net: nn.Module, batch: torch.Tensor, multiple_of: int, folder: Path) -> dict[str, Callable[[], object]]:
+    file = folder / "net.onnx"
+    write_file(net, file, "onnx", torch.cat([batch, batch]), {}, multiple_of=multiple_of, static=False)
+    session = onnxruntime.InferenceSession(str(file))
+    array = batch.numpy()
+    compiled = torch.compile(net)
+
+    def bf16() -> object:
+        with torch.autocast("cpu", torch.bfloat16):
+            return net(batch)
+
+    return {
+        "eager fp32": lambda: net(batch),
+        "eager bf16": bf16,
+        "compiled fp32": lambda: compiled(batch),
+        "ONNX Runtime fp32": lambda: session.run(None, {"image": array}),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    nets = {
+        "resnet_light, width 16": (build_generator("resnet_light", width=16), 4),
+        "resnet_9blocks, width 64": (build_generator("resnet_9blocks"), 4),
+        "unet-resnet18": (build_segmenter("unet", classes=11, encoder="resnet18"), 32),
+    }
+    batch = torch.rand(1, 3, arguments.size, arguments.size) * 2 - 1
+    for name, (net, multiple_of) in nets.items():
+        net.eval()
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            runs = ways(net, batch, multiple_of, Path(folder))
+            times: dict[str, list[float]] = {way: [] for way in runs}
+            for run in runs.values():
+                run()
+            for _ in range(arguments.rounds):
+                for way, run in runs.items():
+                    started = time.perf_counter()
+                    run()
+                    times[way].append(time.perf_counter() - started)
+        base = float(np.median(times["eager fp32"]))
+        print(name)
+        for way, values in times.items():
+            print(f"  {way:18} {1000 * np.median(values):7.1f} ms   {np.median(values) / base:.2f}")
+
+
+if __name__ == "__main__":
+    main()
