@@ -167,6 +167,12 @@ def test_reference_weights_and_back(cli: Cli, workplace: Path) -> None:
         assert done.code == 0, done.err
         expected = gantool.translate(image, to=target, model="both").astype(int)
         assert np.abs(np.asarray(Image.open(f"photo.{target}.png")).astype(int) - expected).max() <= 1
+    again = cli("train", "cyclegan", *tiny, "--name", "again", "--init-from", "latest_net_G_B.pth", "--lr", "1e-12")
+    assert again.code == 0, again.err
+    near = gantool.translate(image, to="summer", model="again").astype(int)
+    assert np.abs(near - gantool.translate(image, to="summer", model="both").astype(int)).max() <= 1
+    far = gantool.translate(image, to="winter", model="again").astype(int)
+    assert np.abs(far - gantool.translate(image, to="winter", model="both").astype(int)).max() > 1, "began anew"
     assert cli("export", "latest_net_G_A.pth", "--to", "snow", "-o", "snow.onnx").code == 0
     assert cli("translate", "photo.png", "--to", "snow", "--model", "snow.onnx").code == 0
 

@@ -57,14 +57,24 @@ class CycleGanRecipe:
         return dict(nets)
 
     def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
-        """Fill the generators; the discriminators start anew."""
+        """Fill the generators; the discriminators start anew.
+
+        A checkpoint from elsewhere has one direction: the domain that its name tells, A or B in the order of the
+        data, or else the second domain. The other generator starts anew, too.
+        """
         card = read_card(path)
-        for name, net in nets.items():
-            weights = load_net(path, card, name.removeprefix("to_")).state_dict()
+        wanted = {name: name.removeprefix("to_") for name in nets}
+        if card.origin.data.startswith("checkpoint "):
+            (direction,) = card.directions
+            placeholder = {"A": self.data.names[0]}.get(direction.target, self.data.names[1])
+            target = direction.target if direction.target in self.data.names else placeholder
+            wanted = {f"to_{target}": direction.target}
+        for name, target in wanted.items():
+            weights = load_net(path, card, target).state_dict()
             try:
-                net.load_state_dict(weights)
+                nets[name].load_state_dict(weights)
             except RuntimeError:
-                known = card.direction(name.removeprefix("to_")).architecture
+                known = card.direction(target).architecture
                 raise ModelError(
                     f"--init-from {path}: has {known.name} with {known.options}, the settings ask for another "
                     "network.",

@@ -136,7 +136,9 @@ class Pix2PixRecipe:
         """Fill the generator; the discriminator starts anew."""
         card = read_card(path)
         for name, net in nets.items():
-            weights = load_net(path, card, name.removeprefix("to_")).state_dict()
+            elsewhere = card.origin.data.startswith("checkpoint ")
+            target = card.directions[0].target if elsewhere else name.removeprefix("to_")
+            weights = load_net(path, card, target).state_dict()
             own = net.state_dict()
             # A model that was delivered with instance norm has no running statistics; they begin anew.
             try:
