@@ -11,13 +11,24 @@ from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import init
+from torch.nn.utils.parametrizations import spectral_norm
 
 Norm = Literal["instance", "instance_affine", "batch", "none"]
 Padding = Literal["reflect", "zeros", "replicate"]
 Activation = Literal["relu", "leaky_relu"]
 Initialization = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
-__all__ = ["Activation", "Initialization", "Norm", "Padding", "activation_layer", "initialize", "norm_layer", "pad"]
+__all__ = [
+    "Activation",
+    "Initialization",
+    "Norm",
+    "Padding",
+    "activation_layer",
+    "initialize",
+    "norm_layer",
+    "pad",
+    "with_spectral_norm",
+]
 
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:
@@ -57,6 +68,18 @@ def pad(padding: Padding, size: int) -> tuple[list[nn.Module], int]:
 def activation_layer(activation: Activation) -> nn.Module:
     """Return the activation between layers; leaky ReLU has slope 0.2."""
     return nn.LeakyReLU(0.2, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
+
+
+def with_spectral_norm(net: nn.Module) -> nn.Module:
+    """Divide every convolution's weight by its largest singular value, in place, and return the network.
+
+    Miyato et al. 2018 (https://arxiv.org/abs/1802.05957): a discriminator whose output cannot change faster than its
+    input, without a norm layer that would hide colors and brightness.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            spectral_norm(module)
+    return net
 
 
 _INITIALIZERS: dict[str, Callable[[Tensor, float], object]] = {

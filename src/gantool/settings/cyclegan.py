@@ -28,6 +28,9 @@ class Model(Section):
     """Halvings of the discriminator n_layers; more see larger patches."""
     norm: Literal["instance", "batch", "none"]
     """Normalization layer in generator and discriminator."""
+    discriminator_norm: Literal["instance", "batch", "none", "spectral"] | None = None
+    """Normalization in the discriminator; null is the generator's. spectral bounds its weights and, unlike instance
+    norm, lets it see colors and brightness of the whole."""
     dropout: bool = False
     """Drop half of the activations inside the generator while training."""
     padding: Literal["reflect", "replicate", "zeros"] = "reflect"

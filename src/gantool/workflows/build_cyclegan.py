@@ -11,14 +11,14 @@ from torch import nn
 from gantool.cards import Architecture, Card, Direction, Domain, LabelClass
 from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError, closest
-from gantool.nets.layers import initialize
+from gantool.nets.layers import initialize, with_spectral_norm
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator, build_generator
 from gantool.settings import CycleGanSettings, Pix2PixSettings
 from gantool.settings.cyclegan import Model
 from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
-__all__ = ["build_task", "check_settings", "generator_options", "make_player"]
+__all__ = ["build_task", "check_settings", "generator_options", "make_discriminator", "make_player"]
 
 
 GanSettings = CycleGanSettings | Pix2PixSettings
@@ -86,10 +86,10 @@ def build_task(
     channels = dict(zip(names, settings.data.channels, strict=True))
     directions = (_direction(settings, a, b, channels), _direction(settings, b, a, channels))
     to_b, to_a = (build_generator(d.architecture.name, **d.architecture.options) for d in directions)
-    d_a, d_b = (_discriminator(settings, channels[name]) for name in names)
-    nets = [to_b, to_a, d_a, d_b]
-    for net in nets:
+    for net in (to_b, to_a):
         initialize(net, model.init, model.init_gain)
+    d_a, d_b = (make_discriminator(settings, channels[name]) for name in names)
+    nets = [to_b, to_a, d_a, d_b]
     runtime.place(nets, channels_last=runtime_settings.channels_last)
     if runtime_settings.compile:
         for net in nets:
@@ -136,12 +136,18 @@ def generator_options(model: Model, in_channels: int, out_channels: int) -> dict
     return options
 
 
-def _discriminator(settings: CycleGanSettings, channels: int) -> nn.Module:
+def make_discriminator(settings: GanSettings, channels: int) -> nn.Module:
+    """The discriminator of images with so many channels, with its first weights."""
     model = settings.model
-    options: dict[str, Any] = {"in_channels": channels, "width": model.discriminator_width, "norm": model.norm}
+    norm = model.discriminator_norm or model.norm
+    options: dict[str, Any] = {
+        "in_channels": channels, "width": model.discriminator_width, "norm": "none" if norm == "spectral" else norm
+    }  # fmt: skip
     if model.discriminator == "n_layers":
         options["layers"] = model.discriminator_layers
-    return build_discriminator(model.discriminator, **options)
+    net = build_discriminator(model.discriminator, **options)
+    initialize(net, model.init, model.init_gain)
+    return with_spectral_norm(net) if norm == "spectral" else net
 
 
 def make_player(settings: GanSettings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:
