@@ -217,3 +217,24 @@ def test_patience_ends_a_run_that_no_longer_gets_better(workplace: Path, monkeyp
     assert isinstance(events[-1], EndedEarly)
     assert (events[-1].epoch, events[-1].best_epoch) == (4, 2)
     assert sum(isinstance(event, EpochDone) for event in events) == 4
+
+
+def test_a_discriminator_with_spectral_norm_trains_and_resumes(workplace: Path) -> None:
+    options = {"model.discriminator_norm": "spectral", "train.save_steps": 2, "metrics.every": 0}
+    whole = run(workplace, "whole", settings=options)
+    with pytest.raises(Killed):
+        run(workplace, "cut", settings=options, until=lambda e: isinstance(e, StepDone) and e.step == 7)
+    first, second = load_file(whole.model), load_file(go_on(workplace, "cut").model)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_spectral_norm_bounds_every_convolution() -> None:
+    from gantool.nets.layers import with_spectral_norm
+    from gantool.nets.registry import build_discriminator
+
+    net = with_spectral_norm(build_discriminator("basic", width=8, norm="none"))
+    for _ in range(30):  # every call in training mode is one more step of the power iteration
+        net(torch.randn(1, 3, 64, 64))
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            assert float(torch.linalg.svdvals(module.weight.flatten(1))[0]) == pytest.approx(1, abs=0.02)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from gantool.settings.cyclegan import Model
 from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
-__all__ = ["build_task", "check_settings", "generator_options", "make_discriminator", "make_player"]
+__all__ = ["build_task", "check_settings", "generator_options", "initialize_all", "make_discriminator", "make_player"]
 
 
 GanSettings = CycleGanSettings | Pix2PixSettings
@@ -86,10 +86,9 @@ def build_task(
     channels = dict(zip(names, settings.data.channels, strict=True))
     directions = (_direction(settings, a, b, channels), _direction(settings, b, a, channels))
     to_b, to_a = (build_generator(d.architecture.name, **d.architecture.options) for d in directions)
-    for net in (to_b, to_a):
-        initialize(net, model.init, model.init_gain)
     d_a, d_b = (make_discriminator(settings, channels[name]) for name in names)
     nets = [to_b, to_a, d_a, d_b]
+    initialize_all(settings, (to_b, to_a), (d_a, d_b))
     runtime.place(nets, channels_last=runtime_settings.channels_last)
     if runtime_settings.compile:
         for net in nets:
@@ -137,7 +136,7 @@ def generator_options(model: Model, in_channels: int, out_channels: int) -> dict
 
 
 def make_discriminator(settings: GanSettings, channels: int) -> nn.Module:
-    """The discriminator of images with so many channels, with its first weights."""
+    """The discriminator of images with so many channels, without norm where that is spectral, which comes later."""
     model = settings.model
     norm = model.discriminator_norm or model.norm
     options: dict[str, Any] = {
@@ -145,9 +144,19 @@ def make_discriminator(settings: GanSettings, channels: int) -> nn.Module:
     }  # fmt: skip
     if model.discriminator == "n_layers":
         options["layers"] = model.discriminator_layers
-    net = build_discriminator(model.discriminator, **options)
-    initialize(net, model.init, model.init_gain)
-    return with_spectral_norm(net) if norm == "spectral" else net
+    return build_discriminator(model.discriminator, **options)
+
+
+def initialize_all(
+    settings: GanSettings, generators: Sequence[nn.Module], discriminators: Sequence[nn.Module]
+) -> None:
+    """Give all networks their first weights, and the discriminators their spectral norm if they have one."""
+    model = settings.model
+    for net in (*generators, *discriminators):
+        initialize(net, model.init, model.init_gain)
+    if model.discriminator_norm == "spectral":
+        for net in discriminators:
+            with_spectral_norm(net)
 
 
 def make_player(settings: GanSettings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:

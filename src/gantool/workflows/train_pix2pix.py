@@ -16,14 +16,19 @@ from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError
 from gantool.metrics.paired import l1
 from gantool.nets.deterministic import with_instance_norm
-from gantool.nets.layers import initialize
 from gantool.nets.model_file import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.settings import Pix2PixSettings
 from gantool.tasks.base import Batch, Task
 from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
 from gantool.workflows.batches import EpochBatches, build_batches
-from gantool.workflows.build_cyclegan import check_settings, generator_options, make_discriminator, make_player
+from gantool.workflows.build_cyclegan import (
+    check_settings,
+    generator_options,
+    initialize_all,
+    make_discriminator,
+    make_player,
+)
 from gantool.workflows.judge_translation import scores_on_pairs
 from gantool.workflows.paired_data import PairedData, Sides, build_paired_data, paired_set, preview_pairs
 from gantool.workflows.recipes import Measure
@@ -55,8 +60,8 @@ class Pix2PixRecipe:
         torch.manual_seed(settings.train.seed)
         options = generator_options(model, channels[source], channels[target])
         generator = build_generator(model.generator, **options)
-        initialize(generator, model.init, model.init_gain)
         discriminator = make_discriminator(settings, channels[source] + channels[target])
+        initialize_all(settings, (generator,), (discriminator,))
         runtime.place([generator, discriminator], channels_last=settings.runtime.channels_last)
         if settings.runtime.compile:
             generator.compile()
