@@ -182,8 +182,8 @@ def test_a_file_that_differs_is_not_kept(cli: Cli, with_run: Path, monkeypatch: 
         run = original(file, form)
         return lambda batch: run(batch) + 0.01
 
-    original = work._runner
-    monkeypatch.setattr(work, "_runner", off)
+    original = work.file_runner
+    monkeypatch.setattr(work, "file_runner", off)
     result = cli("export", "cyclegan", "--to", "winter")
     assert result.code == 1
     assert "differs from the model at 64x64" in result.err

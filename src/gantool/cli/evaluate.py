@@ -14,7 +14,7 @@ from gantool.errors import OutputError, UsageError, closest
 
 if TYPE_CHECKING:
     from gantool.workflows.evaluate import Evaluation, SegmentationEvaluation, TranslationEvaluation
-    from gantool.workflows.evaluate_translation import ImageResult
+    from gantool.workflows.evaluation_results import ImageResult
 
 __all__ = ["evaluate"]
 

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from gantool.errors import UsageError
 from gantool.metrics.inception import Resize
+from gantool.workflows.evaluate_folders import evaluate_image_folders
 from gantool.workflows.evaluate_segmentation import SegmentationEvaluation, evaluate_masks, evaluate_segmenters
-from gantool.workflows.evaluate_translation import (
-    TranslationEvaluation,
-    evaluate_image_folders,
-    evaluate_translations,
-)
+from gantool.workflows.evaluate_translation import evaluate_translations
+from gantool.workflows.evaluation_results import TranslationEvaluation
 from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.segment_by_translation import direction_to_labels
 

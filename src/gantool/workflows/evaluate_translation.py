@@ -2,128 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.data.images import find_images, read_pixels
 from gantool.data.label_pictures import nearest_classes
-from gantool.data.labels.pairing import match_files
 from gantool.engine.devices import choose_device
-from gantool.errors import DataError, GantoolError, ModelError, UsageError, closest
-from gantool.files import atomic
+from gantool.errors import DataError, ModelError, UsageError, closest
 from gantool.metrics.distribution import Estimate
 from gantool.metrics.inception import Resize
 from gantool.metrics.paired import l1
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import common_size
 from gantool.workflows.evaluate_segmentation import match_classes
+from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation, write_evaluation
 from gantool.workflows.image_scores import ImageSet, Instruments, PairScores, compare_sets, make_instruments
 from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.segment import LoadedSegmenter, load_segmentation
 from gantool.workflows.translate import Translator, load_translator
 from gantool.workflows.translation_images import Side, TranslationImages, find_images_for
 
-__all__ = ["ImageResult", "ShownRow", "TranslationEvaluation", "evaluate_image_folders", "evaluate_translations"]
+__all__ = ["evaluate_translations"]
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
 _SHOWN_WORST, _SHOWN_BEST, _SHOWN_SPREAD = 5, 3, 8
-_KEPT_OF_WORST = 20
-
-
-@dataclass(frozen=True)
-class ImageResult:
-    """One model in one direction, or one folder of generated images.
-
-    Attributes:
-        values: by metric name, with intervals where they are known.
-        untranslated: the same metrics of the sources as they are: what a model that does nothing would reach.
-        left_out: metrics that could not be had, with the reason.
-        swd_levels: the sliced Wasserstein distance by the side of the pyramid's level.
-        per_image: paired metrics of every image, the worst L1 first.
-        failed: images that could not be read.
-    """
-
-    name: str
-    source: str
-    target: str
-    images: int
-    real_images: int
-    values: Mapping[str, Estimate]
-    untranslated: Mapping[str, Estimate] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    swd_levels: Mapping[int, float] = field(default_factory=dict)
-    fid_mode: str | None = None
-    per_image: tuple[tuple[str, Mapping[str, float]], ...] = ()
-    failed: tuple[str, ...] = ()
-
-    def overall(self) -> dict[str, float]:
-        """The values without their intervals."""
-        return {key: value.value for key, value in self.values.items()}
-
-
-@dataclass(frozen=True)
-class ShownRow:
-    """Pictures that belong together: the source, what each model made of it, and the truth if there is one."""
-
-    caption: str
-    pictures: Sequence[tuple[str, Pixels]]
-
-
-@dataclass(frozen=True)
-class TranslationEvaluation:
-    """All models in all their directions; ``files`` were written."""
-
-    about: str
-    results: tuple[ImageResult, ...]
-    rows: Mapping[str, Sequence[ShownRow]] = field(default_factory=dict, repr=False)
-    files: tuple[Path, ...] = ()
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(problem for one in self.results for problem in one.failed))
-
-    def as_json(self) -> dict[str, object]:
-        """The documented JSON: metric names as everywhere, intervals and reasons beside them."""
-        return {"data": self.about, "results": [_as_json(one) for one in self.results]}
-
-
-def _as_json(one: ImageResult) -> dict[str, Any]:
-    return {
-        "model": one.name,
-        "from": one.source,
-        "to": one.target,
-        "images": one.images,
-        "real_images": one.real_images,
-        **{key: _number(value.value) for key, value in one.values.items()},
-        "intervals": {key: [_number(v.low), _number(v.high)] for key, v in one.values.items() if v.low is not None},
-        "untranslated": {key: _number(value.value) for key, value in one.untranslated.items()},
-        "fid_mode": one.fid_mode,
-        "swd_levels": {str(side): value for side, value in one.swd_levels.items()},
-        "left_out": dict(one.left_out),
-        "warnings": list(one.warnings),
-        "worst": [{"image": name, **_finite(values)} for name, values in one.per_image[:_KEPT_OF_WORST]],
-        "failed": list(one.failed),
-    }
-
-
-def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {key: _number(value) for key, value in values.items()}
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value
 
 
 def evaluate_translations(
@@ -325,137 +233,3 @@ def _rows(
             pictures.append(("truth", truth))
         rows.append(ShownRow(": ".join(filter(None, (text, Path(side.names[n]).name))), pictures))
     return rows
-
-
-def evaluate_image_folders(
-    generated: Path,
-    real: Path,
-    *,
-    paired: bool = False,
-    inception_weights: Path | None = None,
-    resize: Resize = "clean",
-    device: str = "auto",
-    output: Path | None = None,
-    on_progress: Progress = lambda what, done, total: None,
-) -> TranslationEvaluation:
-    """Compare a folder of generated images with one of real ones; see `gantool.evaluate`."""
-    files: list[list[Path]] = []
-    for folder in (generated, real):
-        if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder.")
-        files.append(find_images(folder))
-        if not files[-1]:
-            raise DataError(f"{folder}: has no images.")
-    pairs = _folder_pairs(generated, real, files, paired)
-    instruments = make_instruments(
-        inception_weights=inception_weights, resize=resize, paired=bool(pairs), device=choose_device(device)
-    )
-    failed: dict[Path, str] = {}
-    side = common_size(*_first_size(files[1]))
-    sets = [ImageSet(side, instruments) for _ in files]
-    for folder, paths, images in zip((generated, real), files, sets, strict=True):
-        for n, pixels in enumerate(_read(paths, failed)):
-            images.add(pixels)
-            on_progress(str(folder), n + 1, len(paths))
-        if not images.count:
-            raise DataError(f"{folder}: none of its {len(paths)} images can be read.", next(iter(failed.values())))
-    scores = compare_sets(sets[1], sets[0], instruments)
-    values, left_out = dict(scores.values), dict(scores.left_out)
-    per_image: list[tuple[str, Mapping[str, float]]] = []
-    rows: list[ShownRow] = []
-    if pairs:
-        measured = PairScores(instruments)
-        for n, (one, truth) in enumerate(pairs):
-            on_progress("pairs", n + 1, len(pairs))
-            if one in failed or truth in failed:
-                continue
-            image, expected = read_pixels(one), read_pixels(truth)
-            if image.shape != expected.shape:
-                raise DataError(
-                    f"{one}: has {image.shape[1]}x{image.shape[0]} pixels, its partner {truth} "
-                    f"{expected.shape[1]}x{expected.shape[0]}.",
-                    "Leave --paired out to compare the sets only.",
-                )
-            measured.add(str(one), image, expected)
-        both = measured.scores()
-        values |= both.values
-        left_out |= both.left_out
-        per_image = sorted(measured.images, key=lambda entry: -entry[1]["l1"])
-        by_name = {str(one): truth for one, truth in pairs}
-        rows = [
-            ShownRow(
-                f"L1 {found['l1']:.1f}: {Path(name).name}",
-                [("generated", read_pixels(Path(name))), ("real", read_pixels(by_name[name]))],
-            )
-            for name, found in per_image[:_SHOWN_WORST]
-        ]
-    result = ImageResult(
-        str(generated), "", str(real), sets[0].count, sets[1].count, values, {}, left_out, tuple(scores.warnings),
-        scores.swd_levels, instruments.fid_mode, tuple(per_image), tuple(failed.values()),
-    )  # fmt: skip
-    evaluation = TranslationEvaluation(f"{generated} against {real}", (result,), {str(real): rows})
-    return evaluation if output is None else write_evaluation(evaluation, output)
-
-
-def _folder_pairs(
-    generated: Path, real: Path, files: Sequence[Sequence[Path]], paired: bool
-) -> list[tuple[Path, Path]]:
-    """Partners by name, if that was asked for."""
-    if not paired:
-        return []
-    if len(files[0]) != len(files[1]):
-        raise DataError(
-            f"{generated} has {len(files[0])} images, {real} has {len(files[1])}; pairs need as many of both.",
-            "Leave --paired out to compare the sets only.",
-        )
-    matched, alone = match_files(files[0], files[1])
-    if alone or not matched:
-        raise DataError(f"{generated}: {len(alone)} images have no partner in {real}.", alone[0] if alone else "")
-    return [(Path(one), Path(other)) for one, other in matched]
-
-
-def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
-    for path in paths:
-        try:
-            pixels = read_pixels(path)
-        except GantoolError:
-            continue
-        return pixels.shape[1], pixels.shape[0]
-    raise DataError(f"{paths[0].parent}: none of its {len(paths)} images can be read.")
-
-
-def _read(paths: Sequence[Path], failed: dict[Path, str]) -> Iterator[Pixels]:
-    for path in paths:
-        try:
-            yield read_pixels(path)
-        except GantoolError as error:
-            failed[path] = error.message
-
-
-def write_evaluation(evaluation: TranslationEvaluation, folder: Path) -> TranslationEvaluation:
-    """Write ``evaluation.json``, ``.csv`` and ``.html``, and the paired metrics of every image."""
-    from gantool.workflows.evaluation_page import write_translation_page
-
-    files = [folder / f"evaluation.{suffix}" for suffix in ("json", "csv", "html")]
-    with atomic(files[0]) as temporary:
-        temporary.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n", "utf-8")
-    with atomic(files[1]) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("model", "from", "to", "metric", "value", "low", "high"))
-        for one in evaluation.results:
-            for key, v in one.values.items():
-                table.writerow((one.name, one.source, one.target, key, v.value, _cell(v.low), _cell(v.high)))
-    write_translation_page(files[2], evaluation)
-    if any(one.per_image for one in evaluation.results):
-        files.append(folder / "evaluation-images.csv")
-        with atomic(files[3]) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(("model", "to", "image", "metric", "value"))
-            for one in evaluation.results:
-                for name, values in one.per_image:
-                    table.writerows((one.name, one.target, name, key, value) for key, value in values.items())
-    return replace(evaluation, files=tuple(files))
-
-
-def _cell(value: float | None) -> float | str:
-    return "" if value is None else value

@@ -15,7 +15,7 @@ from gantool.metrics.distribution import Estimate
 from gantool.report.pages import data_uri, write_page
 
 if TYPE_CHECKING:
-    from gantool.workflows.evaluate_translation import ImageResult, ShownRow, TranslationEvaluation
+    from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation
 
 __all__ = ["thumbnail", "write_translation_page"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,19 +10,30 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from gantool.cards import Card, Direction, Exported
 from gantool.data.images import find_images, read_pixels
-from gantool.data.sample import draw_scene
-from gantool.errors import DataError, GantoolError, MismatchError, ModelError, OutputError, UsageError, closest
+from gantool.errors import DataError, GantoolError, ModelError, OutputError, UsageError, closest
 from gantool.files import atomic
-from gantool.nets.card_files import KEY, forget_sessions, form_of, open_onnx
+from gantool.nets.card_files import KEY, forget_sessions, form_of
 from gantool.nets.checkpoints_elsewhere import load_foreign_net
 from gantool.nets.export_files import FIXED_SIZE, HalfInside, PixelClasses, PixelPictures, quantize, write_file
 from gantool.nets.model_file import load_net, load_segmenter
-from gantool.nets.torch_files import torch_runner
+from gantool.workflows.export_proof import (
+    BOUNDS,
+    Check,
+    as_pixels,
+    compare,
+    file_runner,
+    fixed_size,
+    judge,
+    proof_inputs,
+    proof_plan,
+    proof_sizes,
+    run_live,
+    timed,
+)
 from gantool.workflows.reference_format import reference_state
 from gantool.workflows.resolve_model import ResolvedModel, resolve_model
 
@@ -36,28 +46,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2", "reference": ".pth"}
 """What can be written, and the suffix of its files."""
 
-# Largest relative error, and smallest share of pixels with the same class.
-_BOUNDS = {"fp32": (1e-4, 0.9999), "fp16": (3e-2, 0.99), "int8": (1.0, 0.8)}
 _CALIBRATED_WITH = 64
-_TIMED = 3
-
-
-@dataclass(frozen=True)
-class Check:
-    """The file against the model at one size.
-
-    Attributes:
-        relative_error: largest difference as a share of the largest value.
-        agreement: share of pixels with the same class; None for pictures.
-        levels: mean difference of pictures in levels of 255; None for logits.
-    """
-
-    height: int
-    width: int
-    batch: int
-    relative_error: float
-    agreement: float | None
-    levels: float | None
 
 
 @dataclass(frozen=True)
@@ -142,7 +131,7 @@ def _require(
 ) -> None:
     if format not in FORMATS:
         raise UsageError(f"--format {format}: there is no such format.", closest(format, FORMATS))
-    if precision not in _BOUNDS:
+    if precision not in BOUNDS:
         raise UsageError(f"--precision {precision}: expected fp32, fp16 or int8.")
     if precision == "int8" and format != "onnx":
         raise UsageError(f"--precision int8 is for ONNX only, not {format}.")
@@ -232,27 +221,27 @@ def _export_one(
         return _export_reference(net, card, part, path, on_check)
     architecture = card.architecture.name if card.architecture is not None else ""
     why = FIXED_SIZE.get(architecture, "") if static_size is None else ""
-    size = static_size or (_fixed_size(card) if why else None)
+    size = static_size or (fixed_size(card) if why else None)
     if size is not None and any(side % card.multiple_of or side < card.smallest for side in size):
         raise UsageError(
             f"--static-size {size[1]}x{size[0]}: must be multiples of {card.multiple_of}, at least {card.smallest}."
         )
-    sizes = [size] if size is not None else _sizes(card)
-    batches = [_inputs(card, part, images, each, count) for each, count in _plan(sizes, size is not None)]
+    sizes = [size] if size is not None else proof_sizes(card)
+    batches = [proof_inputs(card, part, images, each, count) for each, count in proof_plan(sizes, size is not None)]
     exported = Exported(format=format, precision=precision, static_size=size, pixels=pixels)
     metadata = {KEY: _card_of(resolved, part, exported).to_json()}
     live = PixelClasses(net, card.mode) if part is None and pixels else PixelPictures(net) if pixels else net
     with atomic(path) as file:
         try:
             _write(live, file, format, precision, batches, metadata, card, images, part, size, opset, pixels)
-            run = _runner(file, format)
+            run = file_runner(file, format)
             checks = []
             for batch in batches:
-                check = _compare(live, run, batch, part is None, pixels)
+                check = compare(live, run, batch, part is None, pixels)
                 checks.append(check)
                 on_check(check)
-            _judge(path, checks, precision, pixels=pixels)
-            seconds = (_timed(lambda x: _live(live, x), batches[0]), _timed(run, batches[0]))
+            judge(path, checks, precision, pixels=pixels)
+            seconds = (timed(lambda x: run_live(live, x), batches[0]), timed(run, batches[0]))
             length = file.stat().st_size
         finally:
             forget_sessions()
@@ -277,67 +266,6 @@ def _card_of(resolved: ResolvedModel, part: Direction | None, exported: Exported
     return card.model_copy(update=update)
 
 
-def _fixed_size(card: Card) -> tuple[int, int]:
-    side = max(-(-card.size // card.multiple_of) * card.multiple_of, card.smallest)
-    return side, side
-
-
-def _sizes(card: Card) -> list[tuple[int, int]]:
-    """Three sizes, none of them alike; the first is the exporter's example, at least twice the multiple.
-
-    A dimension of one multiple would be taken for a constant 1.
-    """
-    multiple = card.multiple_of
-    if multiple >= 64:
-        return [(2 * multiple, 3 * multiple), (multiple, 2 * multiple), (3 * multiple, 2 * multiple)]
-    small = max(-(-64 // multiple) * multiple, card.smallest)
-    step = multiple * max(round(12 / multiple), 1)
-    large = small + max(-(-320 // multiple), 1) * multiple
-    return [(small, small), (small + step, small + 3 * step), (large, large + step)]
-
-
-def _plan(sizes: Sequence[tuple[int, int]], static: bool) -> Iterator[tuple[tuple[int, int], int]]:
-    if static:
-        yield sizes[0], 1
-        return
-    # The first is the example of the export; two images keep the exporter from taking 1 for a constant.
-    for number, size in enumerate(sizes):
-        yield size, 1 if number == 2 else 2
-        if number == 0:
-            yield size, 1
-
-
-def _inputs(
-    card: Card, part: Direction | None, images: Sequence[Pixels], size: tuple[int, int], count: int
-) -> NDArray[np.float32]:
-    """Images ``(count, C, H, W)`` in [-1, 1]: some of those given, else drawn scenes."""
-    height, width = size
-    domain = card.domain(_source(card, part)) if part is not None else None
-    batch = []
-    for n in range(count):
-        if images:
-            scaled = Image.fromarray(images[n % len(images)]).resize((width, height), Image.Resampling.BICUBIC)
-            picture = np.asarray(scaled)
-        else:
-            scene = draw_scene(n, size=(width, height))
-            picture = scene.winter if n % 2 else scene.summer
-            if domain is not None and domain.classes:
-                colors = np.array([entry.color for entry in domain.classes], np.uint8)
-                picture = colors[scene.mask % len(colors)]
-        values = picture.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
-        batch.append(values.mean(0, keepdims=True) if domain is not None and domain.channels == 1 else values)
-    return np.stack(batch).astype(np.float32)
-
-
-def _source(card: Card, part: Direction) -> str:
-    known = [domain.name for domain in card.domains]
-    return part.source if part.source in known else known[0]
-
-
-def _as_pixels(batch: NDArray[np.float32]) -> Pixels:
-    return np.asarray(np.rint((batch.transpose(0, 2, 3, 1) + 1) * 127.5), dtype=np.uint8)
-
-
 def _write(
     live: nn.Module, file: Path, format: str, precision: str, batches: Sequence[NDArray[np.float32]],
     metadata: dict[str, str], card: Card, images: Sequence[Pixels], part: Direction | None,
@@ -355,7 +283,7 @@ def _write(
         else:
             net = half
     first = batches[0]
-    example = torch.from_numpy(_as_pixels(first) if pixels else first)
+    example = torch.from_numpy(as_pixels(first) if pixels else first)
     options: dict[str, Any] = {"multiple_of": card.multiple_of, "static": size is not None, "opset": opset}
     if precision != "int8":
         write_file(net, file, format, example, metadata, **options)
@@ -365,100 +293,10 @@ def _write(
     whole = file.with_name(f"full-{file.name}")
     try:
         write_file(net, whole, format, example, metadata, **options)
-        side = size or _fixed_size(card)
-        quantize(whole, file, (_inputs(card, part, images[n:], side, 1) for n in range(len(images))))
+        side = size or fixed_size(card)
+        quantize(whole, file, (proof_inputs(card, part, images[n:], side, 1) for n in range(len(images))))
     finally:
         whole.unlink(missing_ok=True)
-
-
-def _runner(file: Path, format: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    if format == "onnx":
-        session, _ = open_onnx(file, "cpu")
-        name = session.get_inputs()[0].name
-        return lambda batch: np.asarray(session.run(None, {name: batch})[0])
-    return torch_runner(file, format, torch.device("cpu"))
-
-
-@torch.no_grad()
-def _live(net: nn.Module, batch: NDArray[Any]) -> NDArray[Any]:
-    made: Tensor = net(torch.from_numpy(np.ascontiguousarray(batch)))
-    return made.cpu().numpy()
-
-
-def _compare(
-    live: nn.Module,
-    run: Callable[[NDArray[Any]], NDArray[Any]],
-    batch: NDArray[np.float32],
-    labels: bool,
-    pixels: bool,
-) -> Check:
-    inputs: NDArray[Any] = _as_pixels(batch) if pixels else batch
-    count, (height, width) = len(batch), batch.shape[2:]
-    expected = _live(live, inputs)
-    try:
-        made = run(inputs)
-    except Exception as error:  # every runtime has errors of its own
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MismatchError(
-            f"The file does not run with {count} images of {width}x{height} ({first[:160]})."
-        ) from None
-    if made.shape != expected.shape or not np.isfinite(made.astype(np.float64)).all():
-        raise MismatchError(
-            f"The file gives the shape {made.shape} for {expected.shape}, or values that are no numbers."
-        )
-    difference = np.abs(made.astype(np.float64) - expected)
-    relative = float(difference.max() / max(np.abs(expected.astype(np.float64)).max(), 1e-12))
-    agreement = levels = None
-    if labels:
-        one, other = (x if pixels else _classes(x) for x in (made, expected))
-        agreement = float((one == other).mean())
-    else:
-        levels = float(difference.mean() * (1 if pixels else 127.5))
-    if pixels:
-        relative = 0.0 if labels else float(difference.max() / 255)
-    return Check(height, width, count, relative, agreement, levels)
-
-
-def _classes(logits: NDArray[Any]) -> NDArray[Any]:
-    return logits.argmax(1) if logits.shape[1] > 1 else logits[:, 0] > 0
-
-
-def _judge(path: Path, checks: Sequence[Check], precision: str, *, pixels: bool = False) -> None:
-    """Refuse a file that does something else than the model."""
-    error, agreement = _BOUNDS[precision]
-    for check in checks:
-        where = f"{check.width}x{check.height}, {check.batch} image{'s' if check.batch > 1 else ''}"
-        if check.agreement is not None and check.agreement < agreement:
-            raise MismatchError(
-                f"{path}: differs from the model at {where} (the same class at {check.agreement:.2%} of the pixels, "
-                f"needed {agreement:.2%}); it was not kept.",
-                "Try another --format or --precision, or --static-size.",
-            )
-        loose = check.agreement is not None and precision != "fp32"
-        # Of uint8 pictures one level may differ, where a value lies between two.
-        allowed = max(error, 1.01 / 255) if pixels else error
-        if not loose and check.relative_error > allowed:
-            raise MismatchError(
-                f"{path}: differs from the model at {where} (relative error {check.relative_error:.2g}, allowed "
-                f"{allowed:.2g}); it was not kept.",
-                "Try another --format or --precision, or --static-size.",
-            )
-
-
-def _timed(run: Callable[[NDArray[Any]], object], batch: NDArray[Any]) -> float:
-    """Seconds for the first image, the median of a few runs."""
-    one = batch[:1]
-    try:
-        run(one)
-    except Exception:  # a file for uint8 images; its time says the same
-        one = _as_pixels(one)
-        run(one)
-    times = []
-    for _ in range(_TIMED):
-        started = time.perf_counter()
-        run(one)
-        times.append(time.perf_counter() - started)
-    return sorted(times)[len(times) // 2]
 
 
 def _export_reference(
@@ -469,12 +307,12 @@ def _export_reference(
     with atomic(path) as temporary:
         torch.save(state, temporary)
         back = load_foreign_net(temporary)
-        batch = _inputs(card, part, [], _sizes(card)[0], 1)
-        expected, made = _live(net, batch), _live(back, batch)
+        batch = proof_inputs(card, part, [], proof_sizes(card)[0], 1)
+        expected, made = run_live(net, batch), run_live(back, batch)
         difference = np.abs(made - expected)
         error = float(difference.max() / np.abs(expected).max())
         check = Check(batch.shape[2], batch.shape[3], 1, error, None, float(difference.mean() * 127.5))
         on_check(check)
-        _judge(path, [check], "fp32")
+        judge(path, [check], "fp32")
         length = temporary.stat().st_size
     return ExportResult(path, "reference", "fp32", part.target, length, None, "", (check,), 0.0, 0.0)
