@@ -1,6 +1,6 @@
 """Make a built-in model file of a finished run: both generators in float16, with a card of their own.
 
-python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 512
+python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 128 --change-blur 3
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("name")
     parser.add_argument("--change-size", type=int, default=0)
+    parser.add_argument("--change-blur", type=float, default=0.0)
     arguments = parser.parse_args()
     card = read_card(arguments.model)
     nets = {direction.net: load_net(arguments.model, card, direction.target).half() for direction in card.directions}
@@ -28,7 +29,8 @@ def main() -> None:
                 raise SystemExit(f"{key}: does not fit into float16")
     origin = card.origin.model_copy(update={"run": arguments.name, "data": "summer2winter_yosemite"})
     target = Path(__file__).parents[1] / "src/gantool/models" / f"{arguments.name}.safetensors"
-    save_model(target, nets, card.model_copy(update={"origin": origin, "change_size": arguments.change_size}))
+    change = {"change_size": arguments.change_size, "change_blur": arguments.change_blur}
+    save_model(target, nets, card.model_copy(update={"origin": origin, **change}))
     print(f"{target}: {target.stat().st_size / 2**20:.2f} MiB")
 
 

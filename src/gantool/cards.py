@@ -127,8 +127,10 @@ class Card(_Part):
     size: int = 256
     """Side of the square crops it was trained on, in pixels."""
     change_size: int = 0
-    """Longer side at which a network that changes the picture works; the change is scaled up to larger pictures.
-    0 works at the picture's own size."""
+    """Longer side of the small picture on which a translation is found, as a change that is applied to the whole one;
+    0 translates the whole one."""
+    change_blur: float = 0.0
+    """Deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
     norm: str = "instance"
     origin: Origin = Origin()
     exported: Exported | None = None

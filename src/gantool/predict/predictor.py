@@ -11,12 +11,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
-from gantool.nets.resnet import PictureSkip
+from gantool.predict.changes import Change
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.strips import can_walk, run_in_strips
 from gantool.predict.tiling import Tiling, run_in_tiles
@@ -27,7 +25,6 @@ Way = Literal["one piece", "strips", "tiles"]
 __all__ = ["Predictor", "Tiling"]
 
 _SMALLEST_SIDE = 16  # reflection padding inside the networks needs a few pixels at a quarter of the size
-_BAND = 256  # rows that a change is applied to at a time
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -39,7 +36,7 @@ class Predictor:
         multiple_of: what the network needs of height and width.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         memory: bytes that a one-piece run may take; default a part of what is free.
-        change_size: longer side at which a network with a `PictureSkip` works; 0 for the picture's own.
+        change: find the change on a small picture and apply it to the whole one; None runs the network on the whole.
     """
 
     def __init__(
@@ -51,7 +48,7 @@ class Predictor:
         precision: str = "fp32",
         tiling: Tiling | None = None,
         memory: int | None = None,
-        change_size: int = 0,
+        change: Change | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.net = net.eval().to(self.device)
@@ -60,10 +57,7 @@ class Predictor:
         self.tiling = tiling or Tiling()
         self._memory = memory if memory is not None else free_memory(self.device)
         self._bytes_per_pixel: float | None = None
-        chain = getattr(net, "model", None)
-        skip = chain[0] if isinstance(chain, nn.Sequential) else None
-        self._skip = skip if isinstance(skip, PictureSkip) else None
-        self.change_size = change_size
+        self.change = change
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Translate ``(H, W, C)`` uint8 into ``(H, W, C')`` uint8, H and W at least 1."""
@@ -72,8 +66,8 @@ class Predictor:
     def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
         """Translate images of one size together; each result is what it would be alone."""
         height, width = images[0].shape[:2]
-        if self._skip is not None and 0 < self.change_size < max(height, width) and self.tiling.mode == "auto":
-            return [self._change(image, self._skip) for image in images]
+        if self.change is not None and self.tiling.mode == "auto":
+            return [self.change.apply(self._small, image) for image in images]
         padded = [self._pad(image) for image in images]
         way = self.way(height, width, len(images))
         if way == "one piece":
@@ -121,26 +115,14 @@ class Predictor:
         return self._levels(output)
 
     @torch.no_grad()
-    def _change(self, pixels: Pixels, skip: PictureSkip) -> Pixels:
-        """Find the change on a smaller picture and apply it to the whole one, band by band."""
+    def _small(self, pixels: Pixels) -> Tensor:
+        """What the network makes of a small picture, ``(1, C, H, W)`` in [-1, 1] on the CPU."""
         height, width = pixels.shape[:2]
-        scale = self.change_size / max(height, width)
-        size = [max(round(side * scale), _SMALLEST_SIDE) for side in (height, width)]
-        gray = pixels.shape[2] == 1
-        image = Image.fromarray(pixels[:, :, 0] if gray else pixels)
-        shrunk = np.asarray(image.resize((size[1], size[0]), Image.Resampling.LANCZOS))
-        small = self._pad(shrunk[:, :, None] if gray else shrunk)
         with torch.autocast(
             self.device.type, dtype=self.precision or torch.bfloat16, enabled=self.precision is not None
         ):
-            change = skip.body(self._tensor([small])).float()[:, :, : size[0], : size[1]]
-        change = F.interpolate(change, (height, width), mode="bilinear", align_corners=False)
-        out = np.empty((height, width, change.shape[1]), dtype=np.uint8)
-        for top in range(0, height, _BAND):
-            rows = slice(top, min(top + _BAND, height))
-            made = skip.combine(self._tensor([pixels[rows]]), change[:, :, rows])
-            out[rows] = self._levels(made)[0]
-        return out
+            output: Tensor = self.net(self._tensor([self._pad(pixels)]))
+        return output.float().cpu()[:, :, :height, :width]
 
     def _tensor(self, images: Sequence[Pixels]) -> Tensor:
         stacked = torch.from_numpy(np.stack(images)).to(self.device)

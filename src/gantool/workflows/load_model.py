@@ -63,15 +63,15 @@ def load_picture_predictor(
         return predictor, machine.device, machine.precision
     from gantool.engine.devices import choose_device, choose_precision
     from gantool.nets.model_file import load_net
+    from gantool.predict.changes import Change
     from gantool.predict.predictor import Predictor
 
     chosen = choose_device(device)
     # bf16 moves the result by about one level of 255; pictures are worth the time unless asked otherwise.
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
     net = load_net(path, card, target)
-    live = Predictor(
-        net, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling, change_size=card.change_size
-    )
+    change = Change(card.change_size, card.change_blur) if card.change_size else None
+    live = Predictor(net, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling, change=change)
     return live, str(chosen), kind
 
 

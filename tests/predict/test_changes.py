@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gantool.data.sample import draw_scene
+from gantool.nets.registry import build_generator
+from gantool.predict.changes import Change
+from gantool.predict.predictor import Predictor, Tiling
+
+
+def same(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def test_no_change_gives_the_picture_back() -> None:
+    image = draw_scene(1, size=(301, 207)).summer
+    for blur in (0.0, 2.0):
+        made = Change(64, blur).apply(same, image)
+        assert made.shape == image.shape
+        assert np.abs(made.astype(int) - image).max() <= 1
+
+
+def test_a_tint_is_a_tint_at_any_size_and_keeps_detail() -> None:
+    def bluer(pixels: np.ndarray) -> Tensor:
+        values = same(pixels)
+        values[:, 2] = torch.tanh(torch.atanh(0.95 * values[:, 2]) + 0.5) / 0.95
+        return values.clamp(-1, 1)
+
+    large = draw_scene(1, size=(400, 300)).summer
+    whole = ((bluer(large)[0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
+    made = Change(64, 2.0).apply(bluer, large).astype(float)
+    assert made[..., 2].mean() > large[..., 2].mean() + 10
+    assert np.abs(made[..., :2] - large[..., :2]).max() <= 1
+    assert np.abs(made - whole).mean() < 2
+    edges = [np.abs(np.diff(x[..., 2].astype(float), axis=1)).mean() for x in (made, large)]
+    assert edges[0] > 0.7 * edges[1]
+
+
+def test_noise_of_the_network_is_smoothed_away() -> None:
+    def noisy(pixels: np.ndarray) -> Tensor:
+        return (same(pixels) + 0.3 * torch.randn(1, 3, *pixels.shape[:2])).clamp(-1, 1)
+
+    image = np.full((256, 256, 3), 128, np.uint8)
+    rough, smooth = (Change(64, blur).apply(noisy, image).astype(float).std() for blur in (0.0, 3.0))
+    assert smooth < 0.25 * rough
+
+
+def test_the_predictor_uses_it_unless_told_how_to_tile() -> None:
+    torch.manual_seed(0)
+    net = build_generator("resnet_light", width=4)
+    image = draw_scene(2, size=(90, 70)).summer
+    predictor = Predictor(net, change=Change(32, 1.0))
+    assert predictor(image).shape == image.shape
+    whole = Predictor(net, change=Change(32, 1.0), tiling=Tiling("off"))(image)
+    assert np.array_equal(whole, Predictor(net)(image))
+    assert not np.array_equal(whole, predictor(image))
+    assert predictor(image[:5, :7]).shape == (5, 7, 3)
