@@ -161,8 +161,11 @@ def test_mistakes_cost_one_sentence(arguments: list[str], words: str, cli: Cli, 
     assert words in result.err
 
 
-def test_without_a_model_it_says_how_to_get_one(cli: Cli, workplace: Path) -> None:
+def test_without_a_model_it_says_how_to_get_one(cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(workplace / "a.png")
+    result = cli("translate", "a.png", "--to", "wintr")
+    assert (result.code, 'Did you mean "winter"?' in result.err) == (2, True)
+    monkeypatch.setattr("gantool.workflows.resolve_model.builtin_models", dict)
     result = cli("translate", "a.png", "--to", "winter")
     assert result.code == 2
     assert "gantool train cyclegan --epochs 20" in result.err

@@ -1,0 +1,65 @@
+"""The model in the box: found after runs, without a network, in an empty directory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from support import Cli
+
+import gantool
+from gantool.data.sample import draw_scene
+from gantool.nets.card_files import read_card
+from gantool.workflows.builtin import builtin_models
+
+
+def test_it_is_small_and_says_where_it_comes_from() -> None:
+    (path,) = builtin_models().values()
+    assert path.stat().st_size < 8 * 2**20
+    card = read_card(path)
+    assert {direction.target for direction in card.directions} == {"winter", "summer"}
+    assert card.origin.data == "summer2winter_yosemite"
+    page = (Path(__file__).parents[2] / "docs/seasons.md").read_text("utf-8")
+    assert "without a stated licence" in page
+
+
+def test_a_photo_in_an_empty_directory(workplace: Path) -> None:
+    image = draw_scene(4, size=(320, 240)).summer
+    Image.fromarray(image).save("photo.jpg", quality=95)
+    done = subprocess.run(
+        [sys.executable, "-m", "gantool", "translate", "photo.jpg", "--to", "winter"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["photo.winter.jpg"]
+    assert "seasons is the built-in model" in done.stderr
+    made = np.asarray(Image.open("photo.winter.jpg")).astype(float)
+    assert made.shape == image.shape
+    grass = image[..., 1] > image[..., 0] + 20
+    green = [(x[..., 1] - x[..., 0])[grass].mean() for x in (image.astype(float), made)]
+    assert green[1] < 0.8 * green[0], "winter is less green"
+    # Detail is the photo's own.
+    edges = [np.abs(np.diff(x.mean(2), axis=1)).ravel() for x in (image.astype(float), made)]
+    assert np.corrcoef(*edges)[0, 1] > 0.8
+
+
+def test_runs_come_first_and_the_sample_says_what_else_there_is(cli: Cli, with_run: Path) -> None:
+    Image.fromarray(draw_scene(4, size=64).summer).save("photo.png")
+    result = cli("translate", "photo.png", "--to", "winter")
+    assert "cyclegan-1: summer to winter" in result.err
+    assert "--to winter --model seasons" in result.err
+    result = cli("translate", "photo.png", "--to", "winter", "--model", "seasons", "--overwrite")
+    assert "seasons: summer to winter" in result.err
+    assert "built-in drawn landscapes" not in result.err
+    assert "seasons" in cli("info").out + cli("info").err
+    assert cli("info", "seasons").code == 0
+    large = gantool.translate(draw_scene(4, size=(900, 700)).summer, to="summer", model="seasons")
+    assert large.shape == (700, 900, 3)
+
+
+def test_a_run_named_like_it_wins(cli: Cli, with_run: Path) -> None:
+    Path("runs/cyclegan-1").rename("runs/seasons")
+    Image.fromarray(draw_scene(4, size=64).summer).save("photo.png")
+    assert "drawn landscapes" in cli("translate", "photo.png", "--to", "winter").err
