@@ -29,6 +29,14 @@ SEGMENTER_TINY = [
     "--device", "cpu",
 ]  # fmt: skip
 
+# And one of pix2pix.
+TINY_PIX2PIX = [
+    "--set", "model.generator=unet_32", "--set", "model.width=4", "--set", "model.discriminator=n_layers",
+    "--set", "model.discriminator_layers=1", "--set", "model.discriminator_width=4", "--size", "32",
+    "--set", "data.load_size=32", "--set", "data.scenes=4", "--set", "data.test_scenes=2", "--precision", "fp32",
+    "--epochs", "1",
+]  # fmt: skip
+
 
 def golden(name: str) -> Path:
     """A file of golden numbers; the large ones are not in the repository."""

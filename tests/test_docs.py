@@ -25,7 +25,16 @@ def test_generated_pages_are_current() -> None:
 
 def test_every_option_in_the_docs_exists() -> None:
     known = set(re.findall(r"--[a-z][a-z-]+", generator().command_reference()))
-    known |= {"--help", "--version", "--install-completion", "--upgrade", "--nproc-per-node", "--check", "--seconds"}
+    known |= {
+        "--help",
+        "--version",
+        "--install-completion",
+        "--upgrade",
+        "--nproc-per-node",
+        "--check",
+        "--seconds",
+        "--features",
+    }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8")))
         assert used <= known, f"{page.name}: {sorted(used - known)}"

@@ -12,19 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import SEGMENTER_TINY, Cli
+from support import SEGMENTER_TINY, TINY_PIX2PIX, Cli
 
 import gantool
 from gantool.data.sample import draw_scene
 from gantool.metrics.paired import l1
 from gantool.metrics.perceptual import psnr, ssim
-
-TINY_PIX2PIX = [
-    "--set", "model.generator=unet_32", "--set", "model.width=4", "--set", "model.discriminator=n_layers",
-    "--set", "model.discriminator_layers=1", "--set", "model.discriminator_width=4", "--size", "32",
-    "--set", "data.load_size=32", "--set", "data.scenes=8", "--set", "data.test_scenes=3", "--precision", "fp32",
-    "--epochs", "1",
-]  # fmt: skip
 
 
 def pictures(folder: str, count: int, *, first: int = 0, winter: bool = False, size: int = 48) -> list[np.ndarray]:

@@ -11,19 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import Cli
+from support import TINY_PIX2PIX, Cli
 
 import gantool
 from gantool.data.sample import draw_scene
 from gantool.nets.card_files import read_card
 from gantool.workflows import export as work
-
-TINY_PIX2PIX = [
-    "--set", "model.generator=unet_32", "--set", "model.width=4", "--set", "model.discriminator=n_layers",
-    "--set", "model.discriminator_layers=1", "--set", "model.discriminator_width=4", "--size", "32",
-    "--set", "data.load_size=32", "--set", "data.scenes=4", "--set", "data.test_scenes=2", "--precision", "fp32",
-    "--epochs", "1",
-]  # fmt: skip
 
 
 def photo(name: str = "photo.png", size: tuple[int, int] = (75, 50)) -> np.ndarray:
