@@ -84,6 +84,11 @@ def test_segmenters(cli: Cli, with_segmenter: Path) -> None:
         assert result.code == 0, result.err
         (file,) = json.loads(result.out)["files"]
         assert all(one["agreement"] >= least for one in file["checks"])
+        if "int8" in options:
+            evaluated = gantool.evaluate(["unet", file["path"]], split="val")
+            assert file["mean_iou"] == pytest.approx([one.scores.mean_iou for one in evaluated.models])
+        else:
+            assert file["mean_iou"] is None
         made = gantool.segment(image, model=file["path"], probabilities=True)
         assert (made.mask == expected.mask).mean() >= least
         assert made.classes == expected.classes

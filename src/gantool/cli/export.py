@@ -82,6 +82,8 @@ def _show(screen: Screen, result: ExportResult) -> None:
     text = f"{result.bytes / 2**20:.2f} MiB, {result.precision}, {sizes}{why}"
     if result.file_ms:
         text += f"; one image {result.file_ms:.1f} ms, with the model {result.model_ms:.1f} ms"
+    if result.mean_iou is not None:
+        text += f"; mean IoU {result.mean_iou[1]:.3f}, of the model {result.mean_iou[0]:.3f}"
     screen.note(text)
 
 

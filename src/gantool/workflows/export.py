@@ -20,6 +20,7 @@ from gantool.nets.card_files import KEY, forget_sessions, form_of
 from gantool.nets.checkpoints_elsewhere import load_foreign_net
 from gantool.nets.export_files import FIXED_SIZE, HalfInside, PixelClasses, PixelPictures, quantize, write_file
 from gantool.nets.model_file import load_net, load_segmenter
+from gantool.workflows.evaluate_segmentation import evaluate_segmenters
 from gantool.workflows.export_proof import (
     BOUNDS,
     Check,
@@ -57,6 +58,7 @@ class ExportResult:
         static_size: height and width that it takes; None for any.
         why_static: the reason, where the network decides.
         model_ms, file_ms: time for one image of the first check's size.
+        mean_iou: of the model and of the file on validation images; of an 8-bit segmenter whose data is at hand.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class ExportResult:
     checks: tuple[Check, ...]
     model_ms: float
     file_ms: float
+    mean_iou: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The documented JSON."""
@@ -243,13 +246,24 @@ def _export_one(
             judge(path, checks, precision, pixels=pixels)
             seconds = (timed(lambda x: run_live(live, x), batches[0]), timed(run, batches[0]))
             length = file.stat().st_size
+            metric = _mean_iou(resolved, file) if precision == "int8" and part is None else None
         finally:
             forget_sessions()
             file.with_name(f"{file.name}.data").unlink(missing_ok=True)
     return ExportResult(
         path, format, precision, part.target if part else "", length, size, why, tuple(checks),
-        round(1000 * seconds[0], 2), round(1000 * seconds[1], 2),
+        round(1000 * seconds[0], 2), round(1000 * seconds[1], 2), metric,
     )  # fmt: skip
+
+
+def _mean_iou(resolved: ResolvedModel, file: Path) -> tuple[float, float] | None:
+    """Mean IoU of the model and of the file on the model's own validation images; None where it has none at hand."""
+    try:
+        result = evaluate_segmenters((str(resolved.path), str(file)), split="val")
+    except (DataError, UsageError):
+        return None
+    model, exported = (one.scores.mean_iou for one in result.models)
+    return model, exported
 
 
 def _own(card: Card, part: Direction) -> str:
