@@ -16,6 +16,7 @@ from support import TINY_PIX2PIX, Cli
 import gantool
 from gantool.data.sample import draw_scene
 from gantool.nets.card_files import read_card
+from gantool.nets.registry import build_generator
 from gantool.workflows import export as work
 
 
@@ -173,6 +174,29 @@ def test_reference_weights_and_back(cli: Cli, workplace: Path) -> None:
     assert np.abs(far - gantool.translate(image, to="winter", model="both").astype(int)).max() > 1, "began anew"
     assert cli("export", "latest_net_G_A.pth", "--to", "snow", "-o", "snow.onnx").code == 0
     assert cli("translate", "photo.png", "--to", "snow", "--model", "snow.onnx").code == 0
+
+
+def test_running_statistics_of_a_checkpoint(cli: Cli, workplace: Path) -> None:
+    torch.manual_seed(0)
+    net = build_generator("unet_32", width=4, norm="batch")
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    torch.save(net.state_dict(), "latest_net_G.pth")
+    assert cli("export", "latest_net_G.pth", "-o", "own.onnx").code == 0
+    result = cli("export", "latest_net_G.pth", "--running-statistics", "-o", "averages.onnx")
+    assert result.code == 0, result.err
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    with torch.no_grad():
+        values = net.eval()(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1)[0]
+    expected = ((values + 1) * 127.5).round().permute(1, 2, 0).numpy()
+    averages, own = (gantool.translate(image, to="output", model=file) for file in ("averages.onnx", "own.onnx"))
+    assert np.abs(averages - expected).max() <= 1
+    assert np.abs(own - expected).max() > 10
+    torch.save(build_generator("resnet_6blocks", width=4).state_dict(), "other.pth")
+    refused = cli("export", "other.pth", "--running-statistics")
+    assert (refused.code, "no checkpoint with the averages" in refused.err) == (2, True)
 
 
 def test_a_file_that_differs_is_not_kept(cli: Cli, with_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ def test_init_from_takes_the_weights(workplace: Path) -> None:
     assert max(float((a[key] - b[key]).abs().max()) for key in a) < 1e-6
     with pytest.raises(gantool.errors.ModelError, match="another network"):
         run(workplace, "third", settings={"model.width": 8}, init_from="first")
-    with pytest.raises(gantool.errors.ModelError, match="neither a model file nor a run"):
+    with pytest.raises(gantool.errors.ModelError, match='--init-from nothing.*no model "nothing"'):
         run(workplace, "fourth", init_from="nothing")
 
 
@@ -150,7 +150,10 @@ def test_what_a_run_leaves(workplace: Path) -> None:
         "last.safetensors", "report.html",
         "log.txt",
     }  # fmt: skip
-    assert len(list(run_.samples.iterdir())) == 3
+    assert len(list(run_.samples.glob("epoch-*.png"))) == 3
+    assert run_.judged.exists()
+    page = run_.report.read_text("utf-8")
+    assert page.index("Worst images") < page.index("scene 1 (") < page.index("Best images")
     assert {path.name for path in (run_.path / "checkpoints").iterdir()} == {"last.pt", "epoch-2.pt"}
     assert set(result.metrics) == {"l1_ratio_to_winter", "l1_ratio_to_summer"}
     assert set(result.baselines) == {"median training image", "histogram matching"}
@@ -165,7 +168,7 @@ def test_the_best_epoch_is_delivered(workplace: Path, monkeypatch: pytest.Monkey
     from gantool.workflows import judge_translation
 
     values = iter([0.5, 0.3, 0.4])
-    monkeypatch.setattr(judge_translation, "make_evaluate", lambda *_: lambda nets: {"l1_ratio": next(values)})
+    monkeypatch.setattr(judge_translation, "make_evaluate", lambda *_: lambda nets, judge: {"l1_ratio": next(values)})
     run_ = run(workplace)
     assert read_card(run_.model).origin.epochs == 2
 

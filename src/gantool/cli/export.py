@@ -45,6 +45,12 @@ def export(
     pixels: Annotated[
         bool, typer.Option("--pixels", help="Take and give uint8 images, for programs without gantool.")
     ] = False,
+    running_statistics: Annotated[
+        bool,
+        typer.Option(
+            "--running-statistics", help="Of a reference checkpoint: its --eval, instead of each image's own."
+        ),
+    ] = False,
     overwrite: OverwriteOption = False,
     runs: RunsOption = Path("runs"),
     json_output: JsonOption = False,
@@ -61,7 +67,8 @@ def export(
 
     results = work(
         model, format=format, output=output, to=to, precision=precision,  # type: ignore[arg-type]
-        calibrate=calibrate, opset=opset, static_size=size, pixels=pixels, overwrite=overwrite, runs=runs,
+        calibrate=calibrate, opset=opset, static_size=size, pixels=pixels, running_statistics=running_statistics,
+        overwrite=overwrite, runs=runs,
     )  # fmt: skip
     for result in results:
         _show(screen, result)

@@ -41,6 +41,8 @@ class Images(Protocol):
 
     def __getitem__(self, index: int) -> Pixels: ...
 
+    def name(self, index: int) -> str: ...
+
 
 class FileImages:
     """Images read from files when they are asked for.
@@ -64,6 +66,9 @@ class FileImages:
         middle = pixels.shape[1] // 2
         return pixels[:, self.half * middle : (self.half + 1) * middle]
 
+    def name(self, index: int) -> str:
+        return self.paths[index]
+
 
 class LabelPictures:
     """Label maps in the colors of their classes, painted when they are asked for."""
@@ -79,6 +84,9 @@ class LabelPictures:
     def __getitem__(self, index: int) -> Pixels:
         return np.asarray(self.table[self.masks[index]()])
 
+    def name(self, index: int) -> str:
+        return f"label map {index + 1}"
+
 
 class ArrayImages:
     """Images held in memory."""
@@ -91,6 +99,9 @@ class ArrayImages:
 
     def __getitem__(self, index: int) -> Pixels:
         return self.arrays[index]
+
+    def name(self, index: int) -> str:
+        return f"image {index + 1}"
 
 
 class UnpairedDataset(Dataset[dict[str, Tensor]]):

@@ -48,6 +48,11 @@ class Run:
         return self.path / "samples"
 
     @property
+    def judged(self) -> Path:
+        """The worst and the best images of the last measurement."""
+        return self.samples / "judged.png"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoints" / "last.pt"
 

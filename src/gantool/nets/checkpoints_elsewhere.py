@@ -91,15 +91,19 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return dict(found)
 
 
-def read_foreign(path: Path) -> Foreign:
+def read_foreign(path: Path, *, running_statistics: bool = False) -> Foreign:
     """Recognize a generator of the reference implementation.
+
+    Args:
+        running_statistics: run a U-Net's batch norm with the averages in the file, as the reference does with
+            ``--eval``, and not with the statistics of the one image, as it does without.
 
     Raises:
         ModelError: a discriminator, another network, or a file that is none.
     """
     state = read_state(path)
     if "model.model.0.weight" in state:
-        found = _unet(path, state)
+        found = _unet(path, state, running_statistics)
     elif "model.1.weight" in state and state["model.1.weight"].dim() == 4 and state["model.1.weight"].shape[-1] == 7:
         found = _resnet(path, state, first=1)
     elif "model.0.weight" in state and state["model.0.weight"].shape[-1] == 7:
@@ -140,7 +144,7 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Foreign:
     return Foreign(Architecture(name=f"resnet_{count}blocks", options=options), norm, 4, _clean(state, norm))
 
 
-def _unet(path: Path, state: Mapping[str, Tensor]) -> Foreign:
+def _unet(path: Path, state: Mapping[str, Tensor], running_statistics: bool) -> Foreign:
     downs = [key for key in state if re.fullmatch(r"model\.model\.(0|(?:\d\.model\.)+1)\.weight", key)]
     levels = len([key for key in downs if state[key].dim() == 4 and state[key].shape[-1] == 4])
     name = f"unet_{2**levels}"
@@ -156,7 +160,7 @@ def _unet(path: Path, state: Mapping[str, Tensor]) -> Foreign:
     }
     cleaned = _clean(state, norm)
     notes: tuple[str, ...] = ()
-    if norm == "batch":
+    if norm == "batch" and not running_statistics:
         # The reference runs pix2pix with the statistics of the one image; see `gantool.nets.deterministic`.
         net = build_generator(name, **options)
         _fill(path, net, cleaned, name)
@@ -201,9 +205,9 @@ def _compare(path: Path, wanted: Mapping[str, Tensor], have: Mapping[str, Tensor
         raise ModelError(f"{path}: looks like {name} but has more: {more}.")
 
 
-def load_foreign_net(path: Path) -> nn.Module:
-    """The generator of a foreign checkpoint, in eval mode, on the CPU."""
-    found = read_foreign(path)
+def load_foreign_net(path: Path, *, running_statistics: bool = False) -> nn.Module:
+    """The generator of a foreign checkpoint, in eval mode, on the CPU; see `read_foreign`."""
+    found = read_foreign(path, running_statistics=running_statistics)
     net = build_generator(found.architecture.name, **found.architecture.options)
     net.load_state_dict(dict(found.state))
     return net.eval()
@@ -231,9 +235,9 @@ def domains_of_name(path: Path) -> tuple[str, str]:
     return "input", "output"
 
 
-def foreign_card(path: Path) -> Card:
-    """A card for a foreign generator; its domains are what the file's name says."""
-    found = read_foreign(path)
+def foreign_card(path: Path, *, running_statistics: bool = False) -> Card:
+    """A card for a foreign generator; its domains are what the file's name says. See `read_foreign`."""
+    found = read_foreign(path, running_statistics=running_statistics)
     source, target = domains_of_name(path)
     options = found.architecture.options
     return Card(

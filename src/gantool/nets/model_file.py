@@ -38,7 +38,7 @@ def load_net(path: Path, card: Card, target: str) -> nn.Module:
     """
     direction = card.direction(target)
     if form_of(path) == "checkpoint":
-        return load_foreign_net(path)
+        return load_foreign_net(path, running_statistics=card.norm == "batch")
     net = build_generator(direction.architecture.name, **direction.architecture.options)
     _fill(net, path, f"{direction.net}/", direction.architecture.name)
     return net.eval()

@@ -137,13 +137,22 @@ class ExportedSegmenter(_Exported):
     def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
         """Segment ``(H, W, 3)`` uint8, H and W at least 1."""
         height, width = pixels.shape[:2]
-        scaled = self._scaled(pixels)
-        shares = self._windows(scaled)
-        if scaled.shape[:2] != (height, width):
-            planes = [Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in shares]
-            shares = np.stack([np.asarray(plane) for plane in planes])
-        mask = shares.argmax(0).astype(np.uint8)
-        return Segmented(mask, shares.transpose(1, 2, 0).astype(np.float16) if probabilities else None)
+        shares = self._windows(self._scaled(pixels))
+        kept = np.empty((height, width, len(shares)), dtype=np.float16) if probabilities else None
+        mask = np.zeros((height, width), dtype=np.uint8)
+        best: Floats | None = None
+        for n, small in enumerate(shares):  # one class at a time: all of them at full size can be gigabytes
+            plane = small
+            if small.shape != (height, width):
+                plane = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))
+            if kept is not None:
+                kept[:, :, n] = plane
+            if best is None:
+                best = plane.copy()
+            else:
+                mask[plane > best] = n
+                np.maximum(best, plane, out=best)
+        return Segmented(mask, kept)
 
     def _scaled(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]

@@ -153,9 +153,9 @@ class _Direction:
             if not self.labels:
                 plain.add(pixels)
             if truth is not None:
-                pairs.add(side.names[n], result, truth)
+                pairs.add(side.name(n), result, truth)
                 if not self.labels and pixels.shape == truth.shape:
-                    plain_pairs.add(side.names[n], pixels, truth)
+                    plain_pairs.add(side.name(n), pixels, truth)
             if back is not None:
                 cycles.append(l1([_alike(back(_color(result)), pixels)], [pixels]))
             if confusion is not None and self.judge is not None and self.order is not None:
@@ -214,7 +214,8 @@ def _rows(
     first = next(one for one in results if one.target == target)
     chosen: list[tuple[int, str]] = []
     if first.per_image:
-        ranked = [(side.names.index(name), f"L1 {values['l1']:.1f}") for name, values in first.per_image]
+        places = {side.name(n): n for n in range(len(side))}
+        ranked = [(places[name], f"L1 {values['l1']:.1f}") for name, values in first.per_image]
         best = ranked[_SHOWN_WORST:][-_SHOWN_BEST:]
         chosen = [(n, f"worst, {text}") for n, text in ranked[:_SHOWN_WORST]]
         chosen += [(n, f"best, {text}") for n, text in reversed(best)]
@@ -231,5 +232,5 @@ def _rows(
         pictures = [(source, pixels), *((name, translator(pixels)) for name, translator in translators)]
         if truth is not None:
             pictures.append(("truth", truth))
-        rows.append(ShownRow(": ".join(filter(None, (text, Path(side.names[n]).name))), pictures))
+        rows.append(ShownRow(": ".join(filter(None, (text, Path(side.name(n)).name))), pictures))
     return rows

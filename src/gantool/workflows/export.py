@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from gantool.data.images import find_images, read_pixels
 from gantool.errors import DataError, GantoolError, ModelError, OutputError, UsageError, closest
 from gantool.files import atomic
 from gantool.nets.card_files import KEY, forget_sessions, form_of
-from gantool.nets.checkpoints_elsewhere import load_foreign_net
+from gantool.nets.checkpoints_elsewhere import foreign_card, load_foreign_net
 from gantool.nets.export_files import FIXED_SIZE, HalfInside, PixelClasses, PixelPictures, quantize, write_file
 from gantool.nets.model_file import load_net, load_segmenter
 from gantool.workflows.evaluate_segmentation import evaluate_segmenters
@@ -89,6 +89,7 @@ def export(
     opset: int | None = None,
     static_size: tuple[int, int] | None = None,
     pixels: bool = False,
+    running_statistics: bool = False,
     overwrite: bool = False,
     runs: str | Path = "runs",
     on_check: Callable[[Check], None] = lambda check: None,
@@ -103,6 +104,8 @@ def export(
         calibrate: a folder of images that show what the model will see, for int8.
         static_size: ``(height, width)`` instead of free sizes.
         pixels: take and give uint8 images, for programs without gantool.
+        running_statistics: use the batch-norm averages in a checkpoint of the reference implementation, as that does
+            with ``--eval``, and not the statistics of each image.
 
     Raises:
         ModelError: the file does not do what the model does; nothing is left under its name.
@@ -112,6 +115,8 @@ def export(
     resolved = resolve_model(model, Path(runs))
     if form_of(resolved.path) in ("onnx", "torchscript", "pt2"):
         raise ModelError(f"{resolved.label}: is an exported file already.", "Export the run or model it came from.")
+    if running_statistics:
+        resolved = _with_running_statistics(resolved)
     parts = _parts(resolved, to)
     paths = _paths(resolved, parts, format, output)
     for path in paths:
@@ -122,6 +127,17 @@ def export(
         _export_one(resolved, part, path, format, precision, images, opset, static_size, pixels, on_check)
         for part, path in zip(parts, paths, strict=True)
     ]
+
+
+def _with_running_statistics(resolved: ResolvedModel) -> ResolvedModel:
+    if form_of(resolved.path) == "checkpoint":
+        card = foreign_card(resolved.path, running_statistics=True)
+        if card.norm == "batch":
+            return replace(resolved, card=card)
+    raise UsageError(
+        f"--running-statistics: {resolved.label} is no checkpoint with the averages of a batch norm.",
+        "Leave it out.",
+    )
 
 
 def _require(

@@ -16,18 +16,33 @@ from gantool.engine.runtime import Runtime
 from gantool.metrics.paired import histogram_matcher, l1, l1_ratio, median_image
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import PatchSet, common_size, sliced_distance
+from gantool.report.judged import ImageJudge
 from gantool.settings import CycleGanSettings
 from gantool.workflows.paired_data import Sides
 from gantool.workflows.unpaired_data import PairedTruth, UnpairedData
 
 Pixels = NDArray[np.uint8]
 
-__all__ = ["baseline_ratios", "make_evaluate", "ratios_to_truth", "scores_on_labels", "scores_on_pairs"]
+__all__ = [
+    "baseline_ratios",
+    "make_evaluate",
+    "make_judge",
+    "ratios_to_truth",
+    "scores_on_labels",
+    "scores_on_pairs",
+]
+
+
+def make_judge(data: UnpairedData) -> ImageJudge:
+    """What single images are judged by: against their truth where there is one, otherwise by how they cycle."""
+    if data.labelled is not None:
+        return ImageJudge("accuracy", higher_is_better=True)
+    return ImageJudge("L1" if data.truth is not None else "cycle error")
 
 
 def make_evaluate(
     settings: CycleGanSettings, data: UnpairedData, runtime: Runtime
-) -> Callable[[Mapping[str, nn.Module]], dict[str, float]]:
+) -> Callable[[Mapping[str, nn.Module], ImageJudge], dict[str, float]]:
     """Return what measures networks on validation images.
 
     The first value decides which epoch is best: where there is a truth the mean of the L1 ratios of both directions,
@@ -36,13 +51,13 @@ def make_evaluate(
     count = settings.metrics.images
     if data.labelled is not None:
         pairs = data.labelled[0]
-        return lambda nets: scores_on_labels(nets, data, pairs, runtime.device, count)
+        return lambda nets, judge: scores_on_labels(nets, data, pairs, runtime.device, judge, count)
     if data.validation is None:
         return _SlicedDistances(data, count, runtime.device)
     truth = PairedTruth(data.validation.a[:count], data.validation.b[:count])
 
-    def evaluate(nets: Mapping[str, nn.Module]) -> dict[str, float]:
-        ratios = ratios_to_truth(nets, data.names, truth, runtime.device)
+    def evaluate(nets: Mapping[str, nn.Module], judge: ImageJudge) -> dict[str, float]:
+        ratios = ratios_to_truth(nets, data.names, truth, runtime.device, judge)
         return {"l1_ratio": sum(ratios.values()) / len(ratios), **ratios}
 
     return evaluate
@@ -56,34 +71,54 @@ class _SlicedDistances:
         self._images = [test if len(test) else train for test, train in zip(data.test, data.train, strict=True)]
         self._real: list[PatchSet] = []
 
-    def __call__(self, nets: Mapping[str, nn.Module]) -> dict[str, float]:
+    def __call__(self, nets: Mapping[str, nn.Module], judge: ImageJudge) -> dict[str, float]:
+        views = [self._views(side) for side in (0, 1)]
         if not self._real:
-            self._real = [self._patches(side, None) for side in (0, 1)]
+            self._real = [_patches(list(side.values())) for side in views]
+        distances = []
+        for side, (source, target) in enumerate((self.data.names, self.data.names[::-1])):
+            inputs = list(views[side].values())
+            made = _translated(nets[f"to_{target}"], inputs, self.device)
+            distances.append(sliced_distance(self._real[1 - side], _patches(made), intervals=False).overall.value)
+            cycled = _translated(nets[f"to_{source}"], made, self.device)
+            for name, before, after, back in zip(views[side], inputs, made, cycled, strict=True):
+                pictures = {source: before, f"{source} to {target}": after, f"{source} cycled": back}
+                judge.add(name, l1([back], [before]), pictures)
         a, b = self.data.names
-        to_b = sliced_distance(self._real[1], self._patches(0, nets[f"to_{b}"]), intervals=False).overall.value
-        to_a = sliced_distance(self._real[0], self._patches(1, nets[f"to_{a}"]), intervals=False).overall.value
+        to_b, to_a = distances
         return {"swd": (to_a + to_b) / 2, f"swd_to_{b}": to_b, f"swd_to_{a}": to_a}
 
-    def _patches(self, side: int, net: nn.Module | None) -> PatchSet:
-        """Of some images of a domain, evenly spread, as they are or translated."""
+    def _views(self, side: int) -> dict[str, Pixels]:
+        """Some images of a domain, evenly spread, by name."""
         images, preparation = self._images[side], self.data.preparations[side]
         count = min(len(images), self.count)
-        views = [preparation.testing(images[n * len(images) // count]) for n in range(count)]
-        patches = PatchSet(common_size(views[0].shape[1], views[0].shape[0]))
-        for pixels in views if net is None else _translated(net, views, self.device):
-            patches.add(pixels)
-        return patches
+        places = [n * len(images) // count for n in range(count)]
+        return {f"{images.name(n)} ({self.data.names[side]})": preparation.testing(images[n]) for n in places}
+
+
+def _patches(images: Sequence[Pixels]) -> PatchSet:
+    patches = PatchSet(common_size(images[0].shape[1], images[0].shape[0]))
+    for pixels in images:
+        patches.add(pixels)
+    return patches
 
 
 def ratios_to_truth(
-    nets: Mapping[str, nn.Module], names: tuple[str, str], truth: PairedTruth, device: torch.device
+    nets: Mapping[str, nn.Module],
+    names: tuple[str, str],
+    truth: PairedTruth,
+    device: torch.device,
+    judge: ImageJudge,
 ) -> dict[str, float]:
     """L1(translated, truth) / L1(untranslated, truth) in both directions."""
-    a, b = names
-    return {
-        f"l1_ratio_to_{b}": l1_ratio(_translated(nets[f"to_{b}"], truth.a, device), truth.a, truth.b),
-        f"l1_ratio_to_{a}": l1_ratio(_translated(nets[f"to_{a}"], truth.b, device), truth.b, truth.a),
-    }
+    ratios = {}
+    for source, target, inputs, truths in ((*names, truth.a, truth.b), (*names[::-1], truth.b, truth.a)):
+        made = _translated(nets[f"to_{target}"], inputs, device)
+        ratios[f"l1_ratio_to_{target}"] = l1_ratio(made, inputs, truths)
+        for n, (before, after, true) in enumerate(zip(inputs, made, truths, strict=True)):
+            pictures = {source: before, f"{source} to {target}": after, f"true {target}": true}
+            judge.add(f"scene {n + 1} ({source})", l1([after], [true]), pictures)
+    return ratios
 
 
 def scores_on_pairs(
@@ -92,6 +127,7 @@ def scores_on_pairs(
     preparations: tuple[Preparation, Preparation],
     classes: Sequence[LabelClass],
     device: torch.device,
+    judge: ImageJudge | None = None,
     count: int | None = None,
 ) -> dict[str, float]:
     """L1 of translations to their truth in levels of 255; for label maps first the mean IoU of the nearest classes.
@@ -99,6 +135,7 @@ def scores_on_pairs(
     Args:
         sides: sources and truths that belong together.
         classes: of the truths; empty where they are no label maps.
+        judge: looks at every image, by its accuracy for label maps and its L1 otherwise.
         count: at most so many pairs.
     """
     confusion = Confusion([entry.name for entry in classes])
@@ -107,9 +144,15 @@ def scores_on_pairs(
     for n in range(min(len(sides[0]), count or len(sides[0]))):
         inputs, truth = (p.testing(images[n]) for p, images in zip(preparations, sides, strict=True))
         (made,) = _translated(net, [inputs], device)
-        if colors:
-            confusion.add(nearest_classes(truth, colors), nearest_classes(made, colors))
         distances.append(l1([made], [truth]))
+        value = distances[-1]
+        if colors:
+            wanted, found = nearest_classes(truth, colors), nearest_classes(made, colors)
+            confusion.add(wanted, found)
+            value = float((wanted == found).mean())
+        if judge is not None:
+            pictures = {"source": inputs, "translated": made, "truth": truth}
+            judge.add(sides[0].name(n), value, pictures)
     metrics = {"l1": float(np.mean(distances))}
     if not colors:
         return metrics
@@ -118,13 +161,18 @@ def scores_on_pairs(
 
 
 def scores_on_labels(
-    nets: Mapping[str, nn.Module], data: UnpairedData, pairs: Sides, device: torch.device, count: int | None = None
+    nets: Mapping[str, nn.Module],
+    data: UnpairedData,
+    pairs: Sides,
+    device: torch.device,
+    judge: ImageJudge,
+    count: int | None = None,
 ) -> dict[str, float]:
     """Both directions of a CycleGAN between label maps (first) and photos: mean IoU and accuracy, L1 of photos."""
     labels, photos = data.names
-    to_photos = scores_on_pairs(nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, count)
+    to_photos = scores_on_pairs(nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, None, count)
     back, turned = (pairs[1], pairs[0]), (data.preparations[1], data.preparations[0])
-    to_labels = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, count)
+    to_labels = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, judge, count)
     return {"mean_iou": to_labels["mean_iou"], "accuracy": to_labels["accuracy"], "l1": to_photos["l1"]}
 
 

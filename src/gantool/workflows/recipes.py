@@ -14,6 +14,7 @@ from gantool.engine.loop import Batches
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError
+from gantool.report.judged import ImageJudge
 from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, Settings
 from gantool.tasks.base import Batch, Task
 
@@ -31,6 +32,7 @@ class Recipe(Protocol):
         facts: what ``run.json`` says about the data (domains or classes).
         estimate: whether to tell on a CPU how long the training will take.
         hint: what to say in addition if that is long.
+        judged: the worst and the best images of the last measurement, where single images can be judged.
     """
 
     about: str
@@ -38,6 +40,7 @@ class Recipe(Protocol):
     facts: Mapping[str, Any]
     estimate: bool
     hint: str
+    judged: ImageJudge | None
 
     def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
         """Build networks and optimizers; only ``fresh`` ones need pretrained weights."""

@@ -16,6 +16,7 @@ from PIL import Image
 from gantool import __version__
 from gantool.engine.runs import Run
 from gantool.report.grids import read_grid
+from gantool.report.judged import read_judged
 from gantool.report.pages import data_uri, write_page
 from gantool.report.plots import draw_panels
 from gantool.settings import to_yaml
@@ -61,6 +62,7 @@ def write_run_page(run: Run, settings: Settings, *, vanilla: bool = False) -> No
                 if "/" not in name
             ],
             "pairs": _pairs(latest),
+            "judged": _judged(run.judged),
             "latest": _epoch(grids[-1]) if grids else None,
             "epochs": [(_epoch(path), _shrunk(path)) for path in _spread(grids)],
             "environment": list(facts.get("environment", {}).items()),
@@ -114,6 +116,16 @@ def _pairs(columns: Mapping[str, Sequence[Pixels]]) -> list[tuple[tuple[str, str
                 pairs.append(((before, data_uri(_small(source))), (title, data_uri(_small(made)))))
     step = max(len(pairs) / _PAIRS_SHOWN, 1)
     return [pairs[int(n * step)] for n in range(min(len(pairs), _PAIRS_SHOWN))]
+
+
+def _judged(path: Path) -> dict[str, Any]:
+    """The worst and the best images with their pictures."""
+    metric, images = read_judged(path)
+    rows: dict[bool, list[Any]] = {True: [], False: []}
+    for one in images:
+        pictures = [(title, data_uri(pixels)) for title, pixels in one.pictures.items()]
+        rows[one.worst].append((f"{Path(one.name).name}, {metric} {one.value:.4g}", pictures))
+    return {"worst": rows[True], "best": rows[False]}
 
 
 def _small(pixels: Pixels) -> Pixels:

@@ -23,9 +23,11 @@ from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.errors import ModelError, UsageError
 from gantool.nets.model_file import save_model
+from gantool.report.judged import write_judged
 from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, to_yaml
 from gantool.workflows.plan_training import TrainingPlan, plan_training
 from gantool.workflows.recipes import Recipe, make_recipe
+from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 from gantool.workflows.training_records import environment, record, run_log
@@ -171,6 +173,8 @@ def _train_in(
     stopped = False
     for event in _with_estimate(trainer, plan, recipe, runtime):
         if runtime.is_main:
+            if isinstance(event, EpochDone) and recipe.judged is not None:
+                write_judged(run.judged, recipe.judged)
             record(run, event, plan.settings, vanilla=_is_vanilla(plan))
         if isinstance(event, EpochDone):
             losses = event.losses
@@ -184,6 +188,8 @@ def _train_in(
         metrics, baselines = recipe.final(run, runtime)
         if metrics:
             result = replace(result, metrics=metrics, baselines=baselines)
+            if recipe.judged is not None:
+                write_judged(run.judged, recipe.judged)
             run.write_facts({**run.facts(), "metrics": metrics, "baselines": baselines})
             write_run_page(run, plan.settings, vanilla=_is_vanilla(plan))
     yield Finished(result, None if dry_run else request.signal)
@@ -270,10 +276,10 @@ def _with_estimate(trainer: Trainer, plan: TrainingPlan, recipe: Recipe, runtime
 
 
 def _model_file(source: str, runs: Path) -> Path:
-    for candidate in (Path(source), Path(source) / "model.safetensors", runs / source / "model.safetensors"):
-        if candidate.is_file():
-            return candidate
-    raise ModelError(f"--init-from {source}: is neither a model file nor a run with a model.")
+    try:
+        return resolve_model(source, runs).path
+    except ModelError as error:
+        raise ModelError(f"--init-from {source}: {error.message}", error.remedy) from None
 
 
 def _is_vanilla(plan: TrainingPlan) -> bool:

@@ -12,6 +12,7 @@ from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError
 from gantool.nets.model_file import load_net, read_card
+from gantool.report.judged import ImageJudge
 from gantool.settings import CycleGanSettings
 from gantool.tasks.base import Batch, Task
 from gantool.workflows import judge_translation as judge
@@ -36,6 +37,7 @@ class CycleGanRecipe:
         self.estimate = self.data.truth is None
         light = "The light generators take a fraction of that: gantool train cyclegan-light."
         self.hint = light if kind == "cyclegan" else ""
+        self.judged: ImageJudge | None = None
 
     def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
         return build_task(self.settings, self.data.names, runtime, self.data.classes)
@@ -48,7 +50,13 @@ class CycleGanRecipe:
         return preview_batch(self.settings, self.data)
 
     def evaluate(self, runtime: Runtime) -> Measure | None:
-        return judge.make_evaluate(self.settings, self.data, runtime)
+        evaluate = judge.make_evaluate(self.settings, self.data, runtime)
+
+        def measure(nets: Mapping[str, nn.Module]) -> dict[str, float]:
+            self.judged = judge.make_judge(self.data)
+            return evaluate(nets, self.judged)
+
+        return measure
 
     def score(self, metrics: Mapping[str, float]) -> float:
         return 1 - metrics["mean_iou"] if "mean_iou" in metrics else next(iter(metrics.values()))
@@ -86,8 +94,9 @@ class CycleGanRecipe:
             return {}, {}
         card = read_card(run.model)
         nets = {f"to_{name}": load_net(run.model, card, name).to(runtime.device) for name in self.data.names}
+        self.judged = judge.make_judge(self.data)
         if self.data.labelled is not None:
-            return judge.scores_on_labels(nets, self.data, self.data.labelled[1], runtime.device), {}
+            return judge.scores_on_labels(nets, self.data, self.data.labelled[1], runtime.device, self.judged), {}
         assert self.data.truth is not None
-        ratios = judge.ratios_to_truth(nets, self.data.names, self.data.truth, runtime.device)
+        ratios = judge.ratios_to_truth(nets, self.data.names, self.data.truth, runtime.device, self.judged)
         return ratios, judge.baseline_ratios(self.data)

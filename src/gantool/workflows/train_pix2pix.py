@@ -18,6 +18,7 @@ from gantool.metrics.paired import l1
 from gantool.nets.deterministic import with_instance_norm
 from gantool.nets.model_file import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
+from gantool.report.judged import ImageJudge
 from gantool.settings import Pix2PixSettings
 from gantool.tasks.base import Batch, Task
 from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
@@ -49,6 +50,7 @@ class Pix2PixRecipe:
         self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
         self.estimate = settings.data.path != "sample"
         self.hint = ""
+        self.judged: ImageJudge | None = None
         # Batch norm over one image is instance norm; see `gantool.nets.deterministic`.
         alone = settings.train.batch_size == settings.runtime.devices
         self._alone = settings.model.norm == "batch" and alone
@@ -126,7 +128,9 @@ class Pix2PixRecipe:
         return measure
 
     def _measure(self, net: nn.Module, sides: Sides, runtime: Runtime, count: int | None = None) -> dict[str, float]:
-        return scores_on_pairs(net, sides, self.data.preparations, self.data.classes[1], runtime.device, count)
+        classes = self.data.classes[1]
+        self.judged = ImageJudge("accuracy", higher_is_better=True) if classes else ImageJudge("L1")
+        return scores_on_pairs(net, sides, self.data.preparations, classes, runtime.device, self.judged, count)
 
     def score(self, metrics: Mapping[str, float]) -> float:
         return 1 - metrics["mean_iou"] if "mean_iou" in metrics else metrics["l1"]

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from gantool.cards import Architecture, Card, LabelClass
 from gantool.data.labelled import LabelledDataset, LabelledImages
+from gantool.data.masks import IGNORE, Color, Mask
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError, closest
@@ -22,12 +24,15 @@ from gantool.nets.model_file import load_segmenter, read_card
 from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import Segmenter, build_segmenter
 from gantool.predict.segmenter import SegmentPredictor
+from gantool.report.judged import ImageJudge
 from gantool.settings import SegmentationSettings
 from gantool.tasks.base import Batch, Player, Task
 from gantool.tasks.segmentation import Segmentation
 from gantool.workflows.batches import EpochBatches, build_batches
 from gantool.workflows.labelled_data import build_labelled_data, class_frequencies, preview_labelled
 from gantool.workflows.recipes import Measure
+
+Pixels = NDArray[np.uint8]
 
 __all__ = ["SegmentationRecipe", "measure_segmenter"]
 
@@ -45,6 +50,7 @@ class SegmentationRecipe:
         self.facts: Mapping[str, Any] = {"classes": list(self.data.classes)}
         self.estimate = settings.data.path != "sample"
         self.hint = ""
+        self.judged: ImageJudge | None = None
         self._class_weights()  # says early what is wrong with them
 
     def _check(self) -> None:
@@ -167,7 +173,8 @@ class SegmentationRecipe:
             net, self.settings.model.mode, multiple_of=net.multiple_of, smallest=net.smallest, device=runtime.device,
             load_size=self.data.preparation.load_size, precision=runtime.precision,
         )  # fmt: skip
-        return measure_segmenter(predictor, images, self.data.classes)
+        self.judged = ImageJudge("accuracy", higher_is_better=True)
+        return measure_segmenter(predictor, images, self.data.classes, (self.judged, self.data.colors))
 
     def score(self, metrics: Mapping[str, float]) -> float:
         return 1 - metrics["mean_iou"]
@@ -192,13 +199,34 @@ class SegmentationRecipe:
         return _flat(self._measure(net, self.data.test, runtime)), {}
 
 
-def measure_segmenter(predictor: SegmentPredictor, images: LabelledImages, names: tuple[str, ...]) -> Scores:
-    """One confusion matrix over all images, each at the size of its own mask."""
+def measure_segmenter(
+    predictor: SegmentPredictor,
+    images: LabelledImages,
+    names: tuple[str, ...],
+    show: tuple[ImageJudge, Sequence[Color]] | None = None,
+) -> Scores:
+    """One confusion matrix over all images, each at the size of its own mask.
+
+    Args:
+        show: what looks at every image by its share of right pixels, and the colors of the classes for that.
+    """
     confusion = Confusion(names)
     for n in range(len(images)):
         pixels, mask = images[n]
-        confusion.add(mask, predictor(pixels).mask)
+        found = predictor(pixels).mask
+        confusion.add(mask, found)
+        labelled = mask != IGNORE
+        if show is not None and labelled.any():
+            judge, colors = show
+            accuracy = float((found == mask)[labelled].mean())
+            judge.add(images.name(n), accuracy, _in_colors(pixels, found, mask, colors))
     return confusion.scores()
+
+
+def _in_colors(pixels: Pixels, found: Mask, truth: Mask, colors: Sequence[Color]) -> dict[str, Pixels]:
+    table = np.full((256, 3), 224, dtype=np.uint8)
+    table[: len(colors)] = colors
+    return {"image": pixels, "prediction": table[found], "truth": table[truth]}
 
 
 def _flat(scores: Scores) -> dict[str, float]:

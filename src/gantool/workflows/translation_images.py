@@ -11,7 +11,7 @@ from PIL import Image
 
 from gantool.cards import Card, LabelClass
 from gantool.data.augment import Preparation
-from gantool.data.datasets import FileImages, Images
+from gantool.data.datasets import ArrayImages, FileImages, Images
 from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired, resolve_data_path
 from gantool.data.pairs import find_halves, two_folders
@@ -33,11 +33,13 @@ class Side:
     """One domain's images with their names, and how they are shown to a model."""
 
     images: Images
-    names: Sequence[str]
     view: Callable[[Pixels], Pixels]
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def name(self, index: int) -> str:
+        return self.images.name(index)
 
     def __getitem__(self, index: int) -> Pixels:
         return self.view(self.images[index])
@@ -120,7 +122,12 @@ def _of_unpaired(data: UnpairedData, split: str, where: str) -> TranslationImage
     elif data.truth is not None and data.validation is not None and split != "train":
         truth = data.truth if split == "test" else data.validation
         return _assembled(
-            f"{where}, {split}", data.names, (truth.a, truth.b), (_as_it_is, _as_it_is), True, data.classes
+            f"{where}, {split}",
+            data.names,
+            (ArrayImages(truth.a), ArrayImages(truth.b)),
+            (_as_it_is, _as_it_is),
+            True,
+            data.classes,
         )
     elif split == "val":
         raise UsageError("--split val: the run has no validation images.", "Use --split test or --split train.")
@@ -172,24 +179,18 @@ def _given(data: str, card: Card, split: str) -> TranslationImages:
 def _assembled(
     about: str,
     names: tuple[str, str],
-    images: Sequence[Images | Sequence[Pixels]],
+    images: Sequence[Images],
     views: Sequence[Callable[[Pixels], Pixels]],
     paired: bool,
     classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]],
 ) -> TranslationImages:
-    sides = {name: Side(some, _names(some), view) for name, some, view in zip(names, images, views, strict=True)}
+    sides = {name: Side(some, view) for name, some, view in zip(names, images, views, strict=True)}
     empty = next((name for name, side in sides.items() if not len(side)), None)
     if empty is not None:
         raise DataError(f"{about}: there are no images of {empty}.", "Choose another with --split.")
     counts = " and ".join(f"{len(side)} {name}" for name, side in sides.items())
     kinds = {name: own for name, own in zip(names, classes, strict=True) if own}
     return TranslationImages(f"{about}: {counts}{', paired' if paired else ''}", sides, paired, kinds)
-
-
-def _names(images: object) -> list[str]:
-    if isinstance(images, FileImages):
-        return list(images.paths)
-    return [f"image {n}" for n in range(len(images))]  # type: ignore[arg-type]
 
 
 def _by_domain(found: TranslationImages, card: Card) -> dict[str, Side]:

@@ -1,0 +1,130 @@
+"""The images that a measurement found worst and best, in one picture file that a page can take apart again."""
+
+from __future__ import annotations
+
+import bisect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from gantool.files import atomic
+
+__all__ = ["ImageJudge", "JudgedImage", "read_judged", "write_judged"]
+
+Pixels = NDArray[np.uint8]
+
+_KEPT = 3  # worst and as many best images
+_LARGEST = 240  # pixels of a kept picture's longer side
+_KEY = "gantool"
+
+
+@dataclass(frozen=True)
+class JudgedImage:
+    """One image of a measurement.
+
+    Attributes:
+        name: file or number.
+        value: of the metric by which the images are ordered.
+        worst: whether it is among the worst; otherwise it is among the best.
+        pictures: small ``(H, W, 3)`` pictures by title: source, result, truth if there is one.
+    """
+
+    name: str
+    value: float
+    worst: bool
+    pictures: Mapping[str, Pixels]
+
+
+class ImageJudge:
+    """Keeps the worst and the best images of a measurement, however many there are.
+
+    Args:
+        metric: name of the values.
+        higher_is_better: which end of the values is good.
+    """
+
+    def __init__(self, metric: str, *, higher_is_better: bool = False) -> None:
+        self.metric, self.higher_is_better = metric, higher_is_better
+        self._count = 0
+        # From bad to good; the middle falls out. The count keeps the order among equals.
+        self._kept: list[tuple[float, int, str, float, Mapping[str, Pixels]]] = []
+
+    def add(self, name: str, value: float, pictures: Mapping[str, Pixels]) -> None:
+        """Look at one image; of its pictures ``(H, W, C)`` small copies are kept while it may be shown."""
+        badness = -value if self.higher_is_better else value
+        self._count += 1
+        place = bisect.bisect(self._kept, (-badness, self._count), key=lambda entry: entry[:2])
+        if len(self._kept) == 2 * _KEPT and place == _KEPT:
+            return
+        small = {title: _small(pixels) for title, pixels in pictures.items()}
+        self._kept.insert(place, (-badness, self._count, name, value, small))
+        if len(self._kept) > 2 * _KEPT:
+            del self._kept[_KEPT]
+
+    def images(self) -> list[JudgedImage]:
+        """The worst images, the very worst first, then the best, the very best first."""
+        half = min((len(self._kept) + 1) // 2, _KEPT)
+        worst, best = self._kept[:half], self._kept[half:][::-1]
+        return [
+            JudgedImage(name, value, bad, small)
+            for entries, bad in ((worst, True), (best, False))
+            for _, _, name, value, small in entries
+        ]
+
+
+def write_judged(path: Path, judge: ImageJudge) -> None:
+    """Write the images as PNG, one row each; nothing is written where nothing was judged."""
+    images = judge.images()
+    if not images:
+        return
+    heights = [max(picture.shape[0] for picture in one.pictures.values()) for one in images]
+    widths = [sum(picture.shape[1] for picture in one.pictures.values()) for one in images]
+    sheet = Image.new("RGB", (max(widths), sum(heights)), (24, 26, 30))
+    rows = []
+    top = 0
+    for one, height in zip(images, heights, strict=True):
+        boxes, left = {}, 0
+        for title, picture in one.pictures.items():
+            sheet.paste(Image.fromarray(picture), (left, top))
+            boxes[title] = (left, top, left + picture.shape[1], top + picture.shape[0])
+            left += picture.shape[1]
+        rows.append({"name": one.name, "value": one.value, "worst": one.worst, "boxes": boxes})
+        top += height
+    about = PngInfo()
+    about.add_text(_KEY, json.dumps({"metric": judge.metric, "rows": rows}))
+    with atomic(path) as temporary:
+        sheet.save(temporary, format="PNG", pnginfo=about)
+
+
+def read_judged(path: Path) -> tuple[str, list[JudgedImage]]:
+    """The metric and the images of such a file; none if there is no file or it does not say where they are."""
+    if not path.exists():
+        return "", []
+    with Image.open(path) as opened:
+        text = opened.info.get(_KEY)
+        if not isinstance(text, str):
+            return "", []
+        sheet = opened.convert("RGB")
+    about = json.loads(text)
+    return str(about["metric"]), [
+        JudgedImage(
+            str(row["name"]),
+            float(row["value"]),
+            bool(row["worst"]),
+            {title: np.asarray(sheet.crop(tuple(box))) for title, box in row["boxes"].items()},
+        )
+        for row in about["rows"]
+    ]
+
+
+def _small(pixels: Pixels) -> Pixels:
+    color = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    image = Image.fromarray(color)
+    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    return np.asarray(image)
