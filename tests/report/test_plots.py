@@ -46,4 +46,4 @@ def test_curves_of_pix2pix_are_read_against_ln_2(tmp_path: Path) -> None:
     assert loss_panels(records, vanilla=False)[0][2] == {}
     write_panels(tmp_path / "losses.png", panels)
     with Image.open(tmp_path / "losses.png") as picture:
-        assert picture.size == (860, 750)
+        assert picture.size == (876, 750)

@@ -13,8 +13,8 @@ from gantool.files import atomic
 __all__ = ["Panel", "draw_panels", "write_panels"]
 
 _COLORS = ("#2a7ab0", "#d1602b", "#3a9a5b", "#8a4fae", "#b8912b", "#4d4d4d", "#c33d69", "#2aa5a5")
-_WIDTH, _HEIGHT = 860, 250  # of a panel
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 190, 30, 34
+_WIDTH, _HEIGHT = 876, 250  # of a panel
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 206, 30, 34
 
 Panel = tuple[str, Mapping[str, Sequence[float]], Mapping[str, float]]
 """Title, values by epoch of each curve, and horizontal lines to read them against."""

@@ -30,7 +30,7 @@ def loss_panels(records: Sequence[Mapping[str, Any]], *, vanilla: bool) -> list[
     if critics:
         panels.append(("adversarial losses", {**adversarial, **critics}, _LN2 if vanilla else {}))
     if others:
-        panels.append(("other losses", others, {}))
+        panels.append(("other losses" if critics else "losses", others, {}))
     metrics = {name: curve for name, curve in _curves(records, "metrics").items() if "/" not in name}
     # Shares and distances in levels of 255 would flatten each other on one scale.
     shares = {name: curve for name, curve in metrics.items() if max([0.0, *filter(math.isfinite, curve)]) <= 1}
