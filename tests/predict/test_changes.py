@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from gantool.data.sample import draw_scene
 from gantool.nets.registry import build_generator
-from gantool.predict.changes import Change
+from gantool.predict.changes import Change, _enlarged
 from gantool.predict.predictor import Predictor, Tiling
 
 
@@ -57,3 +58,22 @@ def test_the_predictor_uses_it_unless_told_how_to_tile() -> None:
     assert np.array_equal(whole, Predictor(net)(image))
     assert not np.array_equal(whole, predictor(image))
     assert predictor(image[:5, :7]).shape == (5, 7, 3)
+
+
+def test_bands_of_rows_are_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def brighter(pixels: np.ndarray) -> Tensor:
+        values = same(pixels)
+        return (values + 0.2 * values.flip(2) ** 2).clamp(-1, 1)
+
+    rng = np.random.default_rng(0)
+    for height, width in ((97, 230), (700, 9)):
+        image = rng.integers(0, 256, (height, width, 3), np.uint8)
+        results = []
+        for rows in (4096, 7):
+            monkeypatch.setattr("gantool.predict.changes._BAND", rows)
+            results.append(Change(48, 1.0).apply(brighter, image).astype(int))
+        assert np.abs(results[0] - results[1]).max() <= 1
+    small = torch.rand(1, 3, 13, 17)
+    whole = torch.nn.functional.interpolate(small, (101, 50), mode="bilinear", align_corners=False)
+    part = _enlarged(small, slice(40, 90), 101, 50)
+    assert (part - whole[:, :, 40:90]).abs().max() < 1e-5

@@ -5,8 +5,8 @@ With G the network, x the picture and s the same picture made small, and squash(
     result = tanh(squash(x) + enlarge(smooth(squash(G(s)) - squash(s))))
 
 Every detail of the result is one of the picture itself; what the network adds is how light and of which color things
-are. Textures that it would make up, with their noise, are smoothed away, and a large picture costs what a small one
-does.
+are. Textures that it would make up, with their noise, are smoothed away. A large picture costs hardly more than a
+small one, and besides the picture and the result only a band of rows is in memory.
 """
 
 from __future__ import annotations
@@ -58,15 +58,24 @@ class Change:
         )
         small = np.asarray(image)[:, :, None] if gray else np.asarray(image)
         change = _smoothed(_squashed(net(small)) - _squashed(_values(small)), self.blur)
-        change = F.interpolate(change, (height, width), mode="bilinear", align_corners=False)
         out = np.empty_like(pixels)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
-            made = torch.tanh(_squashed(_values(pixels[rows])) + change[:, :, rows])
+            made = torch.tanh(_squashed(_values(pixels[rows])) + _enlarged(change, rows, height, width))
             # The contrast that the squashing took is given back, so that no change leaves the picture as it was.
             levels = (made / _CONTRAST).clamp_(-1, 1).add_(1).mul_(127.5).round_().byte()
             out[rows] = levels[0].permute(1, 2, 0).numpy()
         return out
+
+
+def _enlarged(planes: Tensor, rows: slice, height: int, width: int) -> Tensor:
+    """Some rows of ``(1, C, h, w)`` enlarged to ``(1, C, height, width)``, between pixels in proportion."""
+    last = planes.shape[2] - 1
+    places = ((torch.arange(rows.start, rows.stop) + 0.5) * ((last + 1) / height) - 0.5).clamp(0, last)
+    above = places.long()
+    below = (above + 1).clamp(max=last)
+    lines = torch.lerp(planes[:, :, above], planes[:, :, below], (places - above)[:, None])
+    return F.interpolate(lines, (len(places), width), mode="bilinear", align_corners=False)
 
 
 def _values(pixels: Pixels) -> Tensor:
