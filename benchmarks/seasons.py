@@ -10,6 +10,7 @@ download is needed. Structure is the SSIM of the gradient of luminance before an
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,11 @@ class Judge:
             self.features.add(last.numpy(), np.array([content_key(pixels)]))
 
 
+def some(paths: Sequence[Path], count: int | None) -> list[Path]:
+    kept = min(count or len(paths), len(paths))
+    return [paths[n * len(paths) // kept] for n in range(kept)]
+
+
 def edges(pixels: Pixels) -> Pixels:
     light = pixels.astype(np.float64) @ (0.299, 0.587, 0.114)
     across, down = np.gradient(light)
@@ -55,11 +61,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="seasons")
     parser.add_argument("--features", type=Path)
+    parser.add_argument("--count", type=int, help="at most so many images of each season, evenly spread")
     arguments = parser.parse_args()
     encoder = None
     if arguments.features is not None:
         encoder = load_segmenter(arguments.features, read_card(arguments.features)).encoder
-    test = {name: find_images(arguments.data / "test" / name) for name in ("summer", "winter")}
+    test = {name: some(find_images(arguments.data / "test" / name), arguments.count) for name in ("summer", "winter")}
     for source, target in (("summer", "winter"), ("winter", "summer")):
         translator = load_translator(target, model=arguments.model)
         real, made, plain = Judge(encoder), Judge(encoder), Judge(encoder)

@@ -54,6 +54,19 @@ def test_a_step_moves_both_players(mode: str, distance: str) -> None:
                            for domain in ("day", "night")}  # fmt: skip
 
 
+@pytest.mark.parametrize("batch_calls", [True, False])
+def test_discriminators_see_changed_images(batch_calls: bool) -> None:
+    losses = {}
+    for views in ((), ("color", "translation", "cutout")):
+        torch.manual_seed(0)
+        task = make(batch_calls=batch_calls, views=views)
+        losses[views] = task.step(batch(), update)
+    plain, changed = losses.values()
+    for name, value in plain.items():
+        same = name.startswith(("cycle", "identity"))
+        assert (value == changed[name]) == same, name
+
+
 def test_the_generators_do_not_move_the_discriminators() -> None:
     task = make()
     moved: list[str] = []

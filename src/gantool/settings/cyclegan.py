@@ -9,7 +9,18 @@ from pydantic import Field, model_validator
 from gantool.settings import schema
 from gantool.settings.schema import NotNegative, Positive, Section
 
-__all__ = ["Augment", "CycleGanSettings", "Data", "Loss", "Metrics", "Model", "Optimizer", "Pictures", "Train"]
+__all__ = [
+    "Augment",
+    "CycleGanSettings",
+    "Data",
+    "Loss",
+    "Metrics",
+    "Model",
+    "Optimizer",
+    "Pictures",
+    "Train",
+    "UnpairedAugment",
+]
 
 
 class Model(Section):
@@ -85,6 +96,14 @@ class Augment(Section):
     """Mirror half of the images left to right."""
 
 
+class UnpairedAugment(Augment):
+    """Random changes of the training images."""
+
+    discriminator: tuple[Literal["color", "translation", "cutout"], ...] = ()
+    """Random changes of all that the discriminators see, real and translated: color, translation, cutout. For small
+    data sets, which discriminators otherwise learn by heart."""
+
+
 class Loss(Section):
     """The objective."""
 
@@ -132,7 +151,7 @@ class CycleGanSettings(schema.Settings):
     """The method."""
     model: Model
     data: Data
-    augment: Augment
+    augment: UnpairedAugment
     loss: Loss
     optimizer: Optimizer
     train: Train

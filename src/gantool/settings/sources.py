@@ -257,7 +257,7 @@ def describe_type(annotation: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " | ".join(describe_type(arg) for arg in args)
     if origin is tuple:
-        return f"list of {len(args)} ({describe_type(args[0])})"
+        return f"list{'' if args[-1] is Ellipsis else f' of {len(args)}'} ({describe_type(args[0])})"
     if origin is dict:
         return "mapping"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -13,7 +13,7 @@ went through the image pool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from gantool.cards import Card
 from gantool.losses.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+from gantool.losses.discriminator_views import View, look
 from gantool.losses.reconstruction import Distance, reconstruction_loss
 from gantool.tasks.base import Batch, Player, Update
 from gantool.tasks.image_pool import ImagePool
@@ -51,6 +52,7 @@ class CycleGan:
         pool_size: images kept per domain, 0 for none.
         batch_calls: run translated and identity image through a generator together, which is the same
             mathematics unless the network mixes the images of a batch (batch norm).
+        views: random changes of all that the discriminators see; see `gantool.losses.discriminator_views`.
         seed: of the image pools.
     """
 
@@ -63,12 +65,14 @@ class CycleGan:
         *,
         pool_size: int = 50,
         batch_calls: bool = True,
+        views: Sequence[View] = (),
         seed: int = 0,
     ) -> None:
         self.players = (generators, discriminators)
         self.generators, self.discriminators = generators, discriminators
         self.weights = weights
         self.batch_calls = batch_calls
+        self.views = tuple(views)
         self._card = card
         self._a, self._b = (domain.name for domain in card.domains)
         self._pool_a, self._pool_b = ImagePool(pool_size, seed), ImagePool(pool_size, seed + 1)
@@ -83,8 +87,8 @@ class CycleGan:
         fake_b, same_b = self._translate(g, real_a, real_b)
         fake_a, same_a = self._translate(f, real_b, real_a)
         losses = {
-            f"adversarial_{self._b}": generator_loss(d_b(fake_b), w.adversarial),
-            f"adversarial_{self._a}": generator_loss(d_a(fake_a), w.adversarial),
+            f"adversarial_{self._b}": generator_loss(d_b(look(fake_b, self.views)), w.adversarial),
+            f"adversarial_{self._a}": generator_loss(d_a(look(fake_a, self.views)), w.adversarial),
             f"cycle_{self._a}": w.cycle_a * reconstruction_loss(f(fake_b), real_a, w.cycle_distance),
             f"cycle_{self._b}": w.cycle_b * reconstruction_loss(g(fake_a), real_b, w.cycle_distance),
         }
@@ -112,10 +116,11 @@ class CycleGan:
 
     def _judge(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         mode = self.weights.adversarial
+        fake = fake.to(real.dtype)
         if self.batch_calls:
-            real_logits, fake_logits = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)
+            real_logits, fake_logits = discriminator(look(torch.cat([real, fake]), self.views)).chunk(2)
         else:
-            real_logits, fake_logits = discriminator(real), discriminator(fake)
+            real_logits, fake_logits = (discriminator(look(images, self.views)) for images in (real, fake))
         loss = discriminator_loss(real_logits, fake_logits, mode)
         if mode == "wgan-gp":
             mix = torch.rand(len(real), 1, 1, 1, device=real.device)

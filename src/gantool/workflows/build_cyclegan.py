@@ -116,6 +116,7 @@ def build_task(
         ),
         pool_size=settings.train.pool_size,
         batch_calls=runtime_settings.batch_calls and model.norm != "batch",
+        views=settings.augment.discriminator,
         seed=settings.train.seed + 2 * runtime.rank,
     )
 
