@@ -1,6 +1,6 @@
 """Make a built-in model file of a finished run: both generators in float16, with a card of their own.
 
-python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 128 --change-blur 3
+python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 108 --change-blur 0.5
 """
 
 from __future__ import annotations
