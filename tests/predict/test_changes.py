@@ -39,6 +39,17 @@ def test_a_tint_is_a_tint_at_any_size_and_keeps_detail() -> None:
     assert edges[0] > 0.7 * edges[1]
 
 
+def test_half_a_change_is_half_of_it_in_squashed_values() -> None:
+    def lighter(pixels: np.ndarray) -> Tensor:
+        return torch.tanh(torch.atanh(0.95 * same(pixels)) + 0.8).clamp(-1, 1) / 0.95
+
+    gray = np.full((40, 50, 3), 128, np.uint8)
+    half = Change(32, strength=0.5).apply(lighter, gray)
+    expected = np.tanh(np.arctanh(0.95 * (128 / 127.5 - 1)) + 0.4) / 0.95
+    assert np.abs(half.astype(float) - (expected + 1) * 127.5).max() <= 1
+    assert np.abs(Change(32, strength=0.0).apply(lighter, gray).astype(int) - gray).max() <= 1
+
+
 def test_noise_of_the_network_is_smoothed_away() -> None:
     def noisy(pixels: np.ndarray) -> Tensor:
         return (same(pixels) + 0.3 * torch.randn(1, 3, *pixels.shape[:2])).clamp(-1, 1)

@@ -2,7 +2,7 @@
 
 With G the network, x the picture and s the same picture made small, and squash(v) = atanh(0.95 v),
 
-    result = tanh(squash(x) + enlarge(smooth(squash(G(s)) - squash(s))))
+    result = tanh(squash(x) + strength * enlarge(smooth(squash(G(s)) - squash(s))))
 
 Every detail of the result is one of the picture itself; what the network adds is how light and of which color things
 are. Textures that it would make up, with their noise, are smoothed away. A large picture costs hardly more than a
@@ -37,10 +37,12 @@ class Change:
     Attributes:
         size: longer side of the small picture; smaller pictures keep their own.
         blur: deviation of the Gaussian that smooths the change, in pixels of the small picture; 0 for none.
+        strength: share of the change that is applied; more than 1 exaggerates.
     """
 
     size: int
     blur: float = 0.0
+    strength: float = 1.0
 
     @torch.no_grad()
     def apply(self, net: Callable[[Pixels], Tensor], pixels: Pixels) -> Pixels:
@@ -57,7 +59,7 @@ class Change:
             (size[0], size[1]), Image.Resampling.LANCZOS
         )
         small = np.asarray(image)[:, :, None] if gray else np.asarray(image)
-        change = _smoothed(_squashed(net(small)) - _squashed(_values(small)), self.blur)
+        change = self.strength * _smoothed(_squashed(net(small)) - _squashed(_values(small)), self.blur)
         out = np.empty_like(pixels)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))

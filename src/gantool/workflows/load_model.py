@@ -70,7 +70,11 @@ def load_picture_predictor(
     # bf16 moves the result by about one level of 255; pictures are worth the time unless asked otherwise.
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
     net = load_net(path, card, target)
-    change = Change(card.change_size, card.change_blur) if card.change_size else None
+    change = (
+        Change(card.change_size, card.change_blur, card.direction(target).change_strength)
+        if card.change_size
+        else None
+    )
     live = Predictor(net, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling, change=change)
     return live, str(chosen), kind
 
