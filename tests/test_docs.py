@@ -34,6 +34,11 @@ def test_every_option_in_the_docs_exists() -> None:
         "--check",
         "--seconds",
         "--features",
+        "--rounds",
+        "--change-size",
+        "--change-blur",
+        "--change-strength",
+        "--eval",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8")))
