@@ -63,3 +63,36 @@ def test_a_run_named_like_it_wins(cli: Cli, with_run: Path) -> None:
     Path("runs/cyclegan-1").rename("runs/seasons")
     Image.fromarray(draw_scene(4, size=64).summer).save("photo.png")
     assert "drawn landscapes" in cli("translate", "photo.png", "--to", "winter").err
+
+
+def test_exported_it_does_the_same(cli: Cli, workplace: Path) -> None:
+    image = draw_scene(4, size=(320, 200)).summer
+    Image.fromarray(image).save("photo.png")
+    live = gantool.translate(image, to="winter", model="seasons").astype(int)
+    for options, name in (
+        ([], "seasons-winter.onnx"),
+        (["--format", "pt2"], "seasons-winter.pt2"),
+        (["--static-size", "64x64"], "fixed.onnx"),
+    ):
+        result = cli("export", "seasons", "--to", "winter", "-o", name, *options)
+        assert result.code == 0, result.err
+        made = gantool.translate(image, to="winter", model=name).astype(int)
+        difference = np.abs(made - live)
+        if name == "fixed.onnx":
+            assert 0 < difference.mean() < 6, "the picture is scaled to 64x64 first"
+        else:
+            assert difference.max() <= 1
+    alone = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ImportError("torch is not to be imported")
+sys.meta_path.insert(0, NoTorch())
+from gantool.cli.app import main
+sys.argv = ["gantool", "translate", "photo.png", "--to", "winter", "--model", "seasons-winter.onnx"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", alone], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert np.abs(np.asarray(Image.open("photo.winter.png")).astype(int) - live).max() <= 1

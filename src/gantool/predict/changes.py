@@ -2,11 +2,12 @@
 
 With G the network, x the picture and s the same picture made small, and squash(v) = atanh(0.95 v),
 
-    result = tanh(squash(x) + strength * enlarge(smooth(squash(G(s)) - squash(s))))
+    result = tanh(squash(x) + strength * enlarge(smooth(squash(G(s)) - squash(s)))) / 0.95
 
 Every detail of the result is one of the picture itself; what the network adds is how light and of which color things
 are. Textures that it would make up, with their noise, are smoothed away. A large picture costs hardly more than a
-small one, and besides the picture and the result only a band of rows is in memory.
+small one, and besides the picture and the result only a band of rows is in memory. Nothing but numpy and Pillow is
+needed, so that exported files are used in the same way.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 __all__ = ["Change"]
 
 _SMALLEST_SIDE = 16
 _BAND = 256  # rows that a change is applied to at a time
-_CONTRAST = 0.95  # keeps atanh finite where a picture is black or white
+_CONTRAST = np.float32(0.95)  # keeps atanh finite where a picture is black or white
+_SQUASHED = np.arctanh(_CONTRAST * (np.arange(256, dtype=np.float32) / np.float32(127.5) - 1))  # by level
 
 
 @dataclass(frozen=True)
@@ -38,63 +38,67 @@ class Change:
         size: longer side of the small picture; smaller pictures keep their own.
         blur: deviation of the Gaussian that smooths the change, in pixels of the small picture; 0 for none.
         strength: share of the change that is applied; more than 1 exaggerates.
+        exact: height and width of the small picture whatever the large one has, for files that take one size only.
     """
 
     size: int
     blur: float = 0.0
     strength: float = 1.0
+    exact: tuple[int, int] | None = None
 
-    @torch.no_grad()
-    def apply(self, net: Callable[[Pixels], Tensor], pixels: Pixels) -> Pixels:
+    def apply(self, net: Callable[[Pixels], Floats], pixels: Pixels) -> Pixels:
         """Translate ``(H, W, C)`` uint8.
 
         Args:
-            net: gives ``(1, C, h, w)`` in [-1, 1] for ``(h, w, C)`` uint8.
+            net: gives ``(C, h, w)`` in [-1, 1] for ``(h, w, C)`` uint8.
         """
         height, width = pixels.shape[:2]
         scale = min(self.size / max(height, width), 1.0)
         size = [max(round(side * scale), _SMALLEST_SIDE) for side in (width, height)]
+        if self.exact is not None:
+            size = [self.exact[1], self.exact[0]]
         gray = pixels.shape[2] == 1
         image = Image.fromarray(pixels[:, :, 0] if gray else pixels).resize(
             (size[0], size[1]), Image.Resampling.LANCZOS
         )
         small = np.asarray(image)[:, :, None] if gray else np.asarray(image)
-        change = self.strength * _smoothed(_squashed(net(small)) - _squashed(_values(small)), self.blur)
+        made = np.arctanh(_CONTRAST * np.clip(net(small), -1, 1)).transpose(1, 2, 0)
+        change = np.float32(self.strength) * _smoothed(made - _SQUASHED[small], self.blur)
         out = np.empty_like(pixels)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
-            made = torch.tanh(_squashed(_values(pixels[rows])) + _enlarged(change, rows, height, width))
+            values = np.tanh(_SQUASHED[pixels[rows]] + _enlarged(change, rows, height, width))
             # The contrast that the squashing took is given back, so that no change leaves the picture as it was.
-            levels = (made / _CONTRAST).clamp_(-1, 1).add_(1).mul_(127.5).round_().byte()
-            out[rows] = levels[0].permute(1, 2, 0).numpy()
+            out[rows] = np.rint((np.clip(values / _CONTRAST, -1, 1) + 1) * np.float32(127.5)).astype(np.uint8)
         return out
 
 
-def _enlarged(planes: Tensor, rows: slice, height: int, width: int) -> Tensor:
-    """Some rows of ``(1, C, h, w)`` enlarged to ``(1, C, height, width)``, between pixels in proportion."""
-    last = planes.shape[2] - 1
-    places = ((torch.arange(rows.start, rows.stop) + 0.5) * ((last + 1) / height) - 0.5).clamp(0, last)
-    above = places.long()
-    below = (above + 1).clamp(max=last)
-    lines = torch.lerp(planes[:, :, above], planes[:, :, below], (places - above)[:, None])
-    return F.interpolate(lines, (len(places), width), mode="bilinear", align_corners=False)
+def _enlarged(small: Floats, rows: slice, height: int, width: int) -> Floats:
+    """Some rows of ``(h, w, C)`` enlarged to ``(height, width, C)``, between pixels in proportion."""
+    above, below, down = _between(np.arange(rows.start, rows.stop), height, small.shape[0])
+    lines = small[above] + (small[below] - small[above]) * down[:, None, None]
+    left, right, across = _between(np.arange(width), width, small.shape[1])
+    out: Floats = lines[:, left] + (lines[:, right] - lines[:, left]) * across[:, None]
+    return out
 
 
-def _values(pixels: Pixels) -> Tensor:
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float().div_(127.5).sub_(1.0)
+def _between(places: NDArray[np.int64], long: int, short: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """For places on a side of ``long`` pixels the neighbors on one of ``short``, and how near the second is."""
+    wanted = np.clip((places + 0.5) * (short / long) - 0.5, 0, short - 1)
+    first = wanted.astype(np.int64)
+    return first, np.minimum(first + 1, short - 1), (wanted - first).astype(np.float32)
 
 
-def _squashed(values: Tensor) -> Tensor:
-    return torch.atanh(_CONTRAST * values.clamp(-1, 1))
-
-
-def _smoothed(planes: Tensor, deviation: float) -> Tensor:
+def _smoothed(planes: Floats, deviation: float) -> Floats:
     if deviation <= 0:
         return planes
-    reach = min(int(3 * deviation), min(planes.shape[2:]) - 1)
-    places = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    taps = torch.exp(-places.square() / (2 * deviation**2))
-    taps = (taps / taps.sum()).view(1, 1, 1, -1).repeat(planes.shape[1], 1, 1, 1)
-    across = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="reflect"), taps, groups=planes.shape[1])
-    down = F.pad(across, (0, 0, reach, reach), mode="reflect")
-    return F.conv2d(down, taps.transpose(2, 3), groups=planes.shape[1])
+    reach = min(int(3 * deviation), min(planes.shape[:2]) - 1)
+    places = np.arange(-reach, reach + 1)
+    taps = np.exp(-np.square(places) / (2 * deviation**2)).astype(np.float32)
+    taps /= taps.sum()
+    for axis in (0, 1):
+        side = planes.shape[axis]
+        padded = np.pad(planes, [(reach, reach) if axis == n else (0, 0) for n in range(3)], mode="reflect")
+        parts = (np.take(padded, np.arange(n, n + side), axis) * tap for n, tap in enumerate(taps))
+        planes = np.sum(list(parts), axis=0, dtype=np.float32)
+    return planes

@@ -7,6 +7,7 @@ Large images run in overlapping tiles; files of a fixed size always do.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gantool.errors import UsageError
+from gantool.predict.changes import Change
 from gantool.predict.results import Segmented
 from gantool.predict.tiling import Tiling, ramp, run_in_tiles, tile_starts
 
@@ -95,7 +97,15 @@ class _Exported:
 
 
 class ExportedPredictor(_Exported):
-    """Translates images with an exported file; does what `gantool.predict.predictor.Predictor` does."""
+    """Translates images with an exported file; does what `gantool.predict.predictor.Predictor` does.
+
+    Args:
+        change: find the change on a small picture and apply it to the whole one; None runs the file on the whole.
+    """
+
+    def __init__(self, run: Run, *, change: Change | None = None, **sizes: Any) -> None:
+        super().__init__(run, **sizes)
+        self.change = replace(change, exact=self.static_size) if change is not None else None
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Translate ``(H, W, C)`` uint8 into ``(H, W, C')`` uint8."""
@@ -103,6 +113,8 @@ class ExportedPredictor(_Exported):
 
     def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
         """Translate images of one size together."""
+        if self.change is not None and self.tiling.mode == "auto":
+            return [self.change.apply(lambda small: self.values([small])[0], image) for image in images]
         side = self.tile_for(*images[0].shape[:2])
         if side:
             return [

@@ -115,14 +115,15 @@ class Predictor:
         return self._levels(output)
 
     @torch.no_grad()
-    def _small(self, pixels: Pixels) -> Tensor:
-        """What the network makes of a small picture, ``(1, C, H, W)`` in [-1, 1] on the CPU."""
+    def _small(self, pixels: Pixels) -> NDArray[np.float32]:
+        """What the network makes of a small picture, ``(C, H, W)`` in [-1, 1]."""
         height, width = pixels.shape[:2]
         with torch.autocast(
             self.device.type, dtype=self.precision or torch.bfloat16, enabled=self.precision is not None
         ):
             output: Tensor = self.net(self._tensor([self._pad(pixels)]))
-        return output.float().cpu()[:, :, :height, :width]
+        values: NDArray[np.float32] = output[0, :, :height, :width].float().cpu().numpy()
+        return values
 
     def _tensor(self, images: Sequence[Pixels]) -> Tensor:
         stacked = torch.from_numpy(np.stack(images)).to(self.device)

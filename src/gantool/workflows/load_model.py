@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gantool.cards import Card
 from gantool.errors import ModelError, SettingsError, UsageError
 from gantool.nets.card_files import form_of, open_onnx
+from gantool.predict.changes import Change
 from gantool.predict.exported import ExportedPredictor, ExportedSegmenter, Run, onnx_runner
 from gantool.predict.results import Segmented
 from gantool.predict.tiling import Tiling
@@ -56,25 +57,22 @@ def load_picture_predictor(
         ModelError, SettingsError, UsageError: with the remedy.
     """
     form = form_of(path)
+    strength = card.direction(target).change_strength
+    change = Change(card.change_size, card.change_blur, strength) if card.change_size else None
     if form in ("onnx", "torchscript", "pt2"):
-        card.direction(target)
         run, machine = _exported(path, form, card, device, precision)
-        predictor = ExportedPredictor(run, multiple_of=card.multiple_of, static_size=_static(card), tiling=tiling)
+        predictor = ExportedPredictor(
+            run, multiple_of=card.multiple_of, static_size=_static(card), tiling=tiling, change=change
+        )
         return predictor, machine.device, machine.precision
     from gantool.engine.devices import choose_device, choose_precision
     from gantool.nets.model_file import load_net
-    from gantool.predict.changes import Change
     from gantool.predict.predictor import Predictor
 
     chosen = choose_device(device)
     # bf16 moves the result by about one level of 255; pictures are worth the time unless asked otherwise.
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
     net = load_net(path, card, target)
-    change = (
-        Change(card.change_size, card.change_blur, card.direction(target).change_strength)
-        if card.change_size
-        else None
-    )
     live = Predictor(net, multiple_of=card.multiple_of, device=chosen, precision=kind, tiling=tiling, change=change)
     return live, str(chosen), kind
 
