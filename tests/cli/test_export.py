@@ -195,6 +195,8 @@ def test_running_statistics_of_a_checkpoint(cli: Cli, workplace: Path) -> None:
     assert np.abs(averages - expected).max() <= 1
     assert np.abs(own - expected).max() > 10
     torch.save(build_generator("resnet_6blocks", width=4).state_dict(), "other.pth")
+    exported = cli("train", "cyclegan", "--init-from", "own.onnx", "--epochs", "1")
+    assert (exported.code, "is an exported file" in exported.err) == (2, True), exported.err
     refused = cli("export", "other.pth", "--running-statistics")
     assert (refused.code, "no checkpoint with the averages" in refused.err) == (2, True)
 

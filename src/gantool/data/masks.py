@@ -17,7 +17,7 @@ from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import atomic
 
-__all__ = ["IGNORE", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+__all__ = ["IGNORE", "color_table", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
 IGNORE = 255
 """Index of pixels that belong to no class and count for nothing."""
@@ -64,8 +64,15 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
     return out
 
 
+def color_table(colors: Sequence[Color]) -> NDArray[np.uint8]:
+    """``(256, 3)`` colors by class index, light gray for `IGNORE` and what is no class."""
+    table = np.full((256, 3), 224, dtype=np.uint8)
+    table[: len(colors)] = colors
+    return table
+
+
 def write_mask(path: Path, mask: Mask, colors: Sequence[Color]) -> None:
-    """Write a palette PNG with these colors for the classes, white for `IGNORE`."""
+    """Write a palette PNG with these colors for the classes, light gray for `IGNORE`."""
     palette = [0] * 768
     for index, color in enumerate(colors):
         palette[3 * index : 3 * index + 3] = color

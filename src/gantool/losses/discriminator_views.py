@@ -25,7 +25,7 @@ def look(images: Tensor, views: Sequence[View]) -> Tensor:
     Args:
         views: ``color`` changes brightness by up to 0.5, saturation by a factor in 0..2 and contrast by one in
             0.5..1.5; ``translation`` shifts by up to an eighth of the sides, black coming in; ``cutout`` makes a
-            rectangle of half the sides gray (0), partly outside at times. None leaves the images alone.
+            rectangle of half the sides gray (0), partly outside at times. No views leave the images alone.
     """
     for view in views:
         images = _VIEWS[view](images)

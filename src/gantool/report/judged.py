@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from gantool.files import atomic
+from gantool.report.pages import thumbnail
 
 __all__ = ["ImageJudge", "JudgedImage", "read_judged", "write_judged"]
 
@@ -62,7 +63,7 @@ class ImageJudge:
         place = bisect.bisect(self._kept, (-badness, self._count), key=lambda entry: entry[:2])
         if len(self._kept) == 2 * _KEPT and place == _KEPT:
             return
-        small = {title: _small(pixels) for title, pixels in pictures.items()}
+        small = {title: thumbnail(pixels, _LARGEST) for title, pixels in pictures.items()}
         self._kept.insert(place, (-badness, self._count, name, value, small))
         if len(self._kept) > 2 * _KEPT:
             del self._kept[_KEPT]
@@ -121,10 +122,3 @@ def read_judged(path: Path) -> tuple[str, list[JudgedImage]]:
         )
         for row in about["rows"]
     ]
-
-
-def _small(pixels: Pixels) -> Pixels:
-    color = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    image = Image.fromarray(color)
-    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
-    return np.asarray(image)

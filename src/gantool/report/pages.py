@@ -16,7 +16,7 @@ from PIL import Image
 
 from gantool.files import atomic
 
-__all__ = ["data_uri", "write_page"]
+__all__ = ["data_uri", "thumbnail", "write_page"]
 
 
 def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
@@ -34,6 +34,14 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     text = environment.get_template(template).render(date=date.today().isoformat(), **content)
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def thumbnail(pixels: NDArray[np.uint8], largest: int = 320) -> NDArray[np.uint8]:
+    """``(H, W, 3)`` of ``(H, W, C)`` with the longer side at most ``largest`` pixels."""
+    color = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    image = Image.fromarray(color)
+    image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+    return np.asarray(image)
 
 
 def data_uri(pixels: NDArray[np.uint8], *, quality: int = 80) -> str:

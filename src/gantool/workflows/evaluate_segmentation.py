@@ -20,7 +20,7 @@ from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import find_labelled
 from gantool.data.labels.pairing import match_files
 from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import IGNORE, read_index_mask
+from gantool.data.masks import IGNORE, color_table, read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.errors import DataError, ModelError, UsageError, closest
 from gantool.files import atomic
@@ -278,10 +278,9 @@ def _write(
         temporary.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n", "utf-8")
     _write_csv(files[1], evaluation)
     names = evaluation.models[0].scores.names
-    table = np.full((256, 3), 224, dtype=np.uint8)
-    table[: len(names)] = [
-        colors.get(name, color) for name, color in zip(names, class_colors(len(names)), strict=True)
-    ]
+    table = color_table(
+        [colors.get(name, color) for name, color in zip(names, class_colors(len(names)), strict=True)]
+    )
     write_page(
         files[2],
         "evaluation.html",

@@ -6,22 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from gantool import __version__
 from gantool.metrics.distribution import Estimate
-from gantool.report.pages import data_uri, write_page
+from gantool.report.pages import data_uri, thumbnail, write_page
 
 if TYPE_CHECKING:
     from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation
 
-__all__ = ["thumbnail", "write_translation_page"]
+__all__ = ["write_translation_page"]
 
-Pixels = NDArray[np.uint8]
-
-_LARGEST = 320  # pixels of a picture's longer side
 _HIGHER = ("psnr", "ssim", "ms_ssim")
 
 
@@ -79,11 +72,3 @@ def _shown(value: Estimate | None) -> str:
     if value.low is None or value.high is None:
         return f"{value.value:.4g}"
     return f"{value.value:.4g} ({value.low:.3g} to {value.high:.3g})"
-
-
-def thumbnail(pixels: Pixels, largest: int = _LARGEST) -> Pixels:
-    """``(H, W, 3)`` with the longer side at most ``largest``."""
-    color = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    image = Image.fromarray(color)
-    image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-    return np.asarray(image)

@@ -13,7 +13,7 @@ from PIL import Image
 from gantool import __version__
 from gantool.cards import class_colors
 from gantool.data.images import open_image
-from gantool.data.masks import IGNORE
+from gantool.data.masks import IGNORE, color_table
 from gantool.report.pages import data_uri, write_page
 from gantool.workflows.prepare_findings import Judged
 from gantool.workflows.prepare_sources import SourceImage, SourceSet
@@ -110,7 +110,6 @@ def _overlay(
     pixels: NDArray[np.uint8], mask: NDArray[np.uint8], colors: Sequence[tuple[int, int, int]]
 ) -> NDArray[np.uint8]:
     small = np.asarray(Image.fromarray(mask).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST))
-    table = np.full((256, 3), 224, dtype=np.float32)
-    table[: len(colors)] = colors
+    table = color_table(colors)
     mixed = np.where((small == IGNORE)[..., None], pixels * 0.3, pixels * 0.35 + table[small] * 0.65)
     return np.asarray(np.rint(mixed).astype(np.uint8))

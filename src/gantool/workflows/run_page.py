@@ -17,7 +17,7 @@ from gantool import __version__
 from gantool.engine.runs import Run
 from gantool.report.grids import read_grid
 from gantool.report.judged import read_judged
-from gantool.report.pages import data_uri, write_page
+from gantool.report.pages import data_uri, thumbnail, write_page
 from gantool.report.plots import draw_panels
 from gantool.settings import to_yaml
 from gantool.settings.schema import Settings
@@ -30,7 +30,6 @@ Pixels = NDArray[np.uint8]
 _EPOCHS_SHOWN = 10
 _WIDEST_GRID = 1000  # pixels
 _PAIRS_SHOWN = 6
-_LARGEST = 320
 
 
 def write_run_page(run: Run, settings: Settings, *, vanilla: bool = False) -> None:
@@ -113,7 +112,7 @@ def _pairs(columns: Mapping[str, Sequence[Pixels]]) -> list[tuple[tuple[str, str
         before = title.split(" to ")[0] if " to " in title else first
         if (" to " in title or title.startswith("to ") or title == "prediction") and before in columns:
             for source, made in zip(columns[before], images, strict=True):
-                pairs.append(((before, data_uri(_small(source))), (title, data_uri(_small(made)))))
+                pairs.append(((before, data_uri(thumbnail(source))), (title, data_uri(thumbnail(made)))))
     step = max(len(pairs) / _PAIRS_SHOWN, 1)
     return [pairs[int(n * step)] for n in range(min(len(pairs), _PAIRS_SHOWN))]
 
@@ -126,12 +125,6 @@ def _judged(path: Path) -> dict[str, Any]:
         pictures = [(title, data_uri(pixels)) for title, pixels in one.pictures.items()]
         rows[one.worst].append((f"{Path(one.name).name}, {metric} {one.value:.4g}", pictures))
     return {"worst": rows[True], "best": rows[False]}
-
-
-def _small(pixels: Pixels) -> Pixels:
-    image = Image.fromarray(pixels)
-    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
-    return np.asarray(image)
 
 
 def _spread(grids: Sequence[Path]) -> list[Path]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from gantool.cards import Card, LabelClass
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
-from gantool.data.masks import IGNORE, write_mask
+from gantool.data.masks import IGNORE, color_table, write_mask
 from gantool.errors import DataError, GantoolError, ModelError, UsageError, closest
 from gantool.files import atomic
 from gantool.predict.tiling import parse_tiling
@@ -128,8 +128,7 @@ class LoadedSegmenter:
         result = self.predictor(pixels, probabilities=probabilities)
         counts = np.bincount(result.mask.ravel(), minlength=len(names))
         shares = {name: float(counts[n]) / result.mask.size for n, name in enumerate(names)}
-        colors = np.full((256, 3), 224, dtype=np.uint8)
-        colors[: len(names)] = [entry.color for entry in self.classes]
+        colors = color_table([entry.color for entry in self.classes])
         return Segmentation(result.mask, names, shares, colors, result.probabilities)
 
 

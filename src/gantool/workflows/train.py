@@ -173,7 +173,7 @@ def _train_in(
     stopped = False
     for event in _with_estimate(trainer, plan, recipe, runtime):
         if runtime.is_main:
-            if isinstance(event, EpochDone) and recipe.judged is not None:
+            if isinstance(event, EpochDone) and event.metrics and recipe.judged is not None:
                 write_judged(run.judged, recipe.judged)
             record(run, event, plan.settings, vanilla=_is_vanilla(plan))
         if isinstance(event, EpochDone):
@@ -277,9 +277,15 @@ def _with_estimate(trainer: Trainer, plan: TrainingPlan, recipe: Recipe, runtime
 
 def _model_file(source: str, runs: Path) -> Path:
     try:
-        return resolve_model(source, runs).path
+        resolved = resolve_model(source, runs)
     except ModelError as error:
         raise ModelError(f"--init-from {source}: {error.message}", error.remedy) from None
+    if resolved.card.exported is not None:
+        raise ModelError(
+            f"--init-from {source}: is an exported file, whose weights cannot be trained on.",
+            "Name the run or model it came from.",
+        )
+    return resolved.path
 
 
 def _is_vanilla(plan: TrainingPlan) -> bool:

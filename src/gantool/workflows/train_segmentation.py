@@ -13,7 +13,7 @@ from torch import nn
 
 from gantool.cards import Architecture, Card, LabelClass
 from gantool.data.labelled import LabelledDataset, LabelledImages
-from gantool.data.masks import IGNORE, Color, Mask
+from gantool.data.masks import IGNORE, Color, Mask, color_table
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError, closest
@@ -224,8 +224,7 @@ def measure_segmenter(
 
 
 def _in_colors(pixels: Pixels, found: Mask, truth: Mask, colors: Sequence[Color]) -> dict[str, Pixels]:
-    table = np.full((256, 3), 224, dtype=np.uint8)
-    table[: len(colors)] = colors
+    table = color_table(colors)
     return {"image": pixels, "prediction": table[found], "truth": table[truth]}
 
 
