@@ -65,9 +65,7 @@ def test_the_first_minutes_of_a_newcomer(tmp_path: Path) -> None:
         assert picture.size == (301, 203)
 
     Image.fromarray(draw_scene(8, size=(6000, 4000)).summer).save(tmp_path / "large.png", compress_level=1)
-    with psutil.Popen(
-        [*translate[:4], "large.png", "--to", "winter", "-o", "out.png"], cwd=tmp_path
-    ) as large:
+    with psutil.Popen([*translate[:4], "large.png", "--to", "winter", "-o", "out.png"], cwd=tmp_path) as large:
         peak = 0
         while large.poll() is None:
             peak = max(peak, anonymous_memory(large))

@@ -82,6 +82,19 @@ def test_intervals_hold_the_value() -> None:
         assert found.high is not None
         assert found.low < found.value < found.high
     assert Estimate.around(3.0, [1.0]) == Estimate(3.0)
+    three = features(rng.normal(size=(3, 8)))
+    assert three.kernel(three).low is None
+
+
+def test_the_interval_of_the_kernel_distance_is_as_wide_as_chance_makes_it() -> None:
+    rng = np.random.default_rng(3)
+    values, halves = [], []
+    for _ in range(150):
+        found = features(rng.normal(size=(60, 4)) + 1).kernel(features(rng.normal(size=(80, 4))))
+        assert found.high is not None
+        values.append(found.value)
+        halves.append(found.high - found.value)
+    assert np.mean(halves) == pytest.approx(1.96 * np.std(values), rel=0.25)
 
 
 def scenes(count: int, first: int = 0, *, winter: bool = False, size: int = 64) -> PatchSet:
@@ -102,6 +115,14 @@ def test_sliced_distance() -> None:
     assert far.low is not None
     assert near.high is not None
     assert near.high < far.low
+    # The same photographs, half way to winter: the resampled distances fall and rise together.
+    half = PatchSet(64)
+    for n in range(12):
+        scene = draw_scene(100 + n, size=64)
+        half.add(((scene.winter.astype(int) + scene.summer) // 2).astype(np.uint8))
+    nearer, farther = (np.array(sliced_distance(summer, one).replicates) for one in (half, winter))
+    assert np.std(farther - nearer) < 0.8 * np.std(farther)
+    assert (farther > nearer).all()
     with pytest.raises(ValueError, match="cannot be compared"):
         sliced_distance(summer, scenes(2, size=32))
     with pytest.raises(ValueError, match="no images"):

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.predict.segmenter import SegmentPredictor, _resized_rows
+from gantool.predict.bands import _resized_rows
+from gantool.predict.exported import ExportedSegmenter
+from gantool.predict.segmenter import SegmentPredictor
 from gantool.predict.tiling import Tiling
 
 
@@ -56,6 +58,25 @@ def test_windows_fade_into_each_other(side: int) -> None:
     assert (one.mask == two.mask).mean() > 0.998
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (37, 53), (150, 230)])
+@pytest.mark.parametrize("load_size", [0, 40])
+@pytest.mark.parametrize("tiling", [Tiling("off"), Tiling("size", 64)])
+def test_files_are_run_as_live_models_are(size: tuple[int, int], load_size: int, tiling: Tiling) -> None:
+    net = ByColor()
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return net(torch.from_numpy(batch)).numpy()
+
+    sizes = {"multiple_of": 8, "smallest": 16, "load_size": load_size, "tiling": tiling}
+    live = SegmentPredictor(net, "multiclass", **sizes)(picture(*size), probabilities=True)
+    file = ExportedSegmenter(run, "multiclass", **sizes)(picture(*size), probabilities=True)
+    assert live.probabilities is not None
+    assert file.probabilities is not None
+    assert np.allclose(live.probabilities.astype(float), file.probabilities.astype(float), atol=1e-3)
+    assert (live.mask == file.mask).mean() > 0.999
+
+
 def test_large_images_are_run_in_windows_by_themselves() -> None:
     predictor = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, memory=400_000)
     assert predictor.window(40, 40) == 0
@@ -72,11 +93,11 @@ def test_large_images_are_run_in_windows_by_themselves() -> None:
 def test_rows_are_scaled_as_if_they_were_one_piece(sizes: tuple[int, int], cuts: tuple[int, ...]) -> None:
     source, height = sizes
     planes = torch.rand(2, source, 9)
-    bands = torch.tensor_split(planes, [cut for cut in cuts if cut < source], dim=1)
-    rows = list(_resized_rows(iter(bands), source, height, 14))
+    bands = np.split(planes.numpy(), [cut for cut in cuts if cut < source], axis=1)
+    rows = [(top, np.stack(list(some))) for top, some in _resized_rows(iter(bands), source, height, 14)]
     assert [top for top, _ in rows] == [sum(part.shape[1] for _, part in rows[:n]) for n in range(len(rows))]
     expected = nn.functional.interpolate(planes[None], size=(height, 14), mode="bilinear", align_corners=False)[0]
-    assert torch.allclose(torch.cat([part for _, part in rows], 1), expected, atol=1e-5)
+    assert np.allclose(np.concatenate([part for _, part in rows], 1), expected, atol=1e-5)
 
 
 def test_scaling_to_the_size_of_the_training_and_back() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gantool.cli.console import Screen, failure
+from gantool.cli.console import Screen
+from gantool.cli.image_results import conclude, follow
 from gantool.cli.options import (
     DeviceOption,
     JsonOption,
@@ -23,7 +24,7 @@ from gantool.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gantool.workflows.segment import LoadedSegmenter, Segmented
+    from gantool.workflows.segment import Segmented
 
 __all__ = ["segment"]
 
@@ -98,61 +99,23 @@ def segment(
         skip_existing=skip_existing,
         stdin=sys.stdin,
     )
-    if skipped:
-        screen.note(f"{len(skipped)} exist already and are skipped.")
-    done: list[Segmented] = []
-    with screen.counting(len(jobs), "segmenting") as progress:
-        for item in work.segment_files(segmenter, jobs):
-            done.append(item)
-            _show(screen, item)
-            if progress is not None:
-                progress.advance(progress.task_ids[0])
-    return _summarize(screen, segmenter, done, skipped)
-
-
-def _show(screen: Screen, item: Segmented) -> None:
-    if item.error:
-        failure(item.error)
-        return
-    for path in item.outputs.values():
-        screen.result(path)
-    for note in item.notes:
-        screen.warn(f"{item.source}: {note}.")
-    screen.detail(f"{item.source}: {item.size[0]}x{item.size[1]} in {item.seconds:.2f} s")
-
-
-def _summarize(screen: Screen, segmenter: LoadedSegmenter, done: list[Segmented], skipped: list[Path]) -> int:
-    failed = [item for item in done if item.error]
-    written = [item for item in done if not item.error]
-    if written:
+    done = follow(
+        screen, work.segment_files(segmenter, jobs), doing="segmenting", count=len(jobs), skipped=skipped,
+        outputs=lambda item: item.outputs.values(),
+    )  # fmt: skip
+    if written := [item for item in done if not item.error]:
         _show_shares(screen, written)
-    screen.json(
-        {
-            "model": str(segmenter.model.path),
-            "classes": [entry.name for entry in segmenter.classes],
-            "device": segmenter.device,
-            "precision": segmenter.precision,
-            "files": [
-                {
-                    "input": str(item.source),
-                    "outputs": {kind: str(path) for kind, path in item.outputs.items()},
-                    "width": item.size[0],
-                    "height": item.size[1],
-                    "seconds": round(item.seconds, 4),
-                    "shares": dict(item.shares),
-                    "notes": list(item.notes),
-                }
-                for item in written
-            ],
-            "skipped": [str(path) for path in skipped],
-            "failed": [{"input": str(item.source), "error": item.error} for item in failed],
-        }
-    )
-    if not failed:
-        return 0
-    if len(done) > 1:
-        screen.warn(f"{len(failed)} of {len(done)} failed.")
-    return 1 if written or skipped else 2
+    head = {
+        "model": str(segmenter.model.path),
+        "classes": [entry.name for entry in segmenter.classes],
+        "device": segmenter.device,
+        "precision": segmenter.precision,
+    }
+    return conclude(screen, head, done, skipped, _details)
+
+
+def _details(item: Segmented) -> dict[str, Any]:
+    return {"outputs": {kind: str(path) for kind, path in item.outputs.items()}, "shares": dict(item.shares)}
 
 
 def _show_shares(screen: Screen, written: list[Segmented]) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.console import Screen, failure
+from gantool.cli.console import Screen
+from gantool.cli.image_results import conclude, follow
 from gantool.cli.options import (
     DeviceOption,
     JsonOption,
@@ -25,7 +26,7 @@ from gantool.cli.options import (
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from gantool.workflows.translate import Translated, Translator
+    from gantool.workflows.translate import Translator
 
 __all__ = ["translate"]
 
@@ -81,18 +82,19 @@ def translate(
     )
     if tile.isdigit() and translator.model.card.norm.startswith("instance"):
         screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
-    if skipped:
-        screen.note(f"{len(skipped)} exist already and are skipped.")
-    done: list[Translated] = []
-    with screen.counting(len(jobs), f"to {to}") as progress:
-        for item in work.translate_files(
-            translator, jobs, size=wanted, batch_size=batch_size, side_by_side=side_by_side
-        ):
-            done.append(item)
-            _show(screen, item)
-            if progress is not None:
-                progress.advance(progress.task_ids[0])
-    return _summarize(screen, translator, done, skipped)
+    done = follow(
+        screen,
+        work.translate_files(translator, jobs, size=wanted, batch_size=batch_size, side_by_side=side_by_side),
+        doing=f"to {to}", count=len(jobs), skipped=skipped, outputs=lambda item: [item.output],
+    )  # fmt: skip
+    head = {
+        "model": str(translator.model.path),
+        "from": translator.source.name,
+        "to": translator.target.name,
+        "device": translator.device,
+        "precision": translator.precision,
+    }
+    return conclude(screen, head, done, skipped, lambda item: {"output": str(item.output)})
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
@@ -124,48 +126,6 @@ def _for_photos(target: str) -> str:
     if name is not None:
         return f"For photos: gantool translate photo.jpg --to {target} --model {name}"
     return "For photos, train on photos: gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
-
-
-def _show(screen: Screen, item: Translated) -> None:
-    if item.error:
-        failure(item.error)
-        return
-    screen.result(item.output)
-    for note in item.notes:
-        screen.warn(f"{item.source}: {note}.")
-    screen.detail(f"{item.source}: {item.size[0]}x{item.size[1]} in {item.seconds:.2f} s")
-
-
-def _summarize(screen: Screen, translator: Translator, done: list[Translated], skipped: list[Path]) -> int:
-    failed = [item for item in done if item.error]
-    written = [item for item in done if not item.error]
-    screen.json(
-        {
-            "model": str(translator.model.path),
-            "from": translator.source.name,
-            "to": translator.target.name,
-            "device": translator.device,
-            "precision": translator.precision,
-            "files": [
-                {
-                    "input": str(item.source),
-                    "output": str(item.output),
-                    "width": item.size[0],
-                    "height": item.size[1],
-                    "seconds": round(item.seconds, 4),
-                    "notes": list(item.notes),
-                }
-                for item in written
-            ],
-            "skipped": [str(path) for path in skipped],
-            "failed": [{"input": str(item.source), "error": item.error} for item in failed],
-        }
-    )
-    if not failed:
-        return 0
-    if len(done) > 1:
-        screen.warn(f"{len(failed)} of {len(done)} failed.")
-    return 1 if written or skipped else 2
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -111,16 +111,17 @@ class FeatureSet:
         """KID to another set, of the kept features."""
         x, y = self.sample(), other.sample()
         value = kernel_distance(x, y)
-        if not intervals:
+        whole = min(len(x), len(y))
+        part = min(whole, _SUBSET) // 2
+        if not intervals or part < 2:
             return Estimate(value)
         rng = np.random.default_rng(0)
-        size = min(len(x), len(y), _SUBSET)
         parts = [
-            kernel_distance(x[rng.choice(len(x), size // 2 + 1, False)], y[rng.choice(len(y), size // 2 + 1, False)])
+            kernel_distance(x[rng.choice(len(x), part, False)], y[rng.choice(len(y), part, False)])
             for _ in range(_BOOTSTRAPS)
         ]
-        # Subsets of half the size, whose variance is twice that of the whole (and more when the whole is larger).
-        spread = np.std(parts, ddof=1) * np.sqrt((size // 2 + 1) / min(len(x), len(y)))
+        # Parts drawn without replacement vary around the whole by 1/part - 1/whole, the whole itself by 1/whole.
+        spread = np.std(parts, ddof=1) * np.sqrt(part / (whole - part))
         return Estimate(value, float(value - 1.96 * spread), float(value + 1.96 * spread))
 
 

@@ -36,10 +36,15 @@ _BOOTSTRAPS, _BOOTSTRAP_DIRECTIONS, _QUANTILES = 40, 24, 512
 
 @dataclass(frozen=True)
 class SlicedDistance:
-    """In deviations of the real patches: the mean of the levels, and each level by the side of its images."""
+    """In deviations of the real patches: the mean of the levels, and each level by the side of its images.
+
+    ``replicates`` are distances after resampling the images. Sets of equal sizes are resampled alike: the differences
+    of the replicates of two of them, whose images correspond, tell how sure the difference of the distances is.
+    """
 
     overall: Estimate
     levels: Mapping[int, float]
+    replicates: tuple[float, ...] = ()
 
 
 def common_size(width: int, height: int) -> int:
@@ -134,7 +139,7 @@ def sliced_distance(real: PatchSet, other: PatchSet, *, intervals: bool = True) 
     value = float(np.mean(list(levels.values())))
     enough = intervals and min(real.count, other.count) > 1
     spread = (replicates / len(levels)).tolist() if enough else []
-    return SlicedDistance(Estimate.around(value, spread), levels)
+    return SlicedDistance(Estimate.around(value, spread), levels, tuple(spread))
 
 
 def _quantiles(a: Floats, b: Floats) -> Floats:

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.predict.scaling import between
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -75,18 +77,11 @@ class Change:
 
 def _enlarged(small: Floats, rows: slice, height: int, width: int) -> Floats:
     """Some rows of ``(h, w, C)`` enlarged to ``(height, width, C)``, between pixels in proportion."""
-    above, below, down = _between(np.arange(rows.start, rows.stop), height, small.shape[0])
+    above, below, down = between(np.arange(rows.start, rows.stop), height, small.shape[0])
     lines = small[above] + (small[below] - small[above]) * down[:, None, None]
-    left, right, across = _between(np.arange(width), width, small.shape[1])
+    left, right, across = between(np.arange(width), width, small.shape[1])
     out: Floats = lines[:, left] + (lines[:, right] - lines[:, left]) * across[:, None]
     return out
-
-
-def _between(places: NDArray[np.int64], long: int, short: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """For places on a side of ``long`` pixels the neighbors on one of ``short``, and how near the second is."""
-    wanted = np.clip((places + 0.5) * (short / long) - 0.5, 0, short - 1)
-    first = wanted.astype(np.int64)
-    return first, np.minimum(first + 1, short - 1), (wanted - first).astype(np.float32)
 
 
 def _smoothed(planes: Floats, deviation: float) -> Floats:

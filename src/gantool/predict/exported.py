@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gantool.errors import UsageError
+from gantool.predict.bands import segment_in_bands
 from gantool.predict.changes import Change
 from gantool.predict.results import Segmented
-from gantool.predict.tiling import Tiling, ramp, run_in_tiles, tile_starts
+from gantool.predict.tiling import Tiling, run_in_tiles
 
 __all__ = ["ExportedPredictor", "ExportedSegmenter", "Run", "onnx_runner"]
 
@@ -85,15 +85,19 @@ class _Exported:
         return self._run(floats)[:, :, :height, :width]
 
     def _padded(self, pixels: Pixels) -> Pixels:
-        """Continued to the right and below by reflection up to a size that the file takes."""
-        pads = []
+        """Continued to the right and below up to a size that the file takes."""
+        missing = []
         for axis, side in enumerate(pixels.shape[:2]):
             if self.static_size is not None:
                 wanted = self.static_size[axis]
             else:
                 wanted = -(-max(side, self.smallest) // self.multiple_of) * self.multiple_of
-            pads.append((0, wanted - side))
-        return np.pad(pixels, (*pads, (0, 0)), mode="symmetric") if any(after for _, after in pads) else pixels
+            missing.append(wanted - side)
+        return self._continued(pixels, *missing) if any(missing) else pixels
+
+    @staticmethod
+    def _continued(pixels: Pixels, below: int, right: int) -> Pixels:
+        return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="symmetric")
 
 
 class ExportedPredictor(_Exported):
@@ -148,52 +152,16 @@ class ExportedSegmenter(_Exported):
 
     def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
         """Segment ``(H, W, 3)`` uint8, H and W at least 1."""
-        height, width = pixels.shape[:2]
-        shares = self._windows(self._scaled(pixels))
-        kept = np.empty((height, width, len(shares)), dtype=np.float16) if probabilities else None
-        mask = np.zeros((height, width), dtype=np.uint8)
-        best: Floats | None = None
-        for n, small in enumerate(shares):  # one class at a time: all of them at full size can be gigabytes
-            plane = small
-            if small.shape != (height, width):
-                plane = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))
-            if kept is not None:
-                kept[:, :, n] = plane
-            if best is None:
-                best = plane.copy()
-            else:
-                mask[plane > best] = n
-                np.maximum(best, plane, out=best)
-        return Segmented(mask, kept)
+        return segment_in_bands(
+            self._shares, pixels, load_size=self.load_size, window=self.tile_for, probabilities=probabilities
+        )
 
-    def _scaled(self, pixels: Pixels) -> Pixels:
+    @staticmethod
+    def _continued(pixels: Pixels, below: int, right: int) -> Pixels:
         height, width = pixels.shape[:2]
-        if self.load_size == 0 or min(height, width) == self.load_size:
-            return pixels
-        grow = self.load_size / min(height, width)
-        size = (max(round(width * grow), 1), max(round(height * grow), 1))
-        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
-
-    def _windows(self, pixels: Pixels) -> Floats:
-        """Probabilities ``(C, H, W)``, cross-faded where windows overlap."""
-        height, width = pixels.shape[:2]
-        side = self.tile_for(height, width)
-        if not side:
-            return self._shares(pixels)
-        overlap = side // 4
-        sums: Floats | None = None
-        weights = np.zeros((height, width), dtype=np.float32)
-        for top in tile_starts(height, side, overlap):
-            for left in tile_starts(width, side, overlap):
-                part = self._shares(pixels[top : top + side, left : left + side])
-                if sums is None:
-                    sums = np.zeros((len(part), height, width), dtype=np.float32)
-                rows, columns = part.shape[1:]
-                fade = np.outer(ramp(rows, overlap), ramp(columns, overlap))
-                sums[:, top : top + rows, left : left + columns] += part * fade
-                weights[top : top + rows, left : left + columns] += fade
-        assert sums is not None
-        return sums / weights
+        down, across = min(below, height - 1), min(right, width - 1)
+        pixels = np.pad(pixels, ((0, down), (0, across), (0, 0)), mode="reflect")
+        return np.pad(pixels, ((0, below - down), (0, right - across), (0, 0)), mode="edge")
 
     def _shares(self, pixels: Pixels) -> Floats:
         logits = self.values([pixels])[0]

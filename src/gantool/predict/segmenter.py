@@ -1,25 +1,19 @@
-"""From an image of any size to its label map, with bounded memory.
-
-The image is scaled as in training, run in one piece or in overlapping windows whose probabilities fade into each
-other, and the probabilities are scaled back to the image's size. Rows are finished from top to bottom, so that only a
-band of probabilities is ever in memory.
-"""
+"""Segment images with a network: sizes, precision, views and memory; `bands` does the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
+from gantool.predict.bands import segment_in_bands
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.results import Segmented
-from gantool.predict.tiling import Tiling, ramp, tile_starts
+from gantool.predict.tiling import Tiling
 
 Pixels = NDArray[np.uint8]
 Mode = Literal["multiclass", "binary", "multilabel"]
@@ -28,7 +22,6 @@ __all__ = ["SegmentPredictor", "Segmented"]
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _LARGEST_WINDOW = 1024
-_ROWS = 64  # finished rows that are scaled back at a time
 _TTA_SCALES = (0.75, 1.0, 1.25)
 
 
@@ -69,18 +62,9 @@ class SegmentPredictor:
 
     def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
         """Segment ``(H, W, 3)`` uint8, H and W at least 1."""
-        height, width = pixels.shape[:2]
-        scaled = _scaled(pixels, self.load_size)
-        mask = np.empty((height, width), dtype=np.uint8)
-        kept: NDArray[np.float16] | None = None
-        for top, rows in _resized_rows(self._bands(scaled), scaled.shape[0], height, width):
-            # One output is enough for two classes; as probabilities there are two again.
-            mask[top : top + rows.shape[1]] = rows.argmax(0).to(torch.uint8).numpy()
-            if probabilities:
-                if kept is None:
-                    kept = np.empty((height, width, rows.shape[0]), dtype=np.float16)
-                kept[top : top + rows.shape[1]] = rows.permute(1, 2, 0).half().numpy()
-        return Segmented(mask, kept)
+        return segment_in_bands(
+            self._shares, pixels, load_size=self.load_size, window=self.window, probabilities=probabilities
+        )
 
     def window(self, height: int, width: int) -> int:
         """Side of the windows that a (scaled) image of this size is run in; 0 for one piece."""
@@ -101,39 +85,12 @@ class SegmentPredictor:
     def _whole(self, side: int) -> int:
         return max(side // self.multiple_of * self.multiple_of, 2 * self.multiple_of, self.smallest)
 
-    # -- probabilities --------------------------------------------------------------------------------------------
-
-    def _bands(self, pixels: Pixels) -> Iterator[Tensor]:
-        """Yield finished probabilities ``(C, rows, W)`` from top to bottom."""
-        height, width = pixels.shape[:2]
-        side = self.window(height, width)
-        if side == 0:
-            yield self._views(pixels)
-            return
-        overlap = side // 4
-        tops, lefts = tile_starts(height, side, overlap), tile_starts(width, side, overlap)
-        high, wide = min(side, height), min(side, width)
-        down, across = _fades(tops, high, height, overlap), _fades(lefts, wide, width, overlap)
-        band: Tensor | None = None
-        for place, top in enumerate(tops):
-            for n, left in enumerate(lefts):
-                part = self._views(pixels[top : top + high, left : left + wide])
-                if band is None:
-                    band = torch.zeros(part.shape[0], high, width)
-                band[:, :, left : left + wide] += part * (down[place][:, None] * across[n][None, :])
-            assert band is not None
-            finished = (tops[place + 1] if place + 1 < len(tops) else height) - top
-            yield band[:, :finished].clone()
-            rest = torch.zeros_like(band)
-            rest[:, : high - finished] = band[:, finished:]
-            band = rest
-
-    def _views(self, pixels: Pixels) -> Tensor:
-        """Probabilities ``(C, H, W)`` float32 on the CPU, averaged over views where asked for."""
+    def _shares(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Probabilities ``(C, H, W)``, averaged over views where asked for."""
         image = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].to(self.device)
         image = image.float().div_(127.5).sub_(1.0)
         if not self.tta:
-            return self._run(image)[0].cpu()
+            return np.asarray(self._run(image)[0].cpu())
         height, width = image.shape[-2:]
         total: Tensor | None = None
         for scale in _TTA_SCALES:
@@ -144,7 +101,7 @@ class SegmentPredictor:
                 result = _interpolated(result.flip(-1) if flip else result, (height, width))
                 total = result if total is None else total + result
         assert total is not None
-        return (total / (2 * len(_TTA_SCALES)))[0].cpu()
+        return np.asarray((total / (2 * len(_TTA_SCALES)))[0].cpu())
 
     def _run(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
@@ -178,58 +135,7 @@ def _padded(image: Tensor, right: int, bottom: int) -> Tensor:
     return F.pad(image, (0, right - across, 0, bottom - down), mode="replicate")
 
 
-def _scaled(pixels: Pixels, load_size: int) -> Pixels:
-    height, width = pixels.shape[:2]
-    if load_size == 0 or min(height, width) == load_size:
-        return pixels
-    grow = load_size / min(height, width)
-    size = (max(round(width * grow), 1), max(round(height * grow), 1))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
-
-
 def _interpolated(planes: Tensor, size: tuple[int, int]) -> Tensor:
     if planes.shape[-2:] == size:
         return planes
     return F.interpolate(planes, size=size, mode="bilinear", align_corners=False)
-
-
-def _fades(starts: list[int], side: int, length: int, overlap: int) -> list[Tensor]:
-    """Weights of every window along one axis; they add up to 1 everywhere."""
-    one = torch.from_numpy(ramp(side, overlap))
-    total = torch.zeros(length)
-    for start in starts:
-        total[start : start + side] += one
-    return [one / total[start : start + side] for start in starts]
-
-
-def _resized_rows(
-    bands: Iterator[Tensor], source_height: int, height: int, width: int
-) -> Iterator[tuple[int, Tensor]]:
-    """Scale bands of rows, bilinearly, to ``(C, height, width)`` as if they were one; yield ``(top, rows)``."""
-    ratio = source_height / height
-    buffer: Tensor | None = None
-    first = 0  # source row of the buffer's first
-    done = 0
-    for band in bands:
-        wide = band if band.shape[2] == width else _interpolated(band[None], (band.shape[1], width))[0]
-        buffer = wide if buffer is None else torch.cat([buffer, wide], 1)
-        end = first + buffer.shape[1]
-        whole = end == source_height
-        while done < height:
-            last = min(done + _ROWS, height)
-            # Output row y lies at source row (y + 0.5) * ratio - 0.5, between two rows.
-            places = ((torch.arange(done, last) + 0.5) * ratio - 0.5).clamp(0, source_height - 1)
-            low = places.floor().long()
-            high = (low + 1).clamp(max=source_height - 1)
-            if int(high[-1]) >= end and not whole:
-                break
-            share = (places - low).view(1, -1, 1)
-            if ratio == 1:
-                yield done, buffer[:, low - first]
-            else:
-                yield done, buffer[:, low - first] * (1 - share) + buffer[:, high - first] * share
-            done = last
-        if done < height:
-            needed = max(int(((done + 0.5) * ratio - 0.5) // 1), 0)
-            cut = max(min(needed - first, buffer.shape[1]), 0)
-            buffer, first = buffer[:, cut:], first + cut

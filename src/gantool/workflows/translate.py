@@ -34,7 +34,7 @@ _FAR_DOUBTFUL, _FAR_WRONG = 0.2, 1 / 3
 
 @dataclass(frozen=True)
 class Translated:
-    """What became of one image: written to ``output``, skipped because that exists, or failed with ``error``."""
+    """What became of one image: written to ``output``, or failed with ``error``."""
 
     source: Path
     output: Path
@@ -42,7 +42,6 @@ class Translated:
     size: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
     error: str = ""
-    skipped: bool = False
 
 
 @dataclass(frozen=True)
