@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -
     assert "built-in sample" in result.err
     assert all(word in result.err for word in ("unet", "pix2pix", "parameters"))
     assert result.out.split() == ["evaluation.json", "evaluation.csv", "evaluation.html"]
+    assert "minus unet" in result.err
+    unet, pix2pix = json.loads(Path("evaluation.json").read_text())["models"]
+    assert unet["differences"] == {}
+    low, high = unet["intervals"]["mean_iou"]
+    assert low < unet["mean_iou"] < high
+    difference, low, high = pix2pix["differences"]["unet"]["mean_iou"]
+    assert difference == pytest.approx(pix2pix["mean_iou"] - unet["mean_iou"])
+    assert low < difference < high
+    with Path("evaluation.csv").open() as file:
+        (row,) = [row for row in csv.DictReader(file) if list(row.values())[:3] == ["unet", "", "boundary_iou"]]
+    assert float(row["low"]) < float(row["value"]) < float(row["high"])
+    assert "Minus unet" in Path("evaluation.html").read_text("utf-8")
     gated = cli("evaluate", "unet", "--fail-under", "accuracy=0.999", "--overwrite", "-q")
     assert gated.code == 1
     assert cli("evaluate", "unet", "--fail-under", "accuracy=0.001", "--overwrite", "-q").code == 0

@@ -80,10 +80,16 @@ def test_several_models_on_a_folder(cli: Cli, with_run: Path) -> None:
         ("cyclegan-1", "winter"), ("copy", "winter"), ("cyclegan-1", "summer"), ("copy", "summer")
     ]  # fmt: skip
     assert results[0]["swd"] == results[1]["swd"], "the same weights"
+    assert results[1]["differences"]["cyclegan-1"]["swd"] == [0, 0, 0], "also after resampling"
+    for one in results:
+        difference, low, high = one["differences"]["untranslated"]["swd"]
+        assert difference == pytest.approx(one["swd"] - one["untranslated"]["swd"])
+        assert low < difference < high
     assert (results[0]["images"], results[0]["real_images"]) == (4, 3)
     assert "l1" not in results[0], "nothing belongs together"
     page = Path("out/evaluation.html").read_text("utf-8")
     assert page.count('type="range"') == 7
+    assert page.count("Minus untranslated") == page.count("Minus cyclegan-1") == 2
     Path("set/testA/broken.png").write_bytes(b"no image")
     result = cli("evaluate", "cyclegan-1", "--data", "set", "-o", "again")
     assert result.code == 1

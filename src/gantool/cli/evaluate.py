@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,8 @@ from gantool.cli.options import DeviceOption, JsonOption, PrecisionOption, Quiet
 from gantool.errors import OutputError, UsageError, closest
 
 if TYPE_CHECKING:
+    from gantool.metrics.estimates import Estimate
     from gantool.workflows.evaluate import Evaluation, SegmentationEvaluation, TranslationEvaluation
-    from gantool.workflows.evaluation_results import ImageResult
 
 __all__ = ["evaluate"]
 
@@ -175,8 +176,10 @@ def _bound(option: str, text: str, above: bool) -> Bound:
 def _conclude_labels(screen: Screen, result: SegmentationEvaluation, bounds: list[Bound]) -> int:
     names = [one.name for one in result.models]
     screen.note(result.about)
-    keys = list(result.models[0].overall())
-    rows: list[tuple[object, ...]] = [(key, *(_shown(one.overall()[key]) for one in result.models)) for key in keys]
+    from gantool.metrics.estimates import shown
+
+    keys = list(result.models[0].estimates)
+    rows: list[tuple[object, ...]] = [(key, *(shown(one.estimates[key]) for one in result.models)) for key in keys]
     rows += [
         (f"IoU {name}", *(_shown(one.scores.iou[n]) for one in result.models))
         for n, name in enumerate(result.models[0].scores.names)
@@ -185,6 +188,7 @@ def _conclude_labels(screen: Screen, result: SegmentationEvaluation, bounds: lis
         rows.append(("parameters", *(f"{one.parameters / 1e6:.2f} M" for one in result.models)))
         rows.append(("per image", *(f"{1000 * one.seconds:.0f} ms" for one in result.models)))
     screen.table(("", *names), rows)
+    _show_differences(screen, [(one.name, one.differences) for one in result.models])
     for path in result.files:
         screen.result(path)
     screen.json(result.as_json())
@@ -192,6 +196,8 @@ def _conclude_labels(screen: Screen, result: SegmentationEvaluation, bounds: lis
 
 
 def _conclude_pictures(screen: Screen, result: TranslationEvaluation, bounds: list[Bound]) -> int:
+    from gantool.metrics.estimates import shown
+
     screen.note(result.about)
     for target in dict.fromkeys(one.target for one in result.results):
         some = [one for one in result.results if one.target == target]
@@ -199,10 +205,11 @@ def _conclude_pictures(screen: Screen, result: TranslationEvaluation, bounds: li
         rows: list[tuple[object, ...]] = []
         for key in keys:
             plain = some[0].untranslated.get(key)
-            cells = [_with_interval(one, key) for one in some]
+            cells = [shown(one.values.get(key)) for one in some]
             rows.append((_label(key, some[0].fid_mode), *cells, "" if plain is None else f"{plain.value:.4g}"))
         title = f"{some[0].source} to {target}" if some[0].source else f"against {target}"
         screen.table(("", *(one.name for one in some), "untranslated"), rows, title=title)
+        _show_differences(screen, [(one.name, one.differences) for one in some])
         for key, reason in some[0].left_out.items():
             screen.note(f"left out: {key}: {reason}")
         for text in some[0].warnings:
@@ -223,13 +230,11 @@ def _label(key: str, fid_mode: str | None) -> str:
     return f"{key} ({fid_mode})" if key in ("fid", "kid") and fid_mode else key
 
 
-def _with_interval(one: ImageResult, key: str) -> str:
-    if key not in one.values:
-        return "n/a"
-    value = one.values[key]
-    if value.low is None:
-        return f"{value.value:.4g}"
-    return f"{value.value:.4g} ({value.low:.3g} to {value.high:.3g})"
+def _show_differences(screen: Screen, results: Sequence[tuple[str, Mapping[str, Mapping[str, Estimate]]]]) -> None:
+    from gantool.workflows.evaluation_results import difference_tables
+
+    for other, models, rows in difference_tables(results):
+        screen.table(("", *models), [(key, *cells) for key, cells in rows], title=f"minus {other}")
 
 
 def _gate(screen: Screen, models: list[tuple[str, dict[str, float]]], bounds: list[Bound]) -> int:

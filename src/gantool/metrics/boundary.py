@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from gantool.metrics.estimates import Estimate, draws
+from gantool.metrics.segmentation import IGNORE, mean_there
+
 __all__ = ["BoundaryIou"]
 
 _SHARE = 0.02
-_IGNORE = 255
 
 
 class BoundaryIou:
@@ -24,27 +26,37 @@ class BoundaryIou:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        self._both = np.zeros(len(names), dtype=np.int64)
-        self._either = np.zeros(len(names), dtype=np.int64)
+        self._images: list[NDArray[np.int64]] = []  # pixels of every class in both boundaries, and in either
 
     def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
         """Count the boundaries of two ``(H, W)`` maps; pixels that either ignores are left out."""
-        valid = (truth != _IGNORE) & (predicted != _IGNORE)
+        valid = (truth != IGNORE) & (predicted != IGNORE)
         distance = max(round(_SHARE * float(np.hypot(*truth.shape))), 1)
+        counts = np.zeros((2, len(self.names)), dtype=np.int64)
         for index in np.union1d(np.unique(truth[valid]), np.unique(predicted[valid])):
             a, b = (inner_boundary(mask == index, distance) & valid for mask in (truth, predicted))
-            self._both[index] += int((a & b).sum())
-            self._either[index] += int((a | b).sum())
+            counts[:, index] = (a & b).sum(), (a | b).sum()
+        self._images.append(counts)
 
     def per_class(self) -> tuple[float, ...]:
         """In [0, 1]; nan for a class that is not there."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return tuple((self._both / self._either).tolist())
+        return tuple(_shares(self._counts()).tolist())
 
-    def mean(self) -> float:
-        """Over the classes that are there."""
-        there = [value for value in self.per_class() if not np.isnan(value)]
-        return float(np.mean(there)) if there else float("nan")
+    def mean(self) -> Estimate:
+        """Over the classes that are there, with an interval from resampling the images."""
+        images = np.array(self._images)
+        resampled = [mean_there(_shares(images[chosen].sum(0))) for chosen in draws(len(images))]
+        return Estimate.around(mean_there(_shares(self._counts())), resampled)
+
+    def _counts(self) -> NDArray[np.int64]:
+        nothing = np.zeros((2, len(self.names)), dtype=np.int64)
+        return np.asarray(np.sum([nothing, *self._images], axis=0))
+
+
+def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    both, either = counts
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(both / either)
 
 
 def inner_boundary(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:

@@ -2,21 +2,21 @@
 
 For features ``x`` with mean m and covariance C, and ``y`` with m' and C',
 
-    FID = |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2))                    Heusel et al. 2017,
-    https://arxiv.org/abs/1706.08500 KID = E k(x, x*) + E k(y, y*) - 2 E k(x, y),  k(u, v) = (u.v / d + 1)^3
-    Bińkowski et al. 2018, 1801.01401
+    FID = |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2))
+    KID = E k(x, x*) + E k(y, y*) - 2 E k(x, y),  k(u, v) = (u.v / d + 1)^3
 
-both in float64. Neither depends on the order in which features come.
+(Heusel et al. 2017, https://arxiv.org/abs/1706.08500; Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401), both
+in float64. Neither depends on the order in which features come.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "FeatureSet", "frechet_distance", "kernel_distance"]
+from gantool.metrics.estimates import Estimate
+
+__all__ = ["FeatureSet", "frechet_distance", "kernel_distance"]
 
 Floats = NDArray[np.float64]
 
@@ -24,26 +24,6 @@ KEPT = 10_000  # features that are kept for the kernel distance and the interval
 _BLOCK = 2048
 _BOOTSTRAPS = 50
 _SUBSET = 1000  # of the kernel distance under a bootstrap
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval (normal approximation with the bootstrap's deviation); None where unknown."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-    @classmethod
-    def around(cls, value: float, replicates: list[float]) -> Estimate:
-        """The interval of ``value``, given what resampling the images makes of it.
-
-        Resampled distances are larger on average, since doubled images are no new ones; only their spread is used.
-        """
-        if len(replicates) < 2:
-            return cls(value)
-        half = 1.96 * float(np.std(replicates, ddof=1))
-        return cls(value, value - half, value + half)
 
 
 class FeatureSet:
@@ -121,8 +101,8 @@ class FeatureSet:
             for _ in range(_BOOTSTRAPS)
         ]
         # Parts drawn without replacement vary around the whole by 1/part - 1/whole, the whole itself by 1/whole.
-        spread = np.std(parts, ddof=1) * np.sqrt(part / (whole - part))
-        return Estimate(value, float(value - 1.96 * spread), float(value + 1.96 * spread))
+        scale = np.sqrt(part / (whole - part))
+        return Estimate.around(value, (value + (np.array(parts) - np.mean(parts)) * scale).tolist())
 
 
 def frechet_distance(mean_x: Floats, covariance_x: Floats, mean_y: Floats, covariance_y: Floats) -> float:

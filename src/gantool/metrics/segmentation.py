@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IGNORE", "Confusion", "Scores"]
+from gantool.metrics.estimates import Estimate, draws
+
+__all__ = ["IGNORE", "Confusion", "Scores", "mean_there"]
 
 IGNORE = 255
 
@@ -69,6 +71,7 @@ class Confusion:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.counts: NDArray[np.int64] = np.zeros((len(names), len(names)), dtype=np.int64)
+        self._images: list[NDArray[np.int64]] = []  # hits, true and guessed pixels of every class
 
     def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
         """Count the pixels of two ``(H, W)`` maps; those that either ignores are left out.
@@ -83,25 +86,41 @@ class Confusion:
         size = len(self.names)
         if rows.size and max(int(rows.max()), int(columns.max())) >= size:
             raise ValueError(f"an index of {max(int(rows.max()), int(columns.max()))}, there are {size} classes")
-        self.counts += np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
+        counts = np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
+        self.counts += counts
+        self._images.append(np.stack([np.diag(counts), counts.sum(1), counts.sum(0)]))
 
     def scores(self) -> Scores:
         """Derive everything."""
-        hits = np.diag(self.counts).astype(np.float64)
-        true, guessed = self.counts.sum(1).astype(np.float64), self.counts.sum(0).astype(np.float64)
-        total = true.sum()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            iou, precision = hits / (true + guessed - hits), hits / guessed
-            recall, f1 = hits / true, 2 * hits / (true + guessed)
-            weighted = np.nansum(np.where(true > 0, iou * true, 0)) / total
-            accuracy = hits.sum() / total
-        return Scores(
-            self.names, float(accuracy), _mean(iou), float(weighted), _mean(recall), _mean(f1),
-            tuple(iou.tolist()), tuple(precision.tolist()), tuple(recall.tolist()), tuple(f1.tolist()),
-            tuple(int(count) for count in true),
-        )  # fmt: skip
+        return _scores(self.names, np.diag(self.counts), self.counts.sum(1), self.counts.sum(0))
+
+    def estimates(self) -> dict[str, Estimate]:
+        """The values that are not per class, with intervals from resampling the images (the calls of `add`)."""
+        images = np.array(self._images)
+        resampled = [_scores(self.names, *images[chosen].sum(0)).overall() for chosen in draws(len(images))]
+        return {
+            key: Estimate.around(value, [one[key] for one in resampled])
+            for key, value in self.scores().overall().items()
+        }
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _scores(
+    names: tuple[str, ...], hits: NDArray[np.int64], true: NDArray[np.int64], guessed: NDArray[np.int64]
+) -> Scores:
+    total = true.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        iou, precision = hits / (true + guessed - hits), hits / guessed
+        recall, f1 = hits / true, 2 * hits / (true + guessed)
+        weighted = np.nansum(np.where(true > 0, iou * true, 0)) / total
+        accuracy = hits.sum() / total
+    return Scores(
+        names, float(accuracy), mean_there(iou), float(weighted), mean_there(recall), mean_there(f1),
+        tuple(iou.tolist()), tuple(precision.tolist()), tuple(recall.tolist()), tuple(f1.tolist()),
+        tuple(int(count) for count in true),
+    )  # fmt: skip
+
+
+def mean_there(values: NDArray[np.float64]) -> float:
+    """The mean of what is not nan."""
     there = values[~np.isnan(values)]
     return float(there.mean()) if there.size else float("nan")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.metrics.distribution import Estimate
+from gantool.metrics.estimates import Estimate
 
 __all__ = ["PatchSet", "SlicedDistance", "common_size", "sliced_distance"]
 
@@ -36,15 +36,10 @@ _BOOTSTRAPS, _BOOTSTRAP_DIRECTIONS, _QUANTILES = 40, 24, 512
 
 @dataclass(frozen=True)
 class SlicedDistance:
-    """In deviations of the real patches: the mean of the levels, and each level by the side of its images.
-
-    ``replicates`` are distances after resampling the images. Sets of equal sizes are resampled alike: the differences
-    of the replicates of two of them, whose images correspond, tell how sure the difference of the distances is.
-    """
+    """In deviations of the real patches: the mean of the levels, and each level by the side of its images."""
 
     overall: Estimate
     levels: Mapping[int, float]
-    replicates: tuple[float, ...] = ()
 
 
 def common_size(width: int, height: int) -> int:
@@ -139,7 +134,7 @@ def sliced_distance(real: PatchSet, other: PatchSet, *, intervals: bool = True) 
     value = float(np.mean(list(levels.values())))
     enough = intervals and min(real.count, other.count) > 1
     spread = (replicates / len(levels)).tolist() if enough else []
-    return SlicedDistance(Estimate.around(value, spread), levels, tuple(spread))
+    return SlicedDistance(Estimate.around(value, spread), levels)
 
 
 def _quantiles(a: Floats, b: Floats) -> Floats:

@@ -2,104 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gantool import __version__
-from gantool.cards import class_colors
 from gantool.data.images import find_images
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import find_labelled
 from gantool.data.labels.pairing import match_files
 from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import IGNORE, color_table, read_index_mask
+from gantool.data.masks import IGNORE, read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.errors import DataError, ModelError, UsageError, closest
-from gantool.files import atomic
 from gantool.metrics.boundary import BoundaryIou
-from gantool.metrics.segmentation import Confusion, Scores
-from gantool.report.pages import data_uri, write_page
+from gantool.metrics.estimates import Estimate, differences_of
+from gantool.metrics.segmentation import Confusion
 from gantool.settings import SegmentationSettings, read_settings
 from gantool.workflows.labelled_data import build_labelled_data
 from gantool.workflows.segment import LoadedSegmenter, load_segmentation
+from gantool.workflows.segmentation_results import Evaluated, SegmentationEvaluation, write_segmentation
 
 __all__ = ["Evaluated", "SegmentationEvaluation", "evaluate_masks", "evaluate_segmenters", "match_classes"]
 
 Pixels = NDArray[np.uint8]
-Color = tuple[int, int, int]
 
 _SAMPLE_SCENES, _SAMPLE_FIRST = 32, 2_000_000  # the test scenes of the built-in sample
 _SHOWN = 8  # pictures on the page, the worst first
-_HEIGHT = 150
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """One model (or folder of masks) on the images.
-
-    Attributes:
-        parameters: of the network; 0 for masks.
-        seconds: per image, reading not counted.
-        boundary: boundary IoU by class.
-        worst: names of the images by their accuracy, the smallest first.
-    """
-
-    name: str
-    scores: Scores
-    parameters: int = 0
-    seconds: float = 0.0
-    worst: tuple[tuple[str, float], ...] = ()
-    boundary: tuple[float, ...] = ()
-
-    def overall(self) -> dict[str, float]:
-        """All values that are not per class, by name."""
-        there = [value for value in self.boundary if not np.isnan(value)]
-        return {**self.scores.overall(), "boundary_iou": float(np.mean(there)) if there else float("nan")}
-
-    def per_class(self) -> dict[str, dict[str, float | None]]:
-        """All values by class; None for what is not there."""
-        return {
-            name: {**values, "boundary_iou": None if np.isnan(boundary) else boundary}
-            for (name, values), boundary in zip(self.scores.per_class().items(), self.boundary, strict=True)
-        }
-
-
-@dataclass(frozen=True)
-class SegmentationEvaluation:
-    """All models on the same images; `files` were written."""
-
-    about: str
-    images: int
-    models: tuple[Evaluated, ...]
-    confusions: tuple[NDArray[np.int64], ...] = field(repr=False, default=())
-    files: tuple[Path, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        """The documented JSON: metric names as everywhere, None for what is not there."""
-        return {
-            "data": self.about,
-            "images": self.images,
-            "models": [
-                {
-                    "model": one.name,
-                    **{key: None if np.isnan(value) else value for key, value in one.overall().items()},
-                    "per_class": one.per_class(),
-                    "parameters": one.parameters,
-                    "seconds_per_image": round(one.seconds, 5),
-                    "worst": [{"image": name, "accuracy": value} for name, value in one.worst[:20]],
-                }
-                for one in self.models
-            ],
-            "confusion": [matrix.tolist() for matrix in self.confusions],
-        }
 
 
 def evaluate_segmenters(
@@ -127,19 +59,20 @@ def evaluate_segmenters(
     """
     loaded = [load_segmentation(name, runs=runs, device=device, precision=precision) for name in names]
     images, classes, about = _images(loaded[0], data, split)
-    results, confusions = [], []
+    results: list[Evaluated] = []
+    confusions = []
     shown: dict[int, list[Pixels]] = {}
     for number, segmenter in enumerate(loaded):
         order = match_classes(segmenter, classes)
         result, confusion, masks = _measure(names[number], segmenter, images, classes, order, on_progress, shown)
-        results.append(result)
+        results.append(_compared(result, results[0]) if results else result)
         confusions.append(confusion)
         shown = masks
     evaluation = SegmentationEvaluation(about, len(images), tuple(results), tuple(confusions))
     if output is None:
         return evaluation
     colors = [entry.color for entry in loaded[0].classes]
-    return _write(evaluation, output, images, shown, dict(zip(classes, colors, strict=False)))
+    return write_segmentation(evaluation, output, images, shown, dict(zip(classes, colors, strict=False)))
 
 
 def evaluate_masks(
@@ -175,9 +108,11 @@ def evaluate_masks(
         except ValueError as error:
             raise DataError(f"{path}: {error}.") from None
     about = f"{predicted} against {truth}" + (f" ({len(alone)} without a partner)" if alone else "")
-    result = Evaluated(str(predicted), confusion.scores(), boundary=boundary.per_class())
+    result = Evaluated(
+        str(predicted), confusion.scores(), boundary=boundary.per_class(), estimates=_estimates(confusion, boundary)
+    )
     evaluation = SegmentationEvaluation(about, len(pairs), (result,), (confusion.counts,))
-    return evaluation if output is None else _write(evaluation, Path(output), ArrayLabels([]), {}, {})
+    return evaluation if output is None else write_segmentation(evaluation, Path(output), ArrayLabels([]), {}, {})
 
 
 def _images(first: LoadedSegmenter, data: str | None, split: str) -> tuple[LabelledImages, tuple[str, ...], str]:
@@ -261,91 +196,15 @@ def _measure(
     parameters = segmenter.parameters
     worst = tuple(sorted(accuracies, key=lambda entry: entry[1]))
     result = Evaluated(
-        name, confusion.scores(), parameters, seconds / max(len(images), 1), worst, boundary.per_class()
-    )
+        name, confusion.scores(), parameters, seconds / max(len(images), 1), worst, boundary.per_class(),
+        _estimates(confusion, boundary),
+    )  # fmt: skip
     return result, confusion.counts, masks
 
 
-def _write(
-    evaluation: SegmentationEvaluation,
-    folder: Path,
-    images: LabelledImages,
-    shown: Mapping[int, list[Pixels]],
-    colors: Mapping[str, Color],
-) -> SegmentationEvaluation:
-    files = tuple(folder / f"evaluation.{suffix}" for suffix in ("json", "csv", "html"))
-    with atomic(files[0]) as temporary:
-        temporary.write_text(json.dumps(evaluation.as_json(), indent=2) + "\n", "utf-8")
-    _write_csv(files[1], evaluation)
-    names = evaluation.models[0].scores.names
-    table = color_table(
-        [colors.get(name, color) for name, color in zip(names, class_colors(len(names)), strict=True)]
-    )
-    write_page(
-        files[2],
-        "evaluation.html",
-        {
-            "version": __version__,
-            "title": "Evaluation",
-            "about": evaluation.about,
-            "models": [one.name for one in evaluation.models],
-            "rows": _rows(evaluation),
-            "classes": [
-                (name, "#{:02x}{:02x}{:02x}".format(*table[n]),
-                 [_shown(one.scores.iou[n]) for one in evaluation.models],
-                 [_shown(one.scores.f1[n]) for one in evaluation.models])
-                for n, name in enumerate(names)
-            ],
-            "confusions": [
-                (one.name, data_uri(_confusion_picture(counts), quality=95))
-                for one, counts in zip(evaluation.models, evaluation.confusions, strict=True)
-            ],
-            "pictures": [
-                (data_uri(_row(images, n, masks, table)), images.name(n)) for n, masks in sorted(shown.items())
-            ],
-        },
-    )  # fmt: skip
-    return SegmentationEvaluation(
-        evaluation.about, evaluation.images, evaluation.models, evaluation.confusions, files
-    )
+def _estimates(confusion: Confusion, boundary: BoundaryIou) -> dict[str, Estimate]:
+    return {**confusion.estimates(), "boundary_iou": boundary.mean()}
 
 
-def _write_csv(path: Path, evaluation: SegmentationEvaluation) -> None:
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("model", "class", "metric", "value"))
-        for one in evaluation.models:
-            table.writerows((one.name, "", key, "" if np.isnan(v) else v) for key, v in one.overall().items())
-            for name, values in one.per_class().items():
-                table.writerows((one.name, name, key, "" if v is None else v) for key, v in values.items())
-
-
-def _rows(evaluation: SegmentationEvaluation) -> list[tuple[str, list[str]]]:
-    keys = evaluation.models[0].overall()
-    rows = [(key.replace("_", " "), [_shown(one.overall()[key]) for one in evaluation.models]) for key in keys]
-    if any(one.parameters for one in evaluation.models):
-        rows.append(("parameters", [f"{one.parameters / 1e6:.2f} M" for one in evaluation.models]))
-        rows.append(("time per image", [f"{1000 * one.seconds:.0f} ms" for one in evaluation.models]))
-    return rows
-
-
-def _shown(value: float) -> str:
-    return "n/a" if np.isnan(value) else f"{value:.3f}"
-
-
-def _confusion_picture(counts: NDArray[np.int64], side: int = 24) -> Pixels:
-    """Shares of every true class (row) by predicted class (column), white to blue."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    low, high = np.array([255, 255, 255]), np.array([12, 62, 110])
-    cells = low + (high - low) * shares[..., None] ** 0.5
-    return np.kron(np.rint(cells).astype(np.uint8), np.ones((side, side, 1), dtype=np.uint8))
-
-
-def _row(images: LabelledImages, n: int, masks: Sequence[Pixels], table: Pixels) -> Pixels:
-    """Image, truth and the label maps of all models, beside each other."""
-    pixels, truth = images[n]
-    parts = [pixels, table[truth], *(table[mask] for mask in masks)]
-    width = max(round(pixels.shape[1] * _HEIGHT / pixels.shape[0]), 1)
-    ways = [Image.Resampling.BOX, *[Image.Resampling.NEAREST] * (len(parts) - 1)]
-    small = [Image.fromarray(part).resize((width, _HEIGHT), way) for part, way in zip(parts, ways, strict=True)]
-    return np.hstack([np.asarray(part) for part in small])
+def _compared(result: Evaluated, first: Evaluated) -> Evaluated:
+    return replace(result, differences={first.name: differences_of(result.estimates, first.estimates)})

@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 from gantool.data.label_pictures import nearest_classes
 from gantool.engine.devices import choose_device
 from gantool.errors import DataError, ModelError, UsageError, closest
-from gantool.metrics.distribution import Estimate
+from gantool.metrics.estimates import Estimate, differences_of
 from gantool.metrics.inception import Resize
 from gantool.metrics.paired import l1
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import common_size
 from gantool.workflows.evaluate_segmentation import match_classes
-from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation, write_evaluation
+from gantool.workflows.evaluation_results import (
+    ImageResult,
+    ShownRow,
+    TranslationEvaluation,
+    write_evaluation,
+)
 from gantool.workflows.image_scores import ImageSet, Instruments, PairScores, compare_sets, make_instruments
 from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.segment import LoadedSegmenter, load_segmentation
@@ -84,11 +89,19 @@ def evaluate_translations(
             back = _way_back(translator, source, name, runs, device, precision)
             measured = _Direction(images, source, target, reals, instruments, judge)
             result = measured.run(name, translator, back, on_progress)
-            results.append(replace(result, failed=(*result.failed, *failed)))
+            first_of = next((one for one in results if one.target == target), None)
+            results.append(replace(_compared(result, first_of), failed=(*result.failed, *failed)))
             translators.append((name, translator))
         rows[target] = _rows(images, source, target, translators, results)
     evaluation = TranslationEvaluation(images.about, tuple(results), rows)
     return evaluation if output is None else write_evaluation(evaluation, output)
+
+
+def _compared(result: ImageResult, first: ImageResult | None) -> ImageResult:
+    """With the differences to the untranslated images and to the first model of the direction."""
+    others = {"untranslated": result.untranslated, **({first.name: first.values} if first is not None else {})}
+    differences = {name: differences_of(result.values, values) for name, values in others.items() if values}
+    return replace(result, differences=differences)
 
 
 def _way_back(
@@ -149,7 +162,7 @@ class _Direction:
                 failed.append(error.message)
                 continue
             result = translator(pixels)
-            made.add(result)
+            made.add(result, pixels)
             if not self.labels:
                 plain.add(pixels)
             if truth is not None:
@@ -167,16 +180,15 @@ class _Direction:
         paired = pairs.scores() if pairs.images else None
         values = {**sets.values, **(paired.values if paired else {})}
         if cycles:
-            values["cycle_l1"] = Estimate(float(np.mean(cycles)))
+            values["cycle_l1"] = Estimate.mean(cycles)
         if confusion is not None:
             prefix = "segmenter" if self.labels else "consistency"
-            scores = confusion.scores()
-            values[f"{prefix}_mean_iou"] = Estimate(scores.mean_iou)
-            values[f"{prefix}_accuracy"] = Estimate(scores.accuracy)
+            seen_as = confusion.estimates()
+            values |= {f"{prefix}_{key}": seen_as[key] for key in ("mean_iou", "accuracy")}
         untranslated: dict[str, Estimate] = {}
         if plain.count:
-            untranslated = dict(compare_sets(self.reals, plain, self.instruments, intervals=False).values)
-            untranslated |= plain_pairs.scores(intervals=False).values if plain_pairs.images else {}
+            untranslated = dict(compare_sets(self.reals, plain, self.instruments).values)
+            untranslated |= plain_pairs.scores().values if plain_pairs.images else {}
         return ImageResult(
             name, self.source, self.target, made.count, self.reals.count, values, untranslated,
             {**sets.left_out, **(paired.left_out if paired else {})}, tuple(sets.warnings), sets.swd_levels,

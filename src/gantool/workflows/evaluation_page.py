@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gantool import __version__
-from gantool.metrics.distribution import Estimate
+from gantool.metrics.estimates import Estimate, shown
 from gantool.report.pages import data_uri, thumbnail, write_page
-
-if TYPE_CHECKING:
-    from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation
+from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation, difference_tables
 
 __all__ = ["write_translation_page"]
 
@@ -47,12 +45,13 @@ def _part(results: Sequence[ImageResult], rows: Sequence[ShownRow]) -> dict[str,
         "rows": [
             (
                 f"{key} ({first.fid_mode})" if key in ("fid", "kid") else key.replace("_", " "),
-                [_shown(one.values.get(key)) for one in results],
-                _shown(first.untranslated[key]) if key in first.untranslated else "",
+                [shown(one.values.get(key)) for one in results],
+                shown(Estimate(first.untranslated[key].value)) if key in first.untranslated else "",
                 "higher" if key in _HIGHER or key.endswith(("iou", "accuracy")) else "lower",
             )
             for key in keys
         ],
+        "differences": difference_tables([(one.name, one.differences) for one in results]),
         "counts": f"{first.images} images, compared with {first.real_images} real ones.",
         "warnings": list(first.warnings),
         "left_out": list(first.left_out.items()),
@@ -64,11 +63,3 @@ def _part(results: Sequence[ImageResult], rows: Sequence[ShownRow]) -> dict[str,
 def _row(row: ShownRow) -> dict[str, Any]:
     shown = [(name, data_uri(thumbnail(pixels))) for name, pixels in row.pictures]
     return {"before": shown[0], "after": shown[1], "others": shown[2:], "caption": row.caption}
-
-
-def _shown(value: Estimate | None) -> str:
-    if value is None:
-        return "n/a"
-    if value.low is None or value.high is None:
-        return f"{value.value:.4g}"
-    return f"{value.value:.4g} ({value.low:.3g} to {value.high:.3g})"

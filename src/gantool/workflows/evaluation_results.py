@@ -14,9 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantool.files import atomic
-from gantool.metrics.distribution import Estimate
+from gantool.metrics.estimates import Estimate, shown
 
-__all__ = ["ImageResult", "ShownRow", "TranslationEvaluation", "write_evaluation"]
+__all__ = [
+    "ImageResult",
+    "ShownRow",
+    "TranslationEvaluation",
+    "cell",
+    "difference_tables",
+    "differences_as_json",
+    "write_evaluation",
+]
 
 Pixels = NDArray[np.uint8]
 
@@ -30,6 +38,8 @@ class ImageResult:
     Attributes:
         values: by metric name, with intervals where they are known.
         untranslated: the same metrics of the sources as they are: what a model that does nothing would reach.
+        differences: of the values to those of ``untranslated`` and of the direction's first model, by its name; with
+            intervals that take into account that the images are the same.
         left_out: metrics that could not be had, with the reason.
         swd_levels: the sliced Wasserstein distance by the side of the pyramid's level.
         per_image: paired metrics of every image, the worst L1 first.
@@ -49,6 +59,7 @@ class ImageResult:
     fid_mode: str | None = None
     per_image: tuple[tuple[str, Mapping[str, float]], ...] = ()
     failed: tuple[str, ...] = ()
+    differences: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
     def overall(self) -> dict[str, float]:
         """The values without their intervals."""
@@ -91,6 +102,7 @@ def _as_json(one: ImageResult) -> dict[str, Any]:
         **{key: _number(value.value) for key, value in one.values.items()},
         "intervals": {key: [_number(v.low), _number(v.high)] for key, v in one.values.items() if v.low is not None},
         "untranslated": {key: _number(value.value) for key, value in one.untranslated.items()},
+        "differences": differences_as_json(one.differences),
         "fid_mode": one.fid_mode,
         "swd_levels": {str(side): value for side, value in one.swd_levels.items()},
         "left_out": dict(one.left_out),
@@ -98,6 +110,29 @@ def _as_json(one: ImageResult) -> dict[str, Any]:
         "worst": [{"image": name, **_finite(values)} for name, values in one.per_image[:_KEPT_OF_WORST]],
         "failed": list(one.failed),
     }
+
+
+def differences_as_json(
+    differences: Mapping[str, Mapping[str, Estimate]],
+) -> dict[str, dict[str, list[float | None]]]:
+    """``[difference, low, high]`` by what is subtracted and by metric."""
+    return {
+        name: {key: [_number(v.value), _number(v.low), _number(v.high)] for key, v in values.items()}
+        for name, values in differences.items()
+    }
+
+
+def difference_tables(
+    results: Sequence[tuple[str, Mapping[str, Mapping[str, Estimate]]]],
+) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
+    """For people: what is subtracted, the columns (models), and the rows (metric and a cell for each model)."""
+    tables = []
+    for other in dict.fromkeys(name for _, differences in results for name in differences):
+        some = [(name, differences[other]) for name, differences in results if other in differences]
+        keys = list(dict.fromkeys(key for _, values in some for key in values))
+        rows = [(key.replace("_", " "), [shown(values.get(key), sign=True) for _, values in some]) for key in keys]
+        tables.append((other, [name for name, _ in some], rows))
+    return tables
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
@@ -120,7 +155,7 @@ def write_evaluation(evaluation: TranslationEvaluation, folder: Path) -> Transla
         table.writerow(("model", "from", "to", "metric", "value", "low", "high"))
         for one in evaluation.results:
             for key, v in one.values.items():
-                table.writerow((one.name, one.source, one.target, key, v.value, _cell(v.low), _cell(v.high)))
+                table.writerow((one.name, one.source, one.target, key, v.value, cell(v.low), cell(v.high)))
     write_translation_page(files[2], evaluation)
     if any(one.per_image for one in evaluation.results):
         files.append(folder / "evaluation-images.csv")
@@ -133,5 +168,6 @@ def write_evaluation(evaluation: TranslationEvaluation, folder: Path) -> Transla
     return replace(evaluation, files=tuple(files))
 
 
-def _cell(value: float | None) -> float | str:
-    return "" if value is None else value
+def cell(value: float | None) -> float | str:
+    """A number for a table of comma-separated values; nothing for what is not there."""
+    return "" if value is None or math.isnan(value) else value

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from gantool.errors import ModelError
-from gantool.metrics.distribution import Estimate, FeatureSet
+from gantool.metrics.distribution import FeatureSet
+from gantool.metrics.estimates import Estimate
 from gantool.metrics.inception import InceptionFeatures, Resize, content_key, find_inception_weights, load_inception
 from gantool.metrics.paired import l1
 from gantool.metrics.perceptual import MS_SSIM_SMALLEST, SSIM_SMALLEST, Lpips, ms_ssim, psnr, ssim
@@ -77,23 +78,24 @@ class ImageSet:
         self.patches = PatchSet(size)
         self.features = FeatureSet() if instruments.inception is not None else None
         self._inception = instruments.inception
-        self._waiting: list[Pixels] = []
+        self._waiting: list[tuple[Pixels, float]] = []
 
     @property
     def count(self) -> int:
         return self.patches.count
 
-    def add(self, pixels: Pixels) -> None:
+    def add(self, pixels: Pixels, source: Pixels | None = None) -> None:
+        """Add an image; ``source`` is what it was made of, so that sets of the same sources are resampled alike."""
         self.patches.add(pixels)
         if self._inception is not None:
-            self._waiting.append(pixels)
+            self._waiting.append((pixels, content_key(pixels if source is None else source)))
             if len(self._waiting) == _BATCH:
                 self.flush()
 
     def flush(self) -> None:
         if self._inception is not None and self.features is not None and self._waiting:
-            keys = np.array([content_key(pixels) for pixels in self._waiting])
-            self.features.add(self._inception(self._waiting), keys)
+            images, keys = zip(*self._waiting, strict=True)
+            self.features.add(self._inception(images), np.array(keys))
             self._waiting.clear()
 
 
@@ -107,7 +109,7 @@ class Scores:
     warnings: Sequence[str] = ()
 
 
-def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments, *, intervals: bool = True) -> Scores:
+def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments) -> Scores:
     """FID, KID and SWD of two sets."""
     for one in (real, generated):
         one.flush()
@@ -119,14 +121,14 @@ def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments, 
         if fewest < 2:
             left_out["fid, kid"] = "at least two images are needed"
         else:
-            values["fid"] = generated.features.frechet(real.features, intervals=intervals)
-            values["kid"] = generated.features.kernel(real.features, intervals=intervals)
+            values["fid"] = generated.features.frechet(real.features)
+            values["kid"] = generated.features.kernel(real.features)
             if fewest < _FEW:
                 warnings.append(
                     f"FID of {fewest} images is too high by an amount that depends on their number; compare only "
                     "numbers of as many images, and trust KID more"
                 )
-    sliced = sliced_distance(real.patches, generated.patches, intervals=intervals)
+    sliced = sliced_distance(real.patches, generated.patches)
     values["swd"] = sliced.overall
     if fewest < 10:
         warnings.append(f"{fewest} images are too few for a distance between sets")
@@ -158,7 +160,7 @@ class PairScores:
         self.images.append((name, values))
         return values
 
-    def scores(self, *, intervals: bool = True) -> Scores:
+    def scores(self) -> Scores:
         """Means over the images that have the metric, with intervals from resampling the images."""
         values: dict[str, Estimate] = {}
         for key in dict.fromkeys(key for _, found in self.images for key in found):
@@ -167,7 +169,5 @@ class PairScores:
             if not len(finite):
                 values[key] = Estimate(math.inf)
                 continue
-            rng = np.random.default_rng(0)
-            means = [float(finite[rng.integers(0, len(finite), len(finite))].mean()) for _ in range(200)]
-            values[key] = Estimate.around(float(finite.mean()), means if intervals and len(finite) > 1 else [])
+            values[key] = Estimate.mean(finite)
         return Scores(values, self._left_out)

@@ -1,0 +1,85 @@
+"""Values with intervals from resampling the images (the bootstrap), and differences of such values.
+
+Two measurements of the same images are resampled alike: every replicate of both is of the same images. What an easy
+or a hard picture does to both then falls out of their difference, whose interval is much narrower than the two
+intervals beside each other suggest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Estimate", "differences_of", "draws", "shown"]
+
+REPLICATES = 200
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval (normal approximation with the bootstrap's deviation); None where unknown.
+
+    Attributes:
+        replicates: the value after each resampling of the images, for differences.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    replicates: tuple[float, ...] = field(default=(), compare=False, repr=False)
+
+    @classmethod
+    def around(cls, value: float, replicates: Sequence[float]) -> Estimate:
+        """The interval of ``value``, given what resampling the images makes of it.
+
+        Resampled distances are larger on average, since doubled images are no new ones; only their spread is used.
+        """
+        if len(replicates) < 2 or not np.isfinite([value, *replicates]).all():
+            return cls(value)
+        half = 1.96 * float(np.std(replicates, ddof=1))
+        return cls(value, value - half, value + half, tuple(replicates))
+
+    @classmethod
+    def mean(cls, values: ArrayLike) -> Estimate:
+        """The mean over images, from one value of each."""
+        column = np.asarray(values, dtype=np.float64)
+        return cls.around(float(column.mean()), [float(column[chosen].mean()) for chosen in draws(len(column))])
+
+    def minus(self, other: Estimate) -> Estimate:
+        """The difference, with an interval where both have replicates of the same number."""
+        value = self.value - other.value
+        if len(self.replicates) != len(other.replicates):
+            return Estimate(value)
+        return Estimate.around(value, (np.array(self.replicates) - np.array(other.replicates)).tolist())
+
+
+def differences_of(values: Mapping[str, Estimate], others: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Of every metric that both have and that can be subtracted."""
+    both = {key: value.minus(others[key]) for key, value in values.items() if key in others}
+    return {key: value for key, value in both.items() if np.isfinite(value.value)}
+
+
+def shown(estimate: Estimate | None, *, sign: bool = False) -> str:
+    """For people; with ``sign`` as a difference.
+
+    >>> shown(Estimate(0.5, 0.25, 0.75)), shown(None), shown(Estimate(0.5), sign=True)
+    ('0.5 (0.25 to 0.75)', 'n/a', '+0.5')
+    """
+    if estimate is None or np.isnan(estimate.value):
+        return "n/a"
+    plus = "+" if sign else ""
+    value = f"{estimate.value:{plus}.4g}"
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({estimate.low:{plus}.3g} to {estimate.high:{plus}.3g})"
+
+
+def draws(count: int, replicates: int = REPLICATES) -> Iterator[NDArray[np.int64]]:
+    """Indices of images, drawn with replacement; the same for every measurement of as many images."""
+    if count > 1:
+        rng = np.random.default_rng(0)
+        for _ in range(replicates):
+            yield rng.integers(0, count, count)

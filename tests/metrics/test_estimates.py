@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gantool.metrics.boundary import BoundaryIou
+from gantool.metrics.estimates import Estimate, differences_of, draws, shown
+from gantool.metrics.segmentation import Confusion
+
+
+def test_intervals_by_hand() -> None:
+    found = Estimate.around(3.0, [1.0, 2.0, 3.0])
+    assert (found.low, found.high) == (pytest.approx(3 - 1.96), pytest.approx(3 + 1.96))
+    assert Estimate.around(3.0, [1.0]) == Estimate(3.0)
+    assert Estimate.around(3.0, [1.0, float("nan")]) == Estimate(3.0)
+    # 2 and 4 above replicates that lie 1 apart: the difference does not vary at all.
+    difference = Estimate.around(7.0, [3.0, 4.0, 5.0]).minus(found)
+    assert difference == Estimate(4.0, 4.0, 4.0)
+    assert Estimate(7.0).minus(found) == Estimate(4.0)
+    assert shown(Estimate(float("nan"))) == "n/a"
+    assert shown(difference, sign=True) == "+4 (+4 to +4)"
+    both = differences_of({"l1": found, "psnr": Estimate(float("inf")), "swd": found}, {"psnr": found, "l1": found})
+    assert both == {"l1": Estimate(0.0, 0.0, 0.0)}
+
+
+def test_the_interval_of_a_mean_is_that_of_the_textbook() -> None:
+    values = np.random.default_rng(0).normal(5, 2, 400)
+    found = Estimate.mean(values)
+    assert found.value == pytest.approx(values.mean())
+    assert found.high is not None
+    assert found.high - found.value == pytest.approx(1.96 * values.std() / 20, rel=0.15)
+    assert Estimate.mean([2.0]) == Estimate(2.0)
+    assert [one.tolist() for one in draws(50, 3)] == [one.tolist() for one in draws(50, 3)]
+
+
+def maps(seed: int, wrong: float) -> tuple[Confusion, BoundaryIou]:
+    """60 maps of three classes; of some images more is wrong than of others, in the same way for every seed."""
+    confusion, boundary = Confusion(("a", "b", "c")), BoundaryIou(("a", "b", "c"))
+    truths, chance = np.random.default_rng(1), np.random.default_rng(seed)
+    for _ in range(60):
+        truth = np.kron(truths.integers(0, 3, (4, 4)), np.ones((4, 4), int)).astype(np.uint8)
+        share = wrong * truths.uniform(0, 2)
+        guess = np.where(chance.random(truth.shape) < share, (truth + 1) % 3, truth).astype(np.uint8)
+        confusion.add(truth, guess)
+        boundary.add(truth, guess)
+    return confusion, boundary
+
+
+def test_intervals_of_a_segmentation_are_as_wide_as_chance_makes_them() -> None:
+    (first, edges), (second, _) = maps(0, 0.2), maps(1, 0.22)
+    one, other = first.estimates(), second.estimates()
+    assert {key: value.value for key, value in one.items()} == first.scores().overall()
+    spread = []
+    for seed in range(40):  # other images each time
+        confusion = Confusion(("a", "b", "c"))
+        rng = np.random.default_rng(100 + seed)
+        for _ in range(60):
+            truth = np.kron(rng.integers(0, 3, (4, 4)), np.ones((4, 4), int)).astype(np.uint8)
+            share = 0.2 * rng.uniform(0, 2)
+            confusion.add(truth, np.where(rng.random(truth.shape) < share, (truth + 1) % 3, truth).astype(np.uint8))
+        spread.append(confusion.scores().mean_iou)
+    assert one["mean_iou"].high is not None
+    assert one["mean_iou"].high - one["mean_iou"].value == pytest.approx(1.96 * np.std(spread), rel=0.35)
+    # The two hardly differ, and on the same images that can be seen.
+    difference = differences_of(other, one)["mean_iou"]
+    assert difference.high is not None
+    assert difference.high < 0
+    assert other["mean_iou"].high is not None
+    assert one["mean_iou"].low is not None
+    assert other["mean_iou"].high > one["mean_iou"].low, "which the intervals themselves do not tell"
+    assert edges.mean().low is not None
+
+
+def test_nothing_measured_has_no_interval() -> None:
+    assert Confusion(("a", "b")).estimates()["mean_iou"].low is None
+    assert np.isnan(BoundaryIou(("a", "b")).mean().value)
