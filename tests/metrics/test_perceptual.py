@@ -11,7 +11,7 @@ import torch
 
 from gantool.data.sample import draw_scene
 from gantool.errors import ModelError
-from gantool.metrics.boundary import BoundaryIou, inner_boundary
+from gantool.metrics.boundary import BoundaryIou, outlines
 from gantool.metrics.distribution import FeatureSet
 from gantool.metrics.inception import (
     Inception,
@@ -157,17 +157,23 @@ def test_weights_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_boundary_by_hand() -> None:
-    mask = np.zeros((9, 9), bool)
-    mask[2:7, 2:7] = True
-    edge = inner_boundary(mask, 1)
-    assert edge.sum() == 25 - 9, "the ring, without the 3x3 within"
-    assert inner_boundary(np.ones((5, 5), bool), 1).sum() == 16, "the border of the image is outside"
-    truth = mask.astype(np.uint8)
+    truth = np.zeros((9, 9), np.uint8)
+    truth[2:7, 2:7] = 1
+
+    def ring(labels: np.ndarray) -> np.ndarray:
+        """Pixels of class 1 that touch one outside, by shifting the mask."""
+        inside = np.pad(labels == 1, 1)
+        shifts = [np.roll(inside, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+        return (inside & ~np.all(shifts, axis=0))[1:-1, 1:-1]
+
+    assert np.array_equal(outlines(truth, 1) & (truth == 1), ring(truth))
+    assert ring(truth).sum() == 25 - 9, "the ring, without the 3x3 within"
+    assert outlines(np.ones((5, 5), np.uint8), 1).sum() == 16, "the border of the image is outside"
+    assert not outlines(np.full((9, 9), 7, np.uint8), 2)[2:-2, 2:-2].any()
     shifted = np.roll(truth, 1, axis=1)
     found = BoundaryIou(("ground", "thing"))
     found.add(truth, shifted)
-    both = (inner_boundary(truth == 1, 1) & inner_boundary(shifted == 1, 1)).sum()
-    either = (inner_boundary(truth == 1, 1) | inner_boundary(shifted == 1, 1)).sum()
+    both, either = (ring(truth) & ring(shifted)).sum(), (ring(truth) | ring(shifted)).sum()
     assert found.per_class()[1] == pytest.approx(both / either)
     same = BoundaryIou(("ground", "thing", "absent"))
     same.add(truth, truth)

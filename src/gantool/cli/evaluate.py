@@ -185,7 +185,9 @@ def _conclude_labels(screen: Screen, result: SegmentationEvaluation, bounds: lis
         for n, name in enumerate(result.models[0].scores.names)
     ]
     if any(one.parameters for one in result.models):
-        rows.append(("parameters", *(f"{one.parameters / 1e6:.2f} M" for one in result.models)))
+        rows.append(
+            ("parameters", *(f"{one.parameters / 1e6:.2f} M" if one.parameters else "n/a" for one in result.models))
+        )
         rows.append(("per image", *(f"{1000 * one.seconds:.0f} ms" for one in result.models)))
     screen.table(("", *names), rows)
     _show_differences(screen, [(one.name, one.differences) for one in result.models])

@@ -30,13 +30,12 @@ class BoundaryIou:
 
     def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
         """Count the boundaries of two ``(H, W)`` maps; pixels that either ignores are left out."""
-        valid = (truth != IGNORE) & (predicted != IGNORE)
         distance = max(round(_SHARE * float(np.hypot(*truth.shape))), 1)
-        counts = np.zeros((2, len(self.names)), dtype=np.int64)
-        for index in np.union1d(np.unique(truth[valid]), np.unique(predicted[valid])):
-            a, b = (inner_boundary(mask == index, distance) & valid for mask in (truth, predicted))
-            counts[:, index] = (a & b).sum(), (a | b).sum()
-        self._images.append(counts)
+        valid = (truth != IGNORE) & (predicted != IGNORE)
+        true, guessed = (outlines(labels, distance) & valid for labels in (truth, predicted))
+        both = _by_class(truth, true & guessed & (truth == predicted), len(self.names))
+        each = [_by_class(truth, true, len(self.names)), _by_class(predicted, guessed, len(self.names))]
+        self._images.append(np.stack([both, each[0] + each[1] - both]))
 
     def per_class(self) -> tuple[float, ...]:
         """In [0, 1]; nan for a class that is not there."""
@@ -59,15 +58,21 @@ def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(both / either)
 
 
-def inner_boundary(mask: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
-    """Pixels of ``(H, W)`` that are at most ``distance`` steps (also diagonal ones) from a pixel outside the mask.
+def _by_class(labels: NDArray[np.uint8], chosen: NDArray[np.bool_], classes: int) -> NDArray[np.int64]:
+    return np.bincount(labels[chosen], minlength=classes)
 
-    The border of the image counts as outside.
+
+def outlines(labels: NDArray[np.uint8], distance: int) -> NDArray[np.bool_]:
+    """Pixels of ``(H, W)`` that are at most ``distance`` steps (also diagonal ones) from a pixel of another label.
+
+    The border of the image counts as another.
     """
-    outside = F.pad(torch.from_numpy(~mask)[None, None].float(), [1] * 4, value=1.0)
-    side = 2 * distance + 1
-    # A square window is a row of columns.
-    near = F.max_pool2d(outside, (side, 1), stride=1, padding=(distance, 0))
-    near = F.max_pool2d(near, (1, side), stride=1, padding=(0, distance))
-    found: NDArray[np.bool_] = near[0, 0, 1:-1, 1:-1].numpy() > 0
-    return found & mask
+    own = torch.from_numpy(labels).float()[None, None]
+    different = torch.zeros_like(own, dtype=torch.bool)
+    for sign in (1, -1):  # a square window has another label if the largest or the smallest one is not its own
+        # A square window is a row of columns.
+        most = F.pad(sign * own, [1] * 4, value=256.0)
+        most = F.max_pool2d(most, (2 * distance + 1, 1), stride=1, padding=(distance, 0))
+        most = F.max_pool2d(most, (1, 2 * distance + 1), stride=1, padding=(0, distance))
+        different |= most[:, :, 1:-1, 1:-1] != sign * own
+    return np.asarray(different[0, 0])

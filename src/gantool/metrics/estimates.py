@@ -1,8 +1,8 @@
 """Values with intervals from resampling the images (the bootstrap), and differences of such values.
 
 Two measurements of the same images are resampled alike: every replicate of both is of the same images. What an easy
-or a hard picture does to both then falls out of their difference, whose interval is much narrower than the two
-intervals beside each other suggest.
+or a hard picture does to both then falls out of their difference, whose interval is often much narrower than the two
+beside each other suggest.
 """
 
 from __future__ import annotations

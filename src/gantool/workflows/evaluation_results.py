@@ -130,7 +130,7 @@ def difference_tables(
     for other in dict.fromkeys(name for _, differences in results for name in differences):
         some = [(name, differences[other]) for name, differences in results if other in differences]
         keys = list(dict.fromkeys(key for _, values in some for key in values))
-        rows = [(key.replace("_", " "), [shown(values.get(key), sign=True) for _, values in some]) for key in keys]
+        rows = [(key, [shown(values.get(key), sign=True) for _, values in some]) for key in keys]
         tables.append((other, [name for name, _ in some], rows))
     return tables
 

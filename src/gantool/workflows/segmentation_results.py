@@ -164,7 +164,12 @@ def _rows(evaluation: SegmentationEvaluation) -> list[tuple[str, list[str]]]:
     keys = evaluation.models[0].estimates
     rows = [(key.replace("_", " "), [shown(one.estimates[key]) for one in evaluation.models]) for key in keys]
     if any(one.parameters for one in evaluation.models):
-        rows.append(("parameters", [f"{one.parameters / 1e6:.2f} M" for one in evaluation.models]))
+        rows.append(
+            (
+                "parameters",
+                [f"{one.parameters / 1e6:.2f} M" if one.parameters else "n/a" for one in evaluation.models],
+            )
+        )
         rows.append(("time per image", [f"{1000 * one.seconds:.0f} ms" for one in evaluation.models]))
     return rows
 
