@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gantool.data.images import find_images, read_pixels
-from gantool.metrics.distribution import Estimate, kernel_distance
+from gantool.metrics.distribution import kernel_distance
+from gantool.metrics.estimates import Estimate
 from gantool.metrics.perceptual import ssim
 from gantool.metrics.sliced import PatchSet, sliced_distance
 from gantool.nets.card_files import read_card
@@ -58,27 +59,25 @@ def edges(pixels: Pixels) -> Pixels:
     return np.clip(2 * np.hypot(across, down), 0, 255).astype(np.uint8)[:, :, None]
 
 
-def kernel_replicates(real: Judge, others: Sequence[Judge], count: int = 100) -> NDArray[np.float64]:
-    """KID of halves of the images to halves of the real ones, the same halves for all; ``(others, count)``.
+def kernel_distances(real: Judge, others: Sequence[Judge], count: int = 100) -> list[Estimate]:
+    """KID of each to the real ones; intervals from halves of the images, the same halves for all.
 
     Halves, drawn without replacement, vary around the whole as the whole varies.
     """
     target, features = np.array(real.features), [np.array(other.features) for other in others]
     rng = np.random.default_rng(0)
-    size = min(len(target), len(features[0]))
-    out = np.empty((len(others), count))
-    for n in range(count):
-        ours, theirs = (rng.choice(len(one), size // 2, False) for one in (features[0], target))
-        out[:, n] = [kernel_distance(one[ours], target[theirs]) for one in features]
-    return out
+    size = min(len(target), len(features[0])) // 2
+    halves = [[rng.choice(len(one), size, False) for one in (features[0], target)] for _ in range(count)]
+    return [
+        Estimate.around(kernel_distance(one, target), [kernel_distance(one[a], target[b]) for a, b in halves])
+        for one in features
+    ]
 
 
-def report(name: str, values: Sequence[float], replicates: NDArray[np.float64]) -> None:
-    """Both distances and their difference, with intervals."""
-    rows = [*zip(("translated", "untranslated"), values, replicates, strict=True)]
-    rows.append(("closer by", values[1] - values[0], replicates[1] - replicates[0]))
-    for label, value, spread in rows:
-        one = Estimate.around(value, spread.tolist())
+def report(name: str, made: Estimate, plain: Estimate) -> None:
+    """Both distances, and by how much the translated photographs are closer."""
+    rows = (("translated", made), ("untranslated", plain), ("closer by", plain.minus(made)))
+    for label, one in rows:
         print(f"  {name} {label:13} {one.value:.4f} ({one.low:.4f} to {one.high:.4f})")
 
 
@@ -106,11 +105,9 @@ def main() -> None:
             plain.add(pixels)
             kept.append(ssim(edges(result), edges(pixels)))
         print(f"{source} to {target}")
-        swd = [sliced_distance(real.patches, judge.patches) for judge in (made, plain)]
-        report("SWD", [one.overall.value for one in swd], np.array([one.replicates for one in swd]))
+        report("SWD", *(sliced_distance(real.patches, judge.patches).overall for judge in (made, plain)))
         if encoder is not None:
-            kid = [kernel_distance(np.array(judge.features), np.array(real.features)) for judge in (made, plain)]
-            report("KID", kid, kernel_replicates(real, (made, plain)))
+            report("KID", *kernel_distances(real, (made, plain)))
         print(f"  SSIM of edges {np.mean(kept):.3f}")
 
 
