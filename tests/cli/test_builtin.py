@@ -65,6 +65,17 @@ def test_a_run_named_like_it_wins(cli: Cli, with_run: Path) -> None:
     assert "drawn landscapes" in cli("translate", "photo.png", "--to", "winter").err
 
 
+def test_a_folder_of_pictures_does_not_hide_it(cli: Cli, workplace: Path) -> None:
+    Path("seasons").mkdir()
+    Image.fromarray(draw_scene(4, size=64).summer).save("seasons/photo.png")
+    result = cli("translate", "seasons", "--to", "winter", "--model", "seasons")
+    assert result.code == 0, result.err
+    Path("pictures").mkdir()
+    result = cli("translate", "seasons", "--to", "winter", "--model", "pictures", "--overwrite")
+    assert result.code == 2
+    assert "pictures: is a folder, but no run and no model." in result.err
+
+
 def test_exported_it_does_the_same(cli: Cli, workplace: Path) -> None:
     image = draw_scene(4, size=(320, 200)).summer
     Image.fromarray(image).save("photo.png")

@@ -42,6 +42,8 @@ class ResolvedModel:
 def resolve_model(name: str, runs: Path) -> ResolvedModel:
     """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
 
+    A folder that is no run, such as one of pictures, does not stand in the way of a run or a model of its name.
+
     Raises:
         ModelError: there is none; names the nearest.
     """
@@ -51,7 +53,7 @@ def resolve_model(name: str, runs: Path) -> ResolvedModel:
     if (path / "config.json").is_file() and not (path / "run.json").is_file():
         return ResolvedModel(path, read_card(path), str(path))
     for folder in (path, runs / name):
-        if folder.is_dir():
+        if any((folder / file).is_file() for file in ("run.json", "model.safetensors")):
             return _of_run(Run(folder))
     known = list_runs(runs)
     for run in known:
@@ -62,6 +64,8 @@ def resolve_model(name: str, runs: Path) -> ResolvedModel:
     if name in PRETRAINED:
         file = fetch(name)
         return ResolvedModel(file, read_card(file), name)
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder, but no run and no model.", "Name a run's folder or a model file.")
     names = [*(run.name for run in known), *(_kind(run) for run in known), *builtin_models(), *PRETRAINED]
     raise ModelError(
         f'There is no model "{name}": no such file, and no run of that name or kind in {runs}.', closest(name, names)
