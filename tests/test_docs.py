@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -21,6 +23,14 @@ def generator() -> ModuleType:
 def test_generated_pages_are_current() -> None:
     for path, text in generator().generated().items():
         assert path.read_text("utf-8") == text, f"{path} is out of date: run python tools/generate_docs.py"
+
+
+def test_examples_in_docstrings_give_what_they_say() -> None:
+    paths = [path for path in (ROOT / "src").rglob("*.py") if ">>>" in path.read_text("utf-8")]
+    assert paths
+    for path in paths:
+        name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+        assert doctest.testmod(importlib.import_module(name)).failed == 0, name
 
 
 def test_every_option_in_the_docs_exists() -> None:

@@ -102,13 +102,13 @@ def write_segmentation(
     evaluation: SegmentationEvaluation,
     folder: Path,
     images: LabelledImages,
-    shown: Mapping[int, list[Pixels]],
+    maps: Mapping[int, list[Pixels]],
     colors: Mapping[str, Color],
 ) -> SegmentationEvaluation:
     """Write ``evaluation.json``, ``.csv`` and ``.html``.
 
     Args:
-        shown: the label maps of all models, by the number of the image, of those to show.
+        maps: the label maps of all models, by the number of the image, of those to show.
         colors: by class.
     """
     files = tuple(folder / f"evaluation.{suffix}" for suffix in ("json", "csv", "html"))
@@ -140,7 +140,7 @@ def write_segmentation(
                 for one, counts in zip(evaluation.models, evaluation.confusions, strict=True)
             ],
             "pictures": [
-                (data_uri(_row(images, n, masks, table)), images.name(n)) for n, masks in sorted(shown.items())
+                (data_uri(_row(images, n, masks, table)), images.name(n)) for n, masks in sorted(maps.items())
             ],
         },
     )  # fmt: skip
