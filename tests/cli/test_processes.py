@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from support import TINY
 
@@ -63,7 +64,9 @@ def test_two_ranks_equal_one(optimizer: str, tmp_path: Path) -> None:
             assert right[name] == pytest.approx(value, rel=1e-3), name
     if optimizer == "sgd":
         one, two = (load_file(tmp_path / f"runs/{name}/model.safetensors") for name in ("one", "two"))
-        assert max(float((one[key] - two[key]).abs().max()) for key in one) <= 1e-5
+        # With torch 2.9 one image and two are rounded differently: 6.5e-5 where 2.15 has less than 1e-5.
+        bound = 1e-5 if tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 15) else 1e-4
+        assert max(float((one[key] - two[key]).abs().max()) for key in one) <= bound
         first = load_file(train_one_step(tmp_path, options))
         assert max(float((one[key] - first[key]).abs().max()) for key in one) > 1e-3, "they went somewhere"
 

@@ -36,7 +36,7 @@ def test_image_and_mask_stay_together(preset: str) -> None:
         off = (image.permute(1, 2, 0)[seen] - expected).abs().amax(-1)
         assert (off < 0.06).float().mean() > 0.8
         assert off.median() < 0.05
-        assert (image[:, ~seen] < -0.3).float().mean() > 0.9 if (~seen).any() else True
+        assert (image[:, ~seen] < -0.3).float().mean() > 0.8 if (~seen).any() else True
 
 
 def test_the_same_place_gives_the_same_sample() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import torch
@@ -88,7 +88,8 @@ class Runtime:
 
     def launch(self) -> None:
         """Start the other processes (they re-run this command) and join them; on one device does nothing."""
-        self._fabric.launch()
+        with _stdout_for_results():
+            self._fabric.launch()
 
     def close(self) -> None:
         """Leave the process group."""
@@ -204,3 +205,20 @@ class Runtime:
         failure = self.broadcast(failure)
         if failure is not None:
             raise failure
+
+
+@contextmanager
+def _stdout_for_results() -> Iterator[None]:
+    """What libraries print there themselves (gloo of torch 2.9: who is connected) goes to stderr."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no stdout
+        yield
+        return
+    try:
+        with suppress(OSError):  # there may be no stderr
+            os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

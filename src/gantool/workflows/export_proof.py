@@ -109,7 +109,8 @@ def proof_inputs(
                 picture = colors[scene.mask % len(colors)]
         values = picture.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
         batch.append(values.mean(0, keepdims=True) if domain is not None and domain.channels == 1 else values)
-    return np.stack(batch).astype(np.float32)
+    # Stacked, the planes keep the order in memory that they had; exporters take another order for a constraint.
+    return np.ascontiguousarray(np.stack(batch), dtype=np.float32)
 
 
 def _source(card: Card, part: Direction) -> str:
