@@ -38,6 +38,8 @@ class Screen:
         self.quiet, self.verbose, self.json_output = quiet, verbose, json_output
         self.err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self.interactive = self.err.is_terminal and not quiet
+        # Rich moves what is printed below a bar to the bar's own stream; results must stay where the shell sends them.
+        self.shares_terminal = sys.stdout.isatty()
 
     def note(self, text: str) -> None:
         self.err.print(escape(text))
@@ -77,7 +79,7 @@ class Screen:
             yield None
             return
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.err, transient=True) as progress:
+        with Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal) as progress:
             progress.add_task(what, total=total)
             yield progress
 
@@ -88,7 +90,7 @@ class Screen:
             yield lambda what, done, total: None
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.err, transient=True) as progress:
+        with Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal) as progress:
             tasks: dict[str, TaskID] = {}
 
             def show(what: str, done: int, total: int) -> None:

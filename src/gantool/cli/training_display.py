@@ -55,6 +55,7 @@ class TrainingDisplay:
                 TextColumn("{task.fields[left]}"),
                 console=self._screen.err,
                 transient=True,
+                redirect_stdout=self._screen.shares_terminal,
             )
             self._progress.add_task("", total=event.steps_per_epoch, losses="", speed="", left="")
             self._progress.start()
