@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from gantool.arrays import Pixels
 from gantool.data.images import find_images, read_pixels
 from gantool.metrics.distribution import kernel_distance
 from gantool.metrics.estimates import Estimate
@@ -28,8 +29,6 @@ from gantool.metrics.sliced import PatchSet, sliced_distance
 from gantool.nets.card_files import read_card
 from gantool.nets.model_file import load_segmenter
 from gantool.workflows.translate import load_translator
-
-Pixels = NDArray[np.uint8]
 
 
 class Judge:

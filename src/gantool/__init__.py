@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gantool._version import __version__
+
 if TYPE_CHECKING:
     from gantool.workflows.evaluate import evaluate
     from gantool.workflows.export import export
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from gantool.workflows.train import train
     from gantool.workflows.translate import translate
 
-__version__ = "0.1.0"
 
 __all__ = ["__version__", "evaluate", "export", "prepare", "segment", "train", "translate"]
 

@@ -21,26 +21,9 @@ __all__ = [
     "Exported",
     "LabelClass",
     "Origin",
-    "class_colors",
 ]
 
 FORMAT = 1
-
-
-def class_colors(count: int) -> list[tuple[int, int, int]]:
-    """Distinct colors for class indices 0 to ``count`` - 1, black first.
-
-    The three lowest bits of the index become the highest bits of red, green and blue, the next three the next, and so
-    on, as in the Pascal VOC color map.
-    """
-    colors = []
-    for index in range(count):
-        channels = [0, 0, 0]
-        for place in range(8):
-            for channel in range(3):
-                channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place)
-        colors.append((channels[0], channels[1], channels[2]))
-    return colors
 
 
 class _Part(BaseModel):
@@ -146,6 +129,31 @@ class Card(_Part):
             raise ValueError("is required")
         return value
 
+    @property
+    def is_segmenter(self) -> bool:
+        """Whether it labels pixels itself, with `classes` of its own."""
+        return bool(self.classes)
+
+    @property
+    def to_labels(self) -> Direction | None:
+        """The direction of a translation that ends in label maps; None if there is none."""
+        return next((one for one in self.directions if self.domain(one.target).classes), None)
+
+    @property
+    def targets(self) -> list[str]:
+        """The domains that it translates to."""
+        return [direction.target for direction in self.directions]
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether other programs wrote the weights, so that domains have only the names that their file tells."""
+        return self.origin.data.startswith("checkpoint ")
+
+    def way_back(self, direction: Direction) -> Direction | None:
+        """The direction that undoes another one; None if there is none."""
+        ends = (direction.target, direction.source)
+        return next((one for one in self.directions if (one.source, one.target) == ends), None)
+
     def domain(self, name: str) -> Domain:
         for domain in self.domains:
             if domain.name == name:
@@ -154,13 +162,12 @@ class Card(_Part):
 
     def direction(self, target: str) -> Direction:
         """Return the direction that ends in ``target``; the error names the nearest one there is."""
-        if self.task == "segmentation":
+        if self.is_segmenter:
             raise ModelError("The model is a segmenter, it translates nothing.", "Use it with gantool segment.")
         for direction in self.directions:
             if direction.target == target:
                 return direction
-        known = [direction.target for direction in self.directions]
-        raise ModelError(f'The model cannot translate to "{target}".', closest(target, known))
+        raise ModelError(f'The model cannot translate to "{target}".', closest(target, self.targets))
 
     def to_json(self) -> str:
         return self.model_dump_json()

@@ -13,8 +13,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 from support import Cli
 
+from gantool.arrays import IGNORE
 from gantool.data.labels import find_labelled
-from gantool.data.masks import IGNORE, one_hot, read_index_mask
+from gantool.data.masks import one_hot, read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 
 SIZE = (48, 32)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from gantool.arrays import IGNORE
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
 from gantool.data.labelled import ArrayLabels, LabelledDataset
-from gantool.data.masks import IGNORE
 from gantool.data.sample import CLASS_COLORS
 
 

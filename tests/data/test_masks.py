@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gantool.cards import class_colors
-from gantool.data.masks import IGNORE, from_one_hot, one_hot, read_index_mask, remap, write_mask
+from gantool.arrays import IGNORE, class_colors
+from gantool.data.masks import from_one_hot, one_hot, read_index_mask, remap, write_mask
 from gantool.data.tiles import cut_tiles, stitch_tiles, tile_corners
 from gantool.errors import DataError
 

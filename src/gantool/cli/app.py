@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from gantool import __version__
+from gantool._version import __version__
 from gantool.cli import console
 from gantool.cli.evaluate import evaluate
 from gantool.cli.export import export

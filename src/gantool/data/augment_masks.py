@@ -10,16 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from gantool.data.masks import IGNORE
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
+from gantool.arrays import IGNORE, Mask, Pixels
 
 __all__ = ["PRESETS", "LabelledPreparation", "RandomChange"]
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from gantool.arrays import Pixels
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.images import read_pixels
 
-Pixels = NDArray[np.uint8]
 Position = tuple[int, int]
 
 __all__ = [

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from gantool.arrays import Pixels
 from gantool.errors import DataError, OutputError
 from gantool.files import atomic
-
-Pixels = NDArray[np.uint8]
 
 __all__ = [
     "SUFFIXES",

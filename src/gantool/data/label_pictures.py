@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
+from gantool.arrays import Mask, Pixels
 
 __all__ = ["as_label_picture", "far_share", "nearest_classes"]
 

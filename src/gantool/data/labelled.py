@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gantool.arrays import Mask, Pixels
 from gantool.data.augment_masks import LabelledPreparation
 from gantool.data.datasets import Position, shuffled
 from gantool.data.images import read_pixels
 from gantool.data.labels import LabelledImage
 from gantool.errors import DataError
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
 
 __all__ = ["ArrayLabels", "FileLabels", "LabelledDataset", "LabelledImages"]
 

@@ -13,17 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import IGNORE, Color, Mask
 from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import atomic
 
-__all__ = ["IGNORE", "color_table", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
-
-IGNORE = 255
-"""Index of pixels that belong to no class and count for nothing."""
-
-Mask = NDArray[np.uint8]
-Color = tuple[int, int, int]
+__all__ = ["from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
 
 def read_index_mask(path: Path) -> NDArray[np.int32]:
@@ -62,13 +57,6 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
     for value in present:
         out[values == value] = table[int(value)]
     return out
-
-
-def color_table(colors: Sequence[Color]) -> NDArray[np.uint8]:
-    """``(256, 3)`` colors by class index, light gray for `IGNORE` and what is no class."""
-    table = np.full((256, 3), 224, dtype=np.uint8)
-    table[: len(colors)] = colors
-    return table
 
 
 def write_mask(path: Path, mask: Mask, colors: Sequence[Color]) -> None:

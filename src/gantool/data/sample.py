@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from gantool.arrays import Pixels
+
 Season = Literal["summer", "winter"]
-Pixels = NDArray[np.uint8]
 
 __all__ = ["CLASSES", "CLASS_COLORS", "SEASONS", "Scene", "draw_scene"]
 

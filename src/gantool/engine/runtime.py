@@ -17,7 +17,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from gantool.engine.devices import Precision, choose_device, choose_precision
+from gantool.devices import Precision, choose_device, choose_precision
 from gantool.errors import SettingsError
 from gantool.tasks.base import Batch, Player, Update
 

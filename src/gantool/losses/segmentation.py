@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gantool.arrays import IGNORE
+
 __all__ = [
-    "IGNORE",
     "Mode",
     "SegmentationLoss",
     "bce",
@@ -30,7 +31,6 @@ __all__ = [
     "tversky",
 ]
 
-IGNORE = 255
 Mode = Literal["multiclass", "binary", "multilabel"]
 _TINY = 1e-7
 

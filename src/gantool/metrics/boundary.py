@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from gantool.arrays import IGNORE
 from gantool.metrics.estimates import Estimate, draws
-from gantool.metrics.segmentation import IGNORE, mean_there
+from gantool.metrics.segmentation import mean_there
 
 __all__ = ["BoundaryIou"]
 

@@ -26,13 +26,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import inception as blocks
 
+from gantool.arrays import Pixels
 from gantool.data.cache import cache_folder
 from gantool.data.download import download
 from gantool.errors import ModelError
 
 __all__ = ["Inception", "InceptionFeatures", "Resize", "content_key", "find_inception_weights", "load_inception"]
 
-Pixels = NDArray[np.uint8]
 Resize = Literal["clean", "legacy"]
 
 URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"

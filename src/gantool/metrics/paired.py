@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from gantool.arrays import Pixels
 
 __all__ = ["histogram_matcher", "l1", "l1_ratio", "median_image"]
 

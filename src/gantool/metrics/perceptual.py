@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
@@ -18,12 +17,12 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
+from gantool.arrays import Pixels
 from gantool.data.download import download
 from gantool.errors import GantoolError, ModelError
 
 __all__ = ["MS_SSIM_SMALLEST", "SSIM_SMALLEST", "Lpips", "ms_ssim", "psnr", "ssim"]
 
-Pixels = NDArray[np.uint8]
 
 SSIM_SMALLEST = 11  # the window
 MS_SSIM_SMALLEST = 161  # the window after four halvings

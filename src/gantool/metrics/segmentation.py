@@ -16,11 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gantool.arrays import IGNORE
 from gantool.metrics.estimates import Estimate, draws
 
-__all__ = ["IGNORE", "Confusion", "Scores", "mean_there"]
-
-IGNORE = 255
+__all__ = ["Confusion", "Scores", "mean_there"]
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import Floats, Pixels
 from gantool.metrics.estimates import Estimate
 
 __all__ = ["PatchSet", "SlicedDistance", "common_size", "sliced_distance"]
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 PATCH = 7
 _SMALLEST = 16  # side of the coarsest level

@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gantool.cards import Architecture, Card, Direction, Domain, LabelClass, Origin, class_colors
+from gantool.arrays import class_colors
+from gantool.cards import Architecture, Card, Direction, Domain, LabelClass, Origin
 from gantool.errors import ModelError
 from gantool.nets.deterministic import with_instance_norm
 from gantool.nets.registry import GENERATORS, build_generator

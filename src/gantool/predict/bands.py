@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import Floats, Pixels
 from gantool.predict.results import Segmented
 from gantool.predict.scaling import between
 from gantool.predict.tiling import ramp, tile_starts
 
 __all__ = ["segment_in_bands"]
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Shares = Callable[[Pixels], Floats]
 
 _ROWS = 64  # finished rows that are scaled back at a time

@@ -16,13 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import Floats, Pixels
 from gantool.predict.scaling import between
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 __all__ = ["Change"]
 

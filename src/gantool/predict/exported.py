@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gantool.arrays import Floats, Pixels
 from gantool.errors import UsageError
 from gantool.predict.bands import segment_in_bands
 from gantool.predict.changes import Change
@@ -21,8 +21,6 @@ from gantool.predict.tiling import Tiling, run_in_tiles
 
 __all__ = ["ExportedPredictor", "ExportedSegmenter", "Run", "onnx_runner"]
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
 
 _LARGEST_PIECE = 2048 * 1536  # pixels that run at once

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gantool.arrays import Pixels
 from gantool.predict.changes import Change
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.strips import can_walk, run_in_strips
 from gantool.predict.tiling import Tiling, run_in_tiles
 
-Pixels = NDArray[np.uint8]
 Way = Literal["one piece", "strips", "tiles"]
 
 __all__ = ["Predictor", "Tiling"]

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gantool.arrays import Pixels
 from gantool.predict.bands import segment_in_bands
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.results import Segmented
 from gantool.predict.tiling import Tiling
 
-Pixels = NDArray[np.uint8]
 Mode = Literal["multiclass", "binary", "multilabel"]
 
 __all__ = ["SegmentPredictor", "Segmented"]

@@ -18,13 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gantool.arrays import Pixels
 from gantool.nets.resnet import PictureSkip, ResnetBlock
 from gantool.nets.unet import UnetLevel
-
-Pixels = NDArray[np.uint8]
 
 __all__ = ["can_walk", "run_in_strips"]
 

@@ -13,9 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gantool.arrays import Pixels
 from gantool.errors import UsageError
-
-Pixels = NDArray[np.uint8]
 
 __all__ = ["Tiling", "parse_tiling", "ramp", "run_in_tiles", "tile_starts"]
 

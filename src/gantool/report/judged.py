@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from gantool.arrays import Pixels
 from gantool.files import atomic
 from gantool.report.pages import thumbnail
 
 __all__ = ["ImageJudge", "JudgedImage", "read_judged", "write_judged"]
 
-Pixels = NDArray[np.uint8]
 
 _KEPT = 3  # worst and as many best images
 _LARGEST = 240  # pixels of a kept picture's longer side

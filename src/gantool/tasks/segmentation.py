@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gantool.arrays import IGNORE
 from gantool.cards import Card
-from gantool.losses.segmentation import IGNORE, Mode, SegmentationLoss
+from gantool.losses.segmentation import Mode, SegmentationLoss
 from gantool.tasks.base import Batch, Player, Update
 
 __all__ = ["Segmentation", "classes_of"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gantool.arrays import Pixels
 from gantool.data.images import find_images, read_pixels
 from gantool.data.labels.pairing import match_files
-from gantool.engine.devices import choose_device
+from gantool.devices import choose_device
 from gantool.errors import DataError, GantoolError
 from gantool.metrics.inception import Resize
 from gantool.metrics.sliced import common_size
@@ -19,7 +17,6 @@ from gantool.workflows.image_scores import ImageSet, PairScores, compare_sets, m
 
 __all__ = ["evaluate_image_folders"]
 
-Pixels = NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
 _SHOWN_WORST = 5

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gantool.arrays import IGNORE, Pixels
 from gantool.data.images import find_images
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import find_labelled
 from gantool.data.labels.pairing import match_files
 from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import IGNORE, read_index_mask
+from gantool.data.masks import read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.errors import DataError, ModelError, UsageError, closest
 from gantool.metrics.boundary import BoundaryIou
@@ -28,7 +29,6 @@ from gantool.workflows.segmentation_results import Evaluated, SegmentationEvalua
 
 __all__ = ["Evaluated", "SegmentationEvaluation", "evaluate_masks", "evaluate_segmenters", "match_classes"]
 
-Pixels = NDArray[np.uint8]
 
 _SAMPLE_SCENES, _SAMPLE_FIRST = 32, 2_000_000  # the test scenes of the built-in sample
 _SHOWN = 8  # pictures on the page, the worst first

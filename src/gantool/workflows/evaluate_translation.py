@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gantool.arrays import Pixels
 from gantool.data.label_pictures import nearest_classes
-from gantool.engine.devices import choose_device
+from gantool.devices import choose_device
 from gantool.errors import DataError, ModelError, UsageError, closest
 from gantool.metrics.estimates import Estimate, differences_of
 from gantool.metrics.inception import Resize
@@ -33,7 +33,6 @@ from gantool.workflows.translation_images import Side, TranslationImages, find_i
 
 __all__ = ["evaluate_translations"]
 
-Pixels = NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
 _SHOWN_WORST, _SHOWN_BEST, _SHOWN_SPREAD = 5, 3, 8

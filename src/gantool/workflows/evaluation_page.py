@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gantool import __version__
+from gantool._version import __version__
 from gantool.metrics.estimates import Estimate, shown
 from gantool.report.pages import data_uri, thumbnail, write_page
 from gantool.workflows.evaluation_results import ImageResult, ShownRow, TranslationEvaluation, difference_tables

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gantool.arrays import Pixels
 from gantool.files import atomic
 from gantool.metrics.estimates import Estimate, shown
 
@@ -26,7 +24,6 @@ __all__ = [
     "write_evaluation",
 ]
 
-Pixels = NDArray[np.uint8]
 
 _KEPT_OF_WORST = 20
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from gantool.arrays import Pixels
 from gantool.cards import Card, Direction, Exported
 from gantool.data.images import find_images, read_pixels
 from gantool.errors import DataError, GantoolError, ModelError, OutputError, UsageError, closest
@@ -40,7 +41,6 @@ from gantool.workflows.resolve_model import ResolvedModel, resolve_model
 
 __all__ = ["FORMATS", "Check", "ExportResult", "export"]
 
-Pixels = NDArray[np.uint8]
 Format = Literal["onnx", "torchscript", "pt2", "reference"]
 Precision = Literal["fp32", "fp16", "int8"]
 

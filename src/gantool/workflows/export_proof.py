@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from gantool.arrays import Pixels
 from gantool.cards import Card, Direction
 from gantool.data.sample import draw_scene
 from gantool.errors import MismatchError
@@ -35,7 +36,6 @@ __all__ = [
     "timed",
 ]
 
-Pixels = NDArray[np.uint8]
 
 # Largest relative error, and smallest share of pixels with the same class.
 BOUNDS = {"fp32": (1e-4, 0.9999), "fp16": (3e-2, 0.99), "int8": (1.0, 0.8)}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from gantool.arrays import Pixels
 from gantool.errors import ModelError
 from gantool.metrics.distribution import FeatureSet
 from gantool.metrics.estimates import Estimate
@@ -21,7 +21,6 @@ from gantool.metrics.sliced import PatchSet, sliced_distance
 
 __all__ = ["ImageSet", "Instruments", "PairScores", "Scores", "compare_sets", "make_instruments"]
 
-Pixels = NDArray[np.uint8]
 
 _BATCH = 16  # images that Inception sees at a time
 _FEW = 2048  # below this FID says more about the number of images than about them

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from gantool import __version__
+from gantool._version import __version__
 from gantool.data.cache import cache_folder
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired
 from gantool.data.pairs import find_halves, halves_as_domains
-from gantool.engine.devices import choose_device, choose_precision
+from gantool.devices import choose_device, choose_precision
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
 from gantool.nets.model_file import read_card

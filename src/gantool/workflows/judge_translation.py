@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.label_pictures import nearest_classes
@@ -20,8 +20,6 @@ from gantool.report.judged import ImageJudge
 from gantool.settings import CycleGanSettings
 from gantool.workflows.paired_data import Sides
 from gantool.workflows.unpaired_data import PairedTruth, UnpairedData
-
-Pixels = NDArray[np.uint8]
 
 __all__ = [
     "baseline_ratios",

@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gantool.cards import class_colors
+from gantool.arrays import IGNORE, class_colors
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
 from gantool.data.inspect import inspect_images
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import LabelledImage, find_labelled
 from gantool.data.layouts import resolve_data_path
-from gantool.data.masks import IGNORE
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError

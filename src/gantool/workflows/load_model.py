@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gantool.arrays import Pixels
 from gantool.cards import Card
 from gantool.errors import ModelError, SettingsError, UsageError
 from gantool.nets.card_files import form_of, open_onnx
@@ -22,8 +20,6 @@ from gantool.predict.results import Segmented
 from gantool.predict.tiling import Tiling
 
 __all__ = ["LabelPredictor", "PicturePredictor", "load_picture_predictor", "load_segment_predictor"]
-
-Pixels = NDArray[np.uint8]
 
 
 class PicturePredictor(Protocol):
@@ -65,7 +61,7 @@ def load_picture_predictor(
             run, multiple_of=card.multiple_of, static_size=_static(card), tiling=tiling, change=change
         )
         return predictor, machine.device, machine.precision
-    from gantool.engine.devices import choose_device, choose_precision
+    from gantool.devices import choose_device, choose_precision
     from gantool.nets.model_file import load_net
     from gantool.predict.predictor import Predictor
 
@@ -91,7 +87,7 @@ def load_segment_predictor(
             static_size=_static(card), tiling=tiling,
         )  # fmt: skip
         return exported, machine.device, machine.precision
-    from gantool.engine.devices import choose_device, choose_precision
+    from gantool.devices import choose_device, choose_precision
     from gantool.nets.model_file import load_segmenter
     from gantool.predict.segmenter import SegmentPredictor
 
@@ -122,7 +118,7 @@ def _exported(path: Path, form: str, card: Card, device: str, precision: str) ->
             raise SettingsError(f"--device {device}: an ONNX file runs on cpu or cuda.")
         session, _ = open_onnx(path, device)
         return onnx_runner(session), _Machine("cpu" if device == "auto" else device, card.exported.precision)
-    from gantool.engine.devices import choose_device
+    from gantool.devices import choose_device
     from gantool.nets.torch_files import torch_runner
 
     chosen = choose_device(device)

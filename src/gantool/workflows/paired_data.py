@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.cards import LabelClass, class_colors
+from gantool.arrays import class_colors
+from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
 from gantool.data.images import problems

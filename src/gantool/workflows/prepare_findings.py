@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gantool.arrays import IGNORE
 from gantool.data.inspect import ImageFacts, exact_duplicates, near_duplicates
-from gantool.data.masks import IGNORE
 from gantool.errors import DataError
 from gantool.workflows.prepare_sources import SourceImage, SourceSet
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import __version__
-from gantool.cards import class_colors
+from gantool._version import __version__
+from gantool.arrays import IGNORE, class_colors, color_table
 from gantool.data.images import open_image
-from gantool.data.masks import IGNORE, color_table
 from gantool.report.pages import data_uri, write_page
 from gantool.workflows.prepare_findings import Judged
 from gantool.workflows.prepare_sources import SourceImage, SourceSet

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
-from gantool.cards import class_colors
+from gantool.arrays import IGNORE, class_colors
 from gantool.data.images import open_image
 from gantool.data.labels import LabelledImage, LabelledSet
-from gantool.data.masks import IGNORE, write_mask
+from gantool.data.masks import write_mask
 from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import __version__
+from gantool._version import __version__
+from gantool.arrays import Pixels
 from gantool.engine.runs import Run
 from gantool.report.grids import read_grid
 from gantool.report.judged import read_judged
@@ -25,7 +25,6 @@ from gantool.workflows.loss_curves import loss_panels
 
 __all__ = ["write_run_page"]
 
-Pixels = NDArray[np.uint8]
 
 _EPOCHS_SHOWN = 10
 _WIDEST_GRID = 1000  # pixels

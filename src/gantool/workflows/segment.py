@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import IGNORE, Mask, Pixels, color_table
 from gantool.cards import Card, LabelClass
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
-from gantool.data.masks import IGNORE, color_table, write_mask
+from gantool.data.masks import write_mask
 from gantool.errors import DataError, GantoolError, ModelError, UsageError, closest
 from gantool.files import atomic
 from gantool.predict.tiling import parse_tiling
@@ -25,9 +26,6 @@ from gantool.workflows.load_model import LabelPredictor, load_picture_predictor,
 from gantool.workflows.resolve_model import ResolvedModel, newest_segmenter, resolve_model
 from gantool.workflows.segment_by_translation import ColorSegmenter, direction_to_labels
 from gantool.workflows.suggest import how_to_train
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
 
 __all__ = ["OUTPUTS", "LoadedSegmenter", "Segmentation", "Segmented", "load_segmentation", "segment", "segment_files"]
 

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool import __version__
-from gantool.cards import class_colors
+from gantool._version import __version__
+from gantool.arrays import Color, Pixels, class_colors, color_table
 from gantool.data.labelled import LabelledImages
-from gantool.data.masks import color_table
 from gantool.files import atomic
 from gantool.metrics.estimates import Estimate, shown
 from gantool.metrics.segmentation import Scores
@@ -25,8 +24,6 @@ from gantool.workflows.evaluation_results import cell, difference_tables, differ
 
 __all__ = ["Evaluated", "SegmentationEvaluation", "write_segmentation"]
 
-Pixels = NDArray[np.uint8]
-Color = tuple[int, int, int]
 
 _HEIGHT = 150
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-import gantool
+from gantool._version import __version__
 from gantool.cards import Origin
 from gantool.engine.events import EpochDone, StepDone, Stopped
 from gantool.engine.loop import Trainer
@@ -144,7 +144,7 @@ def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None
     if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
         return None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if dry_run else plan.runs
-    facts = {"gantool": gantool.__version__, "data": _data_label(plan), "init_from": plan.init_from}
+    facts = {"gantool": __version__, "data": _data_label(plan), "init_from": plan.init_from}
     run = create_run(folder, plan.kind, plan.name, facts)
     os.environ[_RUN_VARIABLE] = str(run.path.resolve())
     stack.callback(os.environ.pop, _RUN_VARIABLE, None)
@@ -209,7 +209,7 @@ def _make_trainer(
             run=run.name,
             data=str(facts.get("data", "")),
             created=str(facts.get("created", "")),
-            gantool=gantool.__version__,
+            gantool=__version__,
             epochs=epochs,
             ema=settings.train.ema > 0,
         )

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
 from gantool.cards import Architecture, Card, LabelClass
 from gantool.data.labelled import LabelledDataset, LabelledImages
-from gantool.data.masks import IGNORE, Color, Mask, color_table
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError, closest
@@ -31,8 +30,6 @@ from gantool.tasks.segmentation import Segmentation
 from gantool.workflows.batches import EpochBatches, build_batches
 from gantool.workflows.labelled_data import build_labelled_data, class_frequencies, preview_labelled
 from gantool.workflows.recipes import Measure
-
-Pixels = NDArray[np.uint8]
 
 __all__ = ["SegmentationRecipe", "measure_segmenter"]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-import gantool
+from gantool._version import __version__
 from gantool.engine.events import EpochDone, Sampled, Saved
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
@@ -60,7 +60,7 @@ def record(run: Run, event: Event, settings: Settings, *, vanilla: bool = False)
 def environment(runtime: Runtime) -> dict[str, str]:
     """What the run is made with, for whoever repeats it."""
     return {
-        "gantool": gantool.__version__,
+        "gantool": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -96,7 +96,7 @@ def run_log(run: Run, runtime: Runtime) -> Iterator[None]:
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     try:
-        _log.info("gantool %s on %s in %s", gantool.__version__, runtime.device, runtime.precision)
+        _log.info("gantool %s on %s in %s", __version__, runtime.device, runtime.precision)
         yield
     except Exception:
         _log.exception("training failed")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import Pixels
 from gantool.cards import Domain
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
 from gantool.data.label_pictures import as_label_picture, far_share, nearest_classes
@@ -22,8 +23,6 @@ from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import ImageJob, collect_inputs, plan_jobs
 from gantool.workflows.load_model import PicturePredictor, load_picture_predictor
 from gantool.workflows.resolve_model import ResolvedModel, resolve_model, resolve_model_for
-
-Pixels = NDArray[np.uint8]
 
 __all__ = ["Translated", "Translator", "load_translator", "translate", "translate_files"]
 

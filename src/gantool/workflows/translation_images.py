@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import Pixels
 from gantool.cards import Card, LabelClass
 from gantool.data.augment import Preparation
 from gantool.data.datasets import ArrayImages, FileImages, Images
@@ -23,7 +23,6 @@ from gantool.workflows.unpaired_data import UnpairedData, build_data
 
 __all__ = ["TranslationImages", "find_images_for"]
 
-Pixels = NDArray[np.uint8]
 
 _PLACEHOLDERS = ({"A", "B"}, {"left", "right"})
 

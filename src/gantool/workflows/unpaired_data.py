@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
@@ -24,8 +23,6 @@ from gantool.errors import DataError, SettingsError
 from gantool.nets.registry import GENERATORS
 from gantool.settings import CycleGanSettings
 from gantool.workflows.paired_data import Sides, label_pairs
-
-Pixels = NDArray[np.uint8]
 
 __all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "training_set"]
 

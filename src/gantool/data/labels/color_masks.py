@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gantool.arrays import IGNORE, Color, Mask
 from gantool.data.images import open_image, read_pixels
-from gantool.data.labels.sets import MOST_CLASSES, Mask, require_few_classes
-from gantool.data.masks import IGNORE
+from gantool.data.labels.sets import MOST_CLASSES, require_few_classes
 from gantool.errors import DataError
 
 __all__ = ["ColorReader", "are_blurred", "color_name", "discover_colors", "is_color_mask"]
 
-Color = tuple[int, int, int]
 
 _NEAR = 64.0  # distance in RGB; the facades' labels lie 85 apart, blends of two neighbors half of that
 _MOST_FAR = {False: 0.1, True: 0.5}  # share of a mask farther away that makes it unusable, by whether it is blurred

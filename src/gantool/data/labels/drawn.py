@@ -24,7 +24,7 @@ from gantool.annotations import (
     read_via,
     supervisely_classes,
 )
-from gantool.cards import class_colors
+from gantool.arrays import IGNORE, class_colors
 from gantool.data.labels.sets import (
     SPLIT_WORDS,
     ImageFinder,
@@ -36,7 +36,6 @@ from gantool.data.labels.sets import (
     split_of,
 )
 from gantool.data.labels.tables import VOID_NAMES
-from gantool.data.masks import IGNORE
 from gantool.errors import DataError, UsageError, closest
 
 __all__ = ["find_drawn"]

@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import IGNORE, Mask
 from gantool.data.images import find_images
 from gantool.data.labels.color_masks import ColorReader, are_blurred, color_name, discover_colors, is_color_mask
 from gantool.data.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
-from gantool.data.labels.sets import (
-    LabelledImage,
-    LabelledSet,
-    LabelOptions,
-    Mask,
-    require_few_classes,
-    split_folders,
-)
+from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes, split_folders
 from gantool.data.labels.tables import VOID_NAMES, ClassTable, read_class_table
-from gantool.data.masks import IGNORE, from_one_hot, read_index_mask, remap
+from gantool.data.masks import from_one_hot, read_index_mask, remap
 from gantool.errors import DataError, UsageError
 
 __all__ = ["find_masks", "values_set"]

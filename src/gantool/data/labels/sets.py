@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import Color, Mask
 from gantool.data.images import SUFFIXES
 from gantool.data.labels.tables import ClassTable
 from gantool.errors import DataError
@@ -23,14 +22,11 @@ __all__ = [
     "LabelOptions",
     "LabelledImage",
     "LabelledSet",
-    "Mask",
     "require_few_classes",
     "split_folders",
     "split_of",
 ]
 
-Mask = NDArray[np.uint8]
-Color = tuple[int, int, int]
 
 SPLIT_WORDS = {
     "train": "train",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gantool.arrays import Color
 from gantool.errors import DataError
 
 __all__ = ["VOID_NAMES", "ClassTable", "read_class_table"]
 
-Color = tuple[int, int, int]
 
 VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__"})
 """Names that data sets use for pixels that belong to no class, in lower case."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gantool.engine import devices
-from gantool.engine.devices import choose_device, choose_precision
+from gantool import devices
+from gantool.devices import choose_device, choose_precision
 from gantool.errors import SettingsError
 
 CPU = torch.device("cpu")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from gantool.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -19,6 +20,8 @@ def choose_device(device: str) -> torch.device:
     Raises:
         SettingsError: it does not exist on this machine.
     """
+    import torch
+
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -42,6 +45,8 @@ def choose_precision(precision: str, device: torch.device) -> Precision:
 
     An emulated bf16 is slower than fp32: a T4 gets fp16, a CPU without AVX512-BF16 or AMX gets fp32.
     """
+    import torch
+
     if precision == "fp16" and device.type != "cuda":
         raise SettingsError(f"runtime.precision: fp16 needs a CUDA device, not {device.type}.", "Use auto.")
     if precision in ("fp32", "bf16", "fp16"):
@@ -54,5 +59,7 @@ def choose_precision(precision: str, device: torch.device) -> Precision:
 
 
 def _cpu_has_bf16() -> bool:
+    import torch
+
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
