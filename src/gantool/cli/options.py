@@ -58,7 +58,7 @@ TileOption = Annotated[
 ]
 TrustOption = Annotated[
     bool,
-    typer.Option("--trust", help="Also run TorchScript and .pt2 files that you did not export here; who made them?"),
+    typer.Option("--trust", help="Also run TorchScript and .pt2 files that you did not export here."),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ Form = Literal["gantool", "onnx", "torchscript", "pt2", "checkpoint", "smp"]
 
 KEY = "gantool"
 """Name of the card in a file's metadata."""
+
+_LARGEST_CARD = 2**22  # bytes
 
 
 def form_of(path: Path) -> Form:
@@ -128,9 +131,11 @@ def _of_torch_file(path: Path) -> Card:
     """Both kinds are archives that keep extra texts as they are; nothing else in them is opened."""
     try:
         with zipfile.ZipFile(path) as archive:
-            places = [name for name in archive.namelist() if name.endswith(f"extra/{KEY}")]
+            places = [one for one in archive.infolist() if one.filename.endswith(f"extra/{KEY}")]
+            if places and places[0].file_size > _LARGEST_CARD:
+                raise ModelError(f"{path}: its card is larger than any card ({places[0].file_size} bytes).")
             text = archive.read(places[0]).decode() if places else ""
-    except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be opened ({error}).") from None
     if not text:
         raise ModelError(f"{path}: was not exported by gantool (it has no card).")
