@@ -281,6 +281,13 @@ def test_damaged_and_absurd_archives(files: dict[str, Path], form: str, tmp_path
         archive.writestr("bomb/version", b"0" * (2**28 + 1))
     assert path.stat().st_size < 2**20
     assert "more or larger records" in refusal(path, form)
+    spoiled = bytearray(content)
+    spoiled[content.rindex(b"PK\x01\x02") + 46] = 0xFF  # in a record's name
+    path.write_bytes(spoiled)
+    assert "no exported network" in refusal(path, form) or "is damaged" in refusal(path, form)
+    if form == "torchscript":
+        with pytest.raises(ModelError, match="cannot be opened"):
+            read_card(path)
     buffer = io.BytesIO(content)
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("elsewhere/version", b"0")
