@@ -64,7 +64,7 @@ def test_file_equals_network(name: str, form: str, tmp_path: Path) -> None:
         def run(batch: np.ndarray) -> np.ndarray:
             return np.asarray(session.run(None, {"image": batch})[0])
     else:
-        run = torch_runner(path, form, torch.device("cpu"))
+        run = torch_runner(path, form, torch.device("cpu"), trust=True)
     for number, size in enumerate(sizes):
         batch = torch.rand(1 if static or number == 1 else 2, 3, *size) * 2 - 1
         with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,9 @@ Form = Literal["gantool", "onnx", "torchscript", "pt2", "checkpoint", "smp"]
 
 KEY = "gantool"
 """Name of the card in a file's metadata."""
+
+_LARGEST_CARD = 2**22  # bytes
+_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, UnicodeDecodeError)  # of an archive
 
 
 def form_of(path: Path) -> Form:
@@ -41,15 +45,24 @@ def form_of(path: Path) -> Form:
             return "gantool"
         with safe_open(path, framework="np") as file:
             return "smp" if any(key.startswith("encoder.") for key in file.keys()) else "checkpoint"  # noqa: SIM118
-    if suffix == ".pt" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any("/code/" in name for name in archive.namelist()):
-                return "torchscript"
+    if suffix == ".pt" and any("/code/" in name for name in _records(path)):
+        return "torchscript"
     if suffix in (".pt", ".pth", ".bin", ".ckpt"):
         from gantool.nets.checkpoints_elsewhere import is_smp
 
         return "smp" if is_smp(path) else "checkpoint"
     return "gantool"
+
+
+def _records(path: Path) -> list[str]:
+    """Names within an archive; none of other files."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return []
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except _DAMAGE as error:
+        raise ModelError(f"{path}: cannot be opened ({error}).") from None
 
 
 def read_card(path: Path) -> Card:
@@ -128,9 +141,11 @@ def _of_torch_file(path: Path) -> Card:
     """Both kinds are archives that keep extra texts as they are; nothing else in them is opened."""
     try:
         with zipfile.ZipFile(path) as archive:
-            places = [name for name in archive.namelist() if name.endswith(f"extra/{KEY}")]
+            places = [one for one in archive.infolist() if one.filename.endswith(f"extra/{KEY}")]
+            if places and places[0].file_size > _LARGEST_CARD:
+                raise ModelError(f"{path}: its card is larger than any card ({places[0].file_size} bytes).")
             text = archive.read(places[0]).decode() if places else ""
-    except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path}: cannot be opened ({error}).") from None
     if not text:
         raise ModelError(f"{path}: was not exported by gantool (it has no card).")

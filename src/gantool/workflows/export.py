@@ -21,6 +21,7 @@ from gantool.nets.card_files import KEY, forget_sessions, form_of
 from gantool.nets.checkpoints_elsewhere import foreign_card, load_foreign_net
 from gantool.nets.export_files import FIXED_SIZE, HalfInside, PixelClasses, PixelPictures, quantize, write_file
 from gantool.nets.model_file import load_net, load_segmenter
+from gantool.nets.trusted_files import remember_export
 from gantool.workflows.evaluate_segmentation import evaluate_segmenters
 from gantool.workflows.export_proof import (
     BOUNDS,
@@ -266,6 +267,8 @@ def _export_one(
         finally:
             forget_sessions()
             file.with_name(f"{file.name}.data").unlink(missing_ok=True)
+    if format != "onnx":  # which holds no code
+        remember_export(path)
     return ExportResult(
         path, format, precision, part.target if part else "", length, size, why, tuple(checks),
         round(1000 * seconds[0], 2), round(1000 * seconds[1], 2), metric,

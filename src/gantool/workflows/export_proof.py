@@ -127,7 +127,7 @@ def file_runner(file: Path, format: str) -> Callable[[NDArray[Any]], NDArray[Any
         session, _ = open_onnx(file, "cpu")
         name = session.get_inputs()[0].name
         return lambda batch: np.asarray(session.run(None, {name: batch})[0])
-    return torch_runner(file, format, torch.device("cpu"))
+    return torch_runner(file, format, torch.device("cpu"), trust=True)  # written by this process just now
 
 
 @torch.no_grad()

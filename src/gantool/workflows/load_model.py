@@ -45,9 +45,12 @@ class _Machine:
 
 
 def load_picture_predictor(
-    path: Path, card: Card, target: str, *, device: str, precision: str, tiling: Tiling
+    path: Path, card: Card, target: str, *, device: str, precision: str, tiling: Tiling, trust: bool = False
 ) -> tuple[PicturePredictor, str, str]:
     """Load one direction; returns it with the device and the precision it runs in.
+
+    Args:
+        trust: also a TorchScript or ``.pt2`` file that this user did not export here.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -56,7 +59,7 @@ def load_picture_predictor(
     strength = card.direction(target).change_strength
     change = Change(card.change_size, card.change_blur, strength) if card.change_size else None
     if form in ("onnx", "torchscript", "pt2"):
-        run, machine = _exported(path, form, card, device, precision)
+        run, machine = _exported(path, form, card, device, precision, trust)
         predictor = ExportedPredictor(
             run, multiple_of=card.multiple_of, static_size=_static(card), tiling=tiling, change=change
         )
@@ -74,14 +77,22 @@ def load_picture_predictor(
 
 
 def load_segment_predictor(
-    path: Path, card: Card, *, load_size: int, device: str, precision: str, tiling: Tiling, tta: bool
+    path: Path,
+    card: Card,
+    *,
+    load_size: int,
+    device: str,
+    precision: str,
+    tiling: Tiling,
+    tta: bool,
+    trust: bool = False,
 ) -> tuple[LabelPredictor, str, str]:
-    """Load a segmenter; returns it with the device and the precision it runs in."""
+    """Load a segmenter; returns it with the device and the precision it runs in; ``trust`` as for pictures."""
     form = form_of(path)
     if form in ("onnx", "torchscript", "pt2"):
         if tta:
             raise UsageError(f"--tta: {path} is an exported file, which sees every image once.")
-        run, machine = _exported(path, form, card, device, precision)
+        run, machine = _exported(path, form, card, device, precision, trust)
         exported = ExportedSegmenter(
             run, card.mode, load_size=load_size, multiple_of=card.multiple_of, smallest=card.smallest,
             static_size=_static(card), tiling=tiling,
@@ -105,7 +116,7 @@ def _static(card: Card) -> tuple[int, int] | None:
     return card.exported.static_size if card.exported is not None else None
 
 
-def _exported(path: Path, form: str, card: Card, device: str, precision: str) -> tuple[Run, _Machine]:
+def _exported(path: Path, form: str, card: Card, device: str, precision: str, trust: bool) -> tuple[Run, _Machine]:
     if card.exported is None or card.exported.pixels:
         raise ModelError(
             f"{path}: takes and gives pixels itself (--pixels), for programs without gantool.",
@@ -122,4 +133,4 @@ def _exported(path: Path, form: str, card: Card, device: str, precision: str) ->
     from gantool.nets.torch_files import torch_runner
 
     chosen = choose_device(device)
-    return torch_runner(path, form, chosen), _Machine(str(chosen), card.exported.precision)
+    return torch_runner(path, form, chosen, trust=trust), _Machine(str(chosen), card.exported.precision)
