@@ -44,7 +44,9 @@ def test_the_numbers_are_those_of_the_label_maps(cli: Cli, with_segmenter: Path)
     assert answer["confusion"] == [confusion.counts.tolist()]
     assert [entry["accuracy"] for entry in model["worst"]] == sorted(entry["accuracy"] for entry in model["worst"])
     page = Path("out/evaluation.html").read_text("utf-8")
-    assert page.count("data:image/jpeg") == 1 + 3
+    assert page.count("data:image/jpeg") == 1 + 3 * 3, "confusions, and image, label map and truth of each"
+    assert page.count('type="range"') == 3
+    assert model["model"] == "unet-1", "which run it was"
     assert json.loads(Path("out/evaluation.json").read_text()) == answer
     assert "exists already" in cli("evaluate", "unet", "--data", "data/set", "-o", "out").err
 
@@ -61,18 +63,20 @@ def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -
     assert "built-in sample" in result.err
     assert all(word in result.err for word in ("unet", "pix2pix", "parameters"))
     assert result.out.split() == ["evaluation.json", "evaluation.csv", "evaluation.html"]
-    assert "minus unet" in result.err
+    assert "minus unet-1" in result.err
     unet, pix2pix = json.loads(Path("evaluation.json").read_text())["models"]
     assert unet["differences"] == {}
     low, high = unet["intervals"]["mean_iou"]
     assert low < unet["mean_iou"] < high
-    difference, low, high = pix2pix["differences"]["unet"]["mean_iou"]
+    difference, low, high = pix2pix["differences"]["unet-1"]["mean_iou"]
     assert difference == pytest.approx(pix2pix["mean_iou"] - unet["mean_iou"])
     assert low < difference < high
     with Path("evaluation.csv").open() as file:
-        (row,) = [row for row in csv.DictReader(file) if list(row.values())[:3] == ["unet", "", "boundary_iou"]]
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["model", "from", "to", "class", "metric", "value", "low", "high"]
+    (row,) = [row for row in rows if list(row.values())[:5] == ["unet-1", "", "", "", "boundary_iou"]]
     assert float(row["low"]) < float(row["value"]) < float(row["high"])
-    assert "Minus unet" in Path("evaluation.html").read_text("utf-8")
+    assert "Minus unet-1" in Path("evaluation.html").read_text("utf-8")
     gated = cli("evaluate", "unet", "--fail-under", "accuracy=0.999", "--overwrite", "-q")
     assert gated.code == 1
     assert cli("evaluate", "unet", "--fail-under", "accuracy=0.001", "--overwrite", "-q").code == 0

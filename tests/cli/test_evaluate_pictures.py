@@ -35,6 +35,7 @@ def test_a_run_on_its_own_sample(cli: Cli, with_run: Path) -> None:
     answer = json.loads(result.out)
     to_winter, to_summer = answer["results"]
     assert (to_winter["from"], to_winter["to"], to_summer["to"]) == ("summer", "winter", "summer")
+    assert to_winter["model"] == "cyclegan-1", "the run, not the kind that was typed"
     # The numbers are those of the pictures that translate makes.
     scenes = [draw_scene(2_000_000 + n, size=32, seed=0) for n in range(2)]
     made = [gantool.translate(scene.summer, to="winter", model="cyclegan-1") for scene in scenes]
@@ -96,7 +97,7 @@ def test_several_models_on_a_folder(cli: Cli, with_run: Path) -> None:
     assert "broken.png" in result.err
 
 
-def test_label_maps_are_judged_by_a_segmenter(cli: Cli, with_segmenter: Path, trained: Path) -> None:
+def test_a_segmenter_looks_at_translations(cli: Cli, with_segmenter: Path, trained: Path) -> None:
     assert cli("train", "pix2pix", *TINY_PIX2PIX, "--name", "painter").code == 0
     result = cli("evaluate", "painter", "--segmenter", "unet", "--json", "-q")
     assert result.code == 0, result.err

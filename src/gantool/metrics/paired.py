@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from gantool.arrays import Pixels
 
-__all__ = ["histogram_matcher", "l1", "l1_ratio", "median_image"]
+__all__ = ["histogram_matcher", "l1", "l1_of", "l1_ratio", "median_image"]
 
 
 def l1(images: Iterable[Pixels], truths: Iterable[Pixels]) -> float:
     """Mean absolute difference over all images, each image weighing the same."""
-    values = [
-        float(np.mean(np.abs(image.astype(np.float64) - truth))) for image, truth in zip(images, truths, strict=True)
-    ]
-    return float(np.mean(values))
+    return float(np.mean([l1_of(image, truth) for image, truth in zip(images, truths, strict=True)]))
+
+
+def l1_of(image: Pixels, truth: Pixels) -> float:
+    """Mean absolute difference of one image to its truth."""
+    return float(np.mean(np.abs(image.astype(np.float64) - truth)))
 
 
 def l1_ratio(results: Sequence[Pixels], inputs: Sequence[Pixels], truths: Sequence[Pixels]) -> float:
