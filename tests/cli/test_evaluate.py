@@ -51,6 +51,26 @@ def test_the_numbers_are_those_of_the_label_maps(cli: Cli, with_segmenter: Path)
     assert "exists already" in cli("evaluate", "unet", "--data", "data/set", "-o", "out").err
 
 
+def test_tiles_of_one_photograph_are_resampled_together(cli: Cli, with_segmenter: Path) -> None:
+    labelled("set", 8)
+    Path("names.txt").write_text("\n".join(CLASSES))
+    tiled = cli("prepare", "set", "--classes", "names.txt", "--split", "0,0,1", "--tile", "16", "-o", "data/set")
+    assert tiled.code == 0, tiled.err
+    result = cli("evaluate", "unet", "--data", "data/set", "--json", "-q", "-o", "out")
+    assert result.code == 0, result.err
+    (model,) = json.loads(result.out)["models"]
+    alone, together = Confusion(CLASSES), Confusion(CLASSES)
+    for path in sorted(Path("data/set/test/images").iterdir()):
+        mask = np.asarray(Image.open(f"data/set/test/masks/{path.name}"))
+        found = gantool.segment(path, model="unet").mask
+        alone.add(mask, found)
+        together.add(mask, found, path.name[: -len("_00000_00000.png")])
+    expected, narrow = together.estimates()["accuracy"], alone.estimates()["accuracy"]
+    assert model["intervals"]["accuracy"] == pytest.approx([expected.low, expected.high])
+    assert narrow.low is not None
+    assert model["intervals"]["accuracy"][0] < narrow.low
+
+
 def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -> None:
     small = ["--set", "model.generator=unet_32", "--set", "model.width=4",
              "--set", "model.discriminator_width=4",
@@ -94,6 +114,9 @@ def test_folders_of_masks(cli: Cli, workplace: Path) -> None:
     assert model["accuracy"] == pytest.approx(15 / 16)
     assert model["per_class"]["class_1"]["iou"] == pytest.approx(7 / 8)
     assert answer["confusion"] == [[[8, 1], [0, 7]]]
+    Image.fromarray(np.full((4, 4), 300, np.uint16)).save("guess/a.png")
+    refused = cli("evaluate", "--predicted", "guess", "--truth", "truth", "--overwrite")
+    assert (refused.code, "an index of 300" in refused.err) == (2, True), refused.err
 
 
 def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Path) -> None:
