@@ -51,7 +51,7 @@ class HistogramMatcher:
         ]
 
     def __call__(self, image: Pixels) -> Pixels:
-        """Map every level to the one with the same share of pixels below it."""
+        """Map every level to the one with the same fraction of pixels below it."""
         levels = np.arange(256)
         out = np.empty_like(image)
         for c, target in enumerate(self._targets):
@@ -62,5 +62,5 @@ class HistogramMatcher:
 
 def _cumulative(values: NDArray[np.uint8]) -> NDArray[np.float64]:
     counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
-    shares: NDArray[np.float64] = (np.cumsum(counts) - counts / 2) / counts.sum()
-    return shares
+    fractions: NDArray[np.float64] = (np.cumsum(counts) - counts / 2) / counts.sum()
+    return fractions

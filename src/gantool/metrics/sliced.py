@@ -183,7 +183,7 @@ def _bootstrapped(
 
 
 def _channel_statistics(patches: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of every channel, repeated for its 49 places."""
+    """Mean and std of every channel, repeated for its 49 places."""
     channels = patches.reshape(len(patches), -1, PATCH * PATCH)
     mean = channels.mean(axis=(0, 2), dtype=np.float64)
     std = np.maximum(channels.std(axis=(0, 2), dtype=np.float64), 1e-6)
