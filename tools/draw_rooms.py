@@ -67,7 +67,5 @@ def _row(rooms: list[str], top: int, *, last: bool) -> list[str]:
             )
     if not last:
         bottom = top + _HEIGHT
-        parts.append(
-            f'<path d="M{_WIDTH / 2 - 7} {bottom + 6} h14 l-7 10 z" fill="#2a7ab0" opacity="0.7"/>'
-        )
+        parts.append(f'<path d="M{_WIDTH / 2 - 7} {bottom + 6} h14 l-7 10 z" fill="#2a7ab0" opacity="0.7"/>')
     return parts

@@ -44,9 +44,30 @@ def test_the_numbers_are_those_of_the_label_maps(cli: Cli, with_segmenter: Path)
     assert answer["confusion"] == [confusion.counts.tolist()]
     assert [entry["accuracy"] for entry in model["worst"]] == sorted(entry["accuracy"] for entry in model["worst"])
     page = Path("out/evaluation.html").read_text("utf-8")
-    assert page.count("data:image/jpeg") == 1 + 3
+    assert page.count("data:image/jpeg") == 1 + 3 * 3, "confusions, and image, label map and truth of each"
+    assert page.count('type="range"') == 3
+    assert model["model"] == "unet-1", "which run it was"
     assert json.loads(Path("out/evaluation.json").read_text()) == answer
     assert "exists already" in cli("evaluate", "unet", "--data", "data/set", "-o", "out").err
+
+
+def test_tiles_of_one_photograph_are_resampled_together(cli: Cli, with_segmenter: Path) -> None:
+    labelled("set", 8)
+    Path("names.txt").write_text("\n".join(CLASSES))
+    tiled = cli("prepare", "set", "--classes", "names.txt", "--split", "0.5,0,0.5", "--tile", "16", "-o", "data/set")
+    assert tiled.code == 0, tiled.err
+    result = cli("evaluate", "unet", "--data", "data/set", "--json", "-q", "-o", "out")
+    assert result.code == 0, result.err
+    (model,) = json.loads(result.out)["models"]
+    alone, together = Confusion(CLASSES), Confusion(CLASSES)
+    for path in sorted(Path("data/set/test/images").iterdir()):
+        mask = np.asarray(Image.open(f"data/set/test/masks/{path.name}"))
+        found = gantool.segment(path, model="unet").mask
+        alone.add(mask, found)
+        together.add(mask, found, path.name[: -len("_00000_00000.png")])
+    expected, other = together.estimates()["accuracy"], alone.estimates()["accuracy"]
+    assert model["intervals"]["accuracy"] == pytest.approx([expected.low, expected.high])
+    assert model["intervals"]["accuracy"] != pytest.approx([other.low, other.high], rel=0.01)
 
 
 def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -> None:
@@ -61,18 +82,20 @@ def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -
     assert "built-in sample" in result.err
     assert all(word in result.err for word in ("unet", "pix2pix", "parameters"))
     assert result.out.split() == ["evaluation.json", "evaluation.csv", "evaluation.html"]
-    assert "minus unet" in result.err
+    assert "minus unet-1" in result.err
     unet, pix2pix = json.loads(Path("evaluation.json").read_text())["models"]
     assert unet["differences"] == {}
     low, high = unet["intervals"]["mean_iou"]
     assert low < unet["mean_iou"] < high
-    difference, low, high = pix2pix["differences"]["unet"]["mean_iou"]
+    difference, low, high = pix2pix["differences"]["unet-1"]["mean_iou"]
     assert difference == pytest.approx(pix2pix["mean_iou"] - unet["mean_iou"])
     assert low < difference < high
     with Path("evaluation.csv").open() as file:
-        (row,) = [row for row in csv.DictReader(file) if list(row.values())[:3] == ["unet", "", "boundary_iou"]]
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["model", "from", "to", "class", "metric", "value", "low", "high"]
+    (row,) = [row for row in rows if list(row.values())[:5] == ["unet-1", "", "", "", "boundary_iou"]]
     assert float(row["low"]) < float(row["value"]) < float(row["high"])
-    assert "Minus unet" in Path("evaluation.html").read_text("utf-8")
+    assert "Minus unet-1" in Path("evaluation.html").read_text("utf-8")
     gated = cli("evaluate", "unet", "--fail-under", "accuracy=0.999", "--overwrite", "-q")
     assert gated.code == 1
     assert cli("evaluate", "unet", "--fail-under", "accuracy=0.001", "--overwrite", "-q").code == 0
@@ -90,6 +113,9 @@ def test_folders_of_masks(cli: Cli, workplace: Path) -> None:
     assert model["accuracy"] == pytest.approx(15 / 16)
     assert model["per_class"]["class_1"]["iou"] == pytest.approx(7 / 8)
     assert answer["confusion"] == [[[8, 1], [0, 7]]]
+    Image.fromarray(np.full((4, 4), 300, np.uint16)).save("guess/a.png")
+    refused = cli("evaluate", "--predicted", "guess", "--truth", "truth", "--overwrite")
+    assert (refused.code, "an index of 300" in refused.err) == (2, True), refused.err
 
 
 def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Path) -> None:

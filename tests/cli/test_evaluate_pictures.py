@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from support import SEGMENTER_TINY, TINY_PIX2PIX, Cli
 
 import gantool
 from gantool.data.sample import draw_scene
+from gantool.metrics import sets
 from gantool.metrics.paired import l1
 from gantool.metrics.perceptual import psnr, ssim
+from gantool.metrics.table import METRICS
 
 
 def pictures(folder: str, count: int, *, first: int = 0, winter: bool = False, size: int = 48) -> list[np.ndarray]:
@@ -35,6 +38,7 @@ def test_a_run_on_its_own_sample(cli: Cli, with_run: Path) -> None:
     answer = json.loads(result.out)
     to_winter, to_summer = answer["results"]
     assert (to_winter["from"], to_winter["to"], to_summer["to"]) == ("summer", "winter", "summer")
+    assert to_winter["model"] == "cyclegan-1", "the run, not the kind that was typed"
     # The numbers are those of the pictures that translate makes.
     scenes = [draw_scene(2_000_000 + n, size=32, seed=0) for n in range(2)]
     made = [gantool.translate(scene.summer, to="winter", model="cyclegan-1") for scene in scenes]
@@ -96,16 +100,45 @@ def test_several_models_on_a_folder(cli: Cli, with_run: Path) -> None:
     assert "broken.png" in result.err
 
 
-def test_label_maps_are_judged_by_a_segmenter(cli: Cli, with_segmenter: Path, trained: Path) -> None:
+class _Features:
+    """Stands in for Inception, whose weights are not here: some pixels are the features."""
+
+    resize = "clean"
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([image[:4, :4].ravel() / 255 for image in images])
+
+
+def test_every_metric_has_a_row_and_every_row_is_measured(
+    cli: Cli, with_segmenter: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets, "InceptionFeatures", _Features)
+    monkeypatch.setattr(sets, "find_inception_weights", lambda path: path)
+    monkeypatch.setattr(sets, "load_inception", lambda path: path)
+    monkeypatch.setattr(sets, "Lpips", lambda device: lambda image, truth: 0.5)
     assert cli("train", "pix2pix", *TINY_PIX2PIX, "--name", "painter").code == 0
-    result = cli("evaluate", "painter", "--segmenter", "unet", "--json", "-q")
+    result = cli("evaluate", "painter", "--segmenter", "unet", "--json", "-q", "-o", "a", "--size", "192")
     assert result.code == 0, result.err
     (one,) = json.loads(result.out)["results"]
     assert 0 <= one["segmenter_mean_iou"] <= one["segmenter_accuracy"] <= 1
+    assert one["left_out"] == {}
     shutil.copytree(trained / "runs/cyclegan-1", "runs/cyclegan-1")
-    result = cli("evaluate", "cyclegan-1", "--to", "winter", "--segmenter", "unet", "--json", "-q", "--overwrite")
+    result = cli("evaluate", "cyclegan-1", "--to", "winter", "--segmenter", "unet", "--json", "-q", "-o", "b")
     (one,) = json.loads(result.out)["results"]
     assert 0 <= one["consistency_accuracy"] <= 1
+    assert set(one["left_out"]) == {"ms_ssim"}
+    assert cli("evaluate", "unet", "-q", "-o", "c").code == 0
+    measured = set()
+    for folder in ("a", "b", "c"):
+        with Path(folder, "evaluation.csv").open() as file:
+            measured |= {row["metric"] for row in csv.DictReader(file)}
+    assert measured == set(METRICS)
+    page = Path("a/evaluation.html").read_text("utf-8")
+    assert page.count(">higher<") + page.count(">lower<") == 10, "each number says what is better"
+
     other = cli("train", "unet", "--name", "other", *SEGMENTER_TINY, "--epochs", "1", "--data", _two_classes())
     assert other.code == 0, other.err
     refused = cli("evaluate", "painter", "--segmenter", "other", "--overwrite")

@@ -187,6 +187,40 @@ def test_boundary_by_hand() -> None:
     assert np.isnan(ignored.per_class()[1])
 
 
+def test_ignored_pixels_have_no_outline() -> None:
+    """A 7x7 map of two halves, rows 0 to 2 and 3 to 6, of which the middle column is ignored; d = 1."""
+    truth = np.zeros((7, 7), np.uint8)
+    truth[3:] = 1
+    truth[:, 3] = 255
+    known = truth != 255
+    # The outer ring touches the border; within it, rows 2 and 3 touch each other, columns 2 and 4 nothing known.
+    expected = np.zeros((7, 7), bool)
+    expected[[0, 6]] = expected[:, [0, 6]] = expected[2:4] = True
+    assert np.array_equal(outlines(truth, 1), expected & known)
+
+    # Whatever a prediction says where the truth ignores: it is perfect where it counts.
+    for hidden in (0, 1, 2, 255):
+        perfect = BoundaryIou(("ground", "sky", "rest"))
+        perfect.add(truth, np.where(known, truth, hidden).astype(np.uint8))
+        assert perfect.per_class()[:2] == (1.0, 1.0)
+        assert np.isnan(perfect.per_class()[2])
+
+    # Row 2 is taken for class 1, so that the outline runs between rows 1 and 2.
+    wrong = truth.copy()
+    wrong[2] = 1
+    found = BoundaryIou(("ground", "sky"))
+    found.add(truth, wrong)
+    true_0, wrong_0, both_0 = 6 + 2 + 6, 6 + 6, 6 + 2  # rows 0, 1 and 2; of row 1 once its ends, once all
+    true_1, wrong_1, both_1 = (
+        6 + 2 + 2 + 6,
+        6 + 2 + 2 + 2 + 6,
+        2 + 2 + 2 + 6,
+    )  # rows 3 to 6; 2 to 6; of row 3 its ends
+    assert found.per_class() == pytest.approx(
+        (both_0 / (true_0 + wrong_0 - both_0), both_1 / (true_1 + wrong_1 - both_1))
+    )
+
+
 def test_confusion_equals_scikit_learn() -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)

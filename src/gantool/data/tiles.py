@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +12,9 @@ from numpy.typing import NDArray
 
 Array = TypeVar("Array", bound=NDArray[np.generic])
 
-__all__ = ["cut_tiles", "stitch_tiles", "tile_corners"]
+__all__ = ["cut_tiles", "photograph_of", "stitch_tiles", "tile_corners"]
+
+_TILE = re.compile(r"(.+)_\d{5}_\d{5}\.png")  # name, top and left, as ``gantool prepare`` writes them
 
 
 def tile_corners(height: int, width: int, tile: int, stride: int | None = None) -> list[tuple[int, int]]:
@@ -49,3 +53,19 @@ def _starts(length: int, tile: int, step: int) -> list[int]:
     if starts[-1] != length - tile:
         starts.append(length - tile)
     return starts
+
+
+def photograph_of(name: str) -> str:
+    """What the image of a prepared set was cut from: tiles of one photograph have the same; others are their own.
+
+    Args:
+        name: ``SET/SPLIT/images/STEM_TTTTT_LLLLL.png``, where ``SET/dataset.yaml`` says that there are tiles.
+    """
+    path = Path(name)
+    cut = _TILE.fullmatch(path.name)
+    return str(path.parent / cut[1]) if cut and _has_tiles(path.parent.parent.parent) else name
+
+
+def _has_tiles(root: Path) -> bool:
+    about = root / "dataset.yaml"
+    return about.is_file() and re.search(r"^tile:", about.read_text("utf-8"), re.MULTILINE) is not None

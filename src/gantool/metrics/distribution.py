@@ -11,14 +11,16 @@ in float64. Neither depends on the order in which features come.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.metrics.estimates import Estimate
+from gantool.metrics.estimates import Estimate, clustered
 
 __all__ = ["FeatureSet", "frechet_distance", "kernel_distance"]
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 KEPT = 10_000  # features that are kept for the kernel distance and the intervals
 _BLOCK = 2048
@@ -36,17 +38,25 @@ class FeatureSet:
     def __init__(self, *, keep: int = KEPT) -> None:
         self.count = 0
         self._keep = keep
-        self._sum: Floats | None = None
-        self._outer: Floats | None = None
+        self._sum: Doubles | None = None
+        self._outer: Doubles | None = None
         self._parts: list[NDArray[np.float32]] = []
-        self._keys: list[NDArray[np.float64]] = []
+        self._keys: list[Doubles] = []
+        self._clusters: list[NDArray[np.object_]] = []
 
-    def add(self, features: NDArray[np.floating], keys: NDArray[np.float64]) -> None:
-        """Add a batch ``(B, D)`` with one key in [0, 1) for each."""
+    def add(self, features: NDArray[np.floating], keys: Doubles, clusters: Sequence[Hashable] | None = None) -> None:
+        """Add a batch ``(B, D)`` with one key in [0, 1) for each.
+
+        Args:
+            clusters: what every image is a part of; None where each stands for itself.
+        """
         batch = np.asarray(features, dtype=np.float64)
         if self._sum is None or self._outer is None:
             self._sum = np.zeros(batch.shape[1])
             self._outer = np.zeros((batch.shape[1], batch.shape[1]))
+        own = np.empty(len(batch), dtype=object)
+        own[:] = range(self.count, self.count + len(batch)) if clusters is None else clusters
+        self._clusters.append(own)
         self.count += len(batch)
         self._sum += batch.sum(0)
         self._outer += batch.T @ batch
@@ -58,20 +68,28 @@ class FeatureSet:
     def _prune(self) -> None:
         features, keys = np.concatenate(self._parts), np.concatenate(self._keys)
         chosen = np.argsort(keys, kind="stable")[: self._keep]
-        self._parts, self._keys = [features[chosen]], [keys[chosen]]
+        self._parts, self._keys, self._clusters = (
+            [features[chosen]],
+            [keys[chosen]],
+            [np.concatenate(self._clusters)[chosen]],
+        )
 
-    def sample(self) -> Floats:
+    def sample(self) -> Doubles:
         """The kept features ``(n, D)``, in the order of their keys."""
         self._prune()
         return self._parts[0].astype(np.float64)
 
-    def moments(self) -> tuple[Floats, Floats]:
+    def moments(self) -> tuple[Doubles, Doubles]:
         """Mean ``(D,)`` and covariance ``(D, D)``, with n - 1 in the denominator, of all features."""
         if self._sum is None or self._outer is None or self.count < 2:
             raise ValueError("at least two images are needed")
         mean = self._sum / self.count
         covariance = (self._outer - self.count * np.outer(mean, mean)) / (self.count - 1)
         return mean, covariance
+
+    def _groups(self) -> list[NDArray[np.int64]]:
+        """The places in the sample that belong together."""
+        return clustered(np.concatenate(self._clusters).tolist())
 
     def frechet(self, other: FeatureSet, *, intervals: bool = True) -> Estimate:
         """FID to another set; with an interval where all features of both could be kept."""
@@ -84,20 +102,26 @@ class FeatureSet:
         if not intervals or max(len(x), len(y)) > x.shape[1]:
             return Estimate(value)
         rng = np.random.default_rng(0)
-        replicates = [_frechet_of(_resampled(x, rng), _resampled(y, rng)) for _ in range(_BOOTSTRAPS)]
+        groups = self._groups(), other._groups()
+        if min(len(some) for some in groups) < 2:
+            return Estimate(value)
+        replicates = [
+            _frechet_of(_resampled(x, groups[0], rng), _resampled(y, groups[1], rng)) for _ in range(_BOOTSTRAPS)
+        ]
         return Estimate.around(value, replicates)
 
     def kernel(self, other: FeatureSet, *, intervals: bool = True) -> Estimate:
         """KID to another set, of the kept features."""
         x, y = self.sample(), other.sample()
         value = kernel_distance(x, y)
-        whole = min(len(x), len(y))
+        groups = self._groups(), other._groups()
+        whole = min(len(some) for some in groups)
         part = min(whole, _SUBSET) // 2
         if not intervals or part < 2:
             return Estimate(value)
         rng = np.random.default_rng(0)
         parts = [
-            kernel_distance(x[rng.choice(len(x), part, False)], y[rng.choice(len(y), part, False)])
+            kernel_distance(*(_part(one, some, part, rng) for one, some in zip((x, y), groups, strict=True)))
             for _ in range(_BOOTSTRAPS)
         ]
         # Parts drawn without replacement vary around the whole by 1/part - 1/whole, the whole itself by 1/whole.
@@ -105,7 +129,7 @@ class FeatureSet:
         return Estimate.around(value, (value + (np.array(parts) - np.mean(parts)) * scale).tolist())
 
 
-def frechet_distance(mean_x: Floats, covariance_x: Floats, mean_y: Floats, covariance_y: Floats) -> float:
+def frechet_distance(mean_x: Doubles, covariance_x: Doubles, mean_y: Doubles, covariance_y: Doubles) -> float:
     """FID of two Gaussians; also for singular covariances.
 
     Tr (C C')^(1/2) is the sum of the roots of the eigenvalues of C^(1/2) C' C^(1/2), which is symmetric, so no root
@@ -118,7 +142,7 @@ def frechet_distance(mean_x: Floats, covariance_x: Floats, mean_y: Floats, covar
     return max(float(gap @ gap + np.trace(covariance_x) + np.trace(covariance_y) - 2 * roots), 0.0)
 
 
-def _frechet_of(x: Floats, y: Floats) -> float:
+def _frechet_of(x: Doubles, y: Doubles) -> float:
     """FID of two samples.
 
     With X and Y centered and divided by the roots of n - 1, C = X'X and C' = Y'Y, the roots of the eigenvalues of C
@@ -134,7 +158,7 @@ def _frechet_of(x: Floats, y: Floats) -> float:
     return max(float(gap @ gap + np.square(a).sum() + np.square(b).sum() - 2 * roots), 0.0)
 
 
-def kernel_distance(x: Floats, y: Floats) -> float:
+def kernel_distance(x: Doubles, y: Doubles) -> float:
     """The unbiased estimate of KID; it can be slightly below 0.
 
     Raises:
@@ -148,16 +172,24 @@ def kernel_distance(x: Floats, y: Floats) -> float:
     return within_x + within_y - 2 * _kernel_sum(x, y) / (n * m)
 
 
-def _kernel_sum(x: Floats, y: Floats) -> float:
+def _kernel_sum(x: Doubles, y: Doubles) -> float:
     total = 0.0
     for start in range(0, len(x), _BLOCK):
         total += float(((x[start : start + _BLOCK] @ y.T / x.shape[1] + 1) ** 3).sum())
     return total
 
 
-def _kernel_diagonal(x: Floats) -> float:
+def _kernel_diagonal(x: Doubles) -> float:
     return float(((np.square(x).sum(1) / x.shape[1] + 1) ** 3).sum())
 
 
-def _resampled(x: Floats, rng: np.random.Generator) -> Floats:
-    return x[rng.integers(0, len(x), len(x))]
+def _resampled(x: Doubles, groups: Sequence[NDArray[np.int64]], rng: np.random.Generator) -> Doubles:
+    """As many clusters as there are, with replacement."""
+    drawn = [groups[n] for n in rng.integers(0, len(groups), len(groups))]
+    return np.asarray(x[np.concatenate(drawn)])
+
+
+def _part(x: Doubles, groups: Sequence[NDArray[np.int64]], count: int, rng: np.random.Generator) -> Doubles:
+    """Some clusters, without replacement."""
+    drawn = [groups[n] for n in rng.choice(len(groups), count, False)]
+    return np.asarray(x[np.concatenate(drawn)])

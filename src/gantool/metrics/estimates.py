@@ -3,24 +3,27 @@
 Two measurements of the same images are resampled alike: every replicate of both is of the same images. What an easy
 or a hard picture does to both then falls out of their difference, whose interval is often much narrower than the two
 beside each other suggest.
+
+Images of one cluster, such as the tiles of one photograph, are drawn together: they are alike, and ten tiles of one
+photograph say little more about other photographs than one tile does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "differences_of", "draws", "shown"]
+__all__ = ["Estimate", "clustered", "differences_of", "draws", "shown"]
 
 REPLICATES = 200
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval (normal approximation with the bootstrap's deviation); None where unknown.
+    """A value with its 95 % interval (normal approximation with the bootstrap's std); None where unknown.
 
     Attributes:
         replicates: the value after each resampling of the images, for differences.
@@ -43,10 +46,11 @@ class Estimate:
         return cls(value, value - half, value + half, tuple(replicates))
 
     @classmethod
-    def mean(cls, values: ArrayLike) -> Estimate:
-        """The mean over images, from one value of each."""
+    def mean(cls, values: ArrayLike, clusters: Sequence[Hashable] | None = None) -> Estimate:
+        """The mean over images, from one value of each; ``clusters`` name what every image is a part of."""
         column = np.asarray(values, dtype=np.float64)
-        return cls.around(float(column.mean()), [float(column[chosen].mean()) for chosen in draws(len(column))])
+        resampled = draws(range(len(column)) if clusters is None else clusters)
+        return cls.around(float(column.mean()), [float(column[chosen].mean()) for chosen in resampled])
 
     def minus(self, other: Estimate) -> Estimate:
         """The difference, with an interval where both have replicates of the same number."""
@@ -77,9 +81,22 @@ def shown(estimate: Estimate | None, *, sign: bool = False) -> str:
     return f"{value} ({estimate.low:{plus}.3g} to {estimate.high:{plus}.3g})"
 
 
-def draws(count: int, replicates: int = REPLICATES) -> Iterator[NDArray[np.int64]]:
-    """Indices of images, drawn with replacement; the same for every measurement of as many images."""
-    if count > 1:
+def clustered(clusters: Sequence[Hashable]) -> list[NDArray[np.int64]]:
+    """The places of the images of every cluster, in the order in which clusters first appear."""
+    places: dict[Hashable, list[int]] = {}
+    for place, cluster in enumerate(clusters):
+        places.setdefault(cluster, []).append(place)
+    return [np.array(some) for some in places.values()]
+
+
+def draws(clusters: Sequence[Hashable], replicates: int = REPLICATES) -> Iterator[NDArray[np.int64]]:
+    """Places of images whose clusters are drawn with replacement; the same for every measurement of the same images.
+
+    Args:
+        clusters: what every image is a part of; all different where images are independent.
+    """
+    groups = clustered(clusters)
+    if len(groups) > 1:
         rng = np.random.default_rng(0)
         for _ in range(replicates):
-            yield rng.integers(0, count, count)
+            yield np.concatenate([groups[n] for n in rng.integers(0, len(groups), len(groups))])

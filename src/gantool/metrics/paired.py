@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from gantool.arrays import Pixels
 
-__all__ = ["histogram_matcher", "l1", "l1_ratio", "median_image"]
+__all__ = ["histogram_matcher", "l1", "l1_of", "l1_ratio", "median_image"]
 
 
 def l1(images: Iterable[Pixels], truths: Iterable[Pixels]) -> float:
     """Mean absolute difference over all images, each image weighing the same."""
-    values = [
-        float(np.mean(np.abs(image.astype(np.float64) - truth))) for image, truth in zip(images, truths, strict=True)
-    ]
-    return float(np.mean(values))
+    return float(np.mean([l1_of(image, truth) for image, truth in zip(images, truths, strict=True)]))
+
+
+def l1_of(image: Pixels, truth: Pixels) -> float:
+    """Mean absolute difference of one image to its truth."""
+    return float(np.mean(np.abs(image.astype(np.float64) - truth)))
 
 
 def l1_ratio(results: Sequence[Pixels], inputs: Sequence[Pixels], truths: Sequence[Pixels]) -> float:
@@ -49,7 +51,7 @@ class HistogramMatcher:
         ]
 
     def __call__(self, image: Pixels) -> Pixels:
-        """Map every level to the one with the same share of pixels below it."""
+        """Map every level to the one with the same fraction of pixels below it."""
         levels = np.arange(256)
         out = np.empty_like(image)
         for c, target in enumerate(self._targets):
@@ -60,5 +62,5 @@ class HistogramMatcher:
 
 def _cumulative(values: NDArray[np.uint8]) -> NDArray[np.float64]:
     counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
-    shares: NDArray[np.float64] = (np.cumsum(counts) - counts / 2) / counts.sum()
-    return shares
+    fractions: NDArray[np.float64] = (np.cumsum(counts) - counts / 2) / counts.sum()
+    return fractions

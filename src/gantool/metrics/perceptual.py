@@ -21,11 +21,10 @@ from gantool.arrays import Pixels
 from gantool.data.download import download
 from gantool.errors import GantoolError, ModelError
 
-__all__ = ["MS_SSIM_SMALLEST", "SSIM_SMALLEST", "Lpips", "ms_ssim", "psnr", "ssim"]
+__all__ = ["Lpips", "ms_ssim", "psnr", "ssim"]
 
 
-SSIM_SMALLEST = 11  # the window
-MS_SSIM_SMALLEST = 161  # the window after four halvings
+_WINDOW = 11  # of SSIM
 _ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 
 
@@ -43,11 +42,11 @@ def psnr(image: Pixels, truth: Pixels) -> float:
 def ssim(image: Pixels, truth: Pixels) -> float:
     """Structural similarity in [-1, 1], mean over channels; both ``(H, W, C)`` uint8 with sides of at least 11."""
     _, places = structural_similarity_index_measure(
-        _tensor(image), _tensor(truth), gaussian_kernel=True, sigma=1.5, kernel_size=11, data_range=255.0,
+        _tensor(image), _tensor(truth), gaussian_kernel=True, sigma=1.5, kernel_size=_WINDOW, data_range=255.0,
         return_full_image=True,
     )  # fmt: skip
     # torchmetrics also averages over the border, where the window sees reflected pixels; the definition does not.
-    border = SSIM_SMALLEST // 2
+    border = _WINDOW // 2
     return float(places[..., border : places.shape[-2] - border, border : places.shape[-1] - border].mean())
 
 

@@ -1,7 +1,7 @@
 """Everything about a segmentation from one confusion matrix over a whole split.
 
-With counts ``n[i, j]`` of pixels of class i that were taken for class j: accuracy is the share on the diagonal, and
-for class i with TP = n[i, i], FP = sum over rows of column i less TP, FN = sum of row i less TP,
+With counts ``n[i, j]`` of pixels of class i that were taken for class j: accuracy is what is on the diagonal, and for
+class i with TP = n[i, i], FP = sum over rows of column i less TP, FN = sum of row i less TP,
 
     IoU = TP / (TP + FP + FN)    precision = TP / (TP + FP)    recall = TP / (TP + FN)    F1 = 2 TP / (2 TP + FP + FN)
 
@@ -10,13 +10,13 @@ A class that neither the truth nor the prediction has is not there (nan), and co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.arrays import IGNORE
+from gantool.arrays import IGNORE, Mask
 from gantool.metrics.estimates import Estimate, draws
 
 __all__ = ["Confusion", "Scores", "mean_there"]
@@ -71,9 +71,13 @@ class Confusion:
         self.names = tuple(names)
         self.counts: NDArray[np.int64] = np.zeros((len(names), len(names)), dtype=np.int64)
         self._images: list[NDArray[np.int64]] = []  # hits, true and guessed pixels of every class
+        self._clusters: list[Hashable] = []
 
-    def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
+    def add(self, truth: Mask, predicted: Mask, cluster: Hashable = None) -> None:
         """Count the pixels of two ``(H, W)`` maps; those that either ignores are left out.
+
+        Args:
+            cluster: what the image is a part of; None where it stands for itself.
 
         Raises:
             ValueError: different shapes, or an index that is no class.
@@ -88,15 +92,16 @@ class Confusion:
         counts = np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
         self.counts += counts
         self._images.append(np.stack([np.diag(counts), counts.sum(1), counts.sum(0)]))
+        self._clusters.append(len(self._clusters) if cluster is None else cluster)
 
     def scores(self) -> Scores:
         """Derive everything."""
         return _scores(self.names, np.diag(self.counts), self.counts.sum(1), self.counts.sum(0))
 
     def estimates(self) -> dict[str, Estimate]:
-        """The values that are not per class, with intervals from resampling the images (the calls of `add`)."""
+        """The values that are not per class, with intervals from resampling the images."""
         images = np.array(self._images)
-        resampled = [_scores(self.names, *images[chosen].sum(0)).overall() for chosen in draws(len(images))]
+        resampled = [_scores(self.names, *images[chosen].sum(0)).overall() for chosen in draws(self._clusters)]
         return {
             key: Estimate.around(value, [one[key] for one in resampled])
             for key, value in self.scores().overall().items()

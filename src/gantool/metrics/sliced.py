@@ -4,15 +4,15 @@ Karras et al. 2018 (https://arxiv.org/abs/1710.10196), section 5: small patches 
 pyramid are compared along random directions; the distance along one is that of the sorted projections. The finest
 level tells of texture, the coarsest of large shapes and colors.
 
-Two things differ from the paper's code. Patches are scaled by mean and deviation of the real set, not each set by its
-own, so that a color cast counts. And positions depend on the image's content and not on chance, so that identical
-sets are at distance 0 and order and batch size change nothing.
+Two things differ from the paper's code. Patches are scaled by mean and std of the real set, not each by its own, so
+that a color cast counts. And positions depend on the image's content and not on chance, so that identical sets are at
+distance 0 and order and batch size change nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ _BOOTSTRAPS, _BOOTSTRAP_DIRECTIONS, _QUANTILES = 40, 24, 512
 
 @dataclass(frozen=True)
 class SlicedDistance:
-    """In deviations of the real patches: the mean of the levels, and each level by the side of its images."""
+    """In stds of the real patches: the mean of the levels, and each level by the side of its images."""
 
     overall: Estimate
     levels: Mapping[int, float]
@@ -59,6 +59,7 @@ class PatchSet:
             raise ValueError(f"a power of two from 32 on, got {size}")
         self.size, self.per_image, self._keep = size, per_image, keep
         self.count = 0
+        self._clusters: dict[Hashable, int] = {}
         sides = []
         while size >= _SMALLEST:
             sides.append(size)
@@ -66,8 +67,18 @@ class PatchSet:
         self.sides = tuple(sides)
         self._levels = {side: _Level() for side in sides}
 
-    def add(self, pixels: Pixels) -> None:
-        """Add an image ``(H, W, C)`` uint8, gray or color."""
+    @property
+    def clusters(self) -> int:
+        """How many images there are that are no parts of others."""
+        return len(self._clusters)
+
+    def add(self, pixels: Pixels, cluster: Hashable = None) -> None:
+        """Add an image ``(H, W, C)`` uint8, gray or color.
+
+        Args:
+            cluster: what the image is a part of; None where it stands for itself.
+        """
+        own = self._clusters.setdefault(self.count if cluster is None else cluster, len(self._clusters))
         square = _scaled(pixels, self.size)
         digest = hashlib.sha256(square.tobytes()).digest()
         seed = np.frombuffer(digest[:16], dtype=np.uint32)
@@ -76,11 +87,11 @@ class PatchSet:
             rows, columns = rng.integers(0, side - PATCH + 1, (2, self.per_image))
             windows = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(0, 1))
             patches = windows[rows, columns].reshape(self.per_image, -1)
-            self._levels[side].add(patches, rng.random(self.per_image), self.count, self._keep)
+            self._levels[side].add(patches, rng.random(self.per_image), own, self._keep)
         self.count += 1
 
     def patches(self, side: int) -> tuple[Floats, NDArray[np.int64]]:
-        """``(n, C * 49)``, channel by channel, and the number of the image of each."""
+        """``(n, C * 49)``, channel by channel, and the number of the cluster of each."""
         return self._levels[side].kept(self._keep)
 
 
@@ -88,23 +99,23 @@ class _Level:
     def __init__(self) -> None:
         self.parts: list[Floats] = []
         self.keys: list[NDArray[np.float64]] = []
-        self.images: list[NDArray[np.int64]] = []
+        self.clusters: list[NDArray[np.int64]] = []
         self.total = 0
 
-    def add(self, patches: Floats, keys: NDArray[np.float64], image: int, keep: int) -> None:
+    def add(self, patches: Floats, keys: NDArray[np.float64], cluster: int, keep: int) -> None:
         self.parts.append(patches)
         self.keys.append(keys)
-        self.images.append(np.full(len(patches), image))
+        self.clusters.append(np.full(len(patches), cluster))
         self.total += len(patches)
         if self.total > 2 * keep:
             self.kept(keep)
 
     def kept(self, keep: int) -> tuple[Floats, NDArray[np.int64]]:
-        parts, keys, images = np.concatenate(self.parts), np.concatenate(self.keys), np.concatenate(self.images)
+        parts, keys, clusters = np.concatenate(self.parts), np.concatenate(self.keys), np.concatenate(self.clusters)
         chosen = np.argsort(keys, kind="stable")[:keep]
-        self.parts, self.keys, self.images = [parts[chosen]], [keys[chosen]], [images[chosen]]
+        self.parts, self.keys, self.clusters = [parts[chosen]], [keys[chosen]], [clusters[chosen]]
         self.total = len(chosen)
-        return self.parts[0], self.images[0]
+        return self.parts[0], self.clusters[0]
 
 
 def sliced_distance(real: PatchSet, other: PatchSet, *, intervals: bool = True) -> SlicedDistance:
@@ -120,18 +131,20 @@ def sliced_distance(real: PatchSet, other: PatchSet, *, intervals: bool = True) 
     levels: dict[int, float] = {}
     replicates = np.zeros(_BOOTSTRAPS)
     for number, side in enumerate(real.sides):
-        (x, x_images), (y, y_images) = real.patches(side), other.patches(side)
-        mean, deviation = _channel_statistics(x)
-        x, y = (x - mean) / deviation, (y - mean) / deviation
+        (x, x_clusters), (y, y_clusters) = real.patches(side), other.patches(side)
+        mean, std = _channel_statistics(x)
+        x, y = (x - mean) / std, (y - mean) / std
         directions = np.random.default_rng([7, number]).standard_normal((x.shape[1], _DIRECTIONS)).astype(np.float32)
         directions /= np.linalg.norm(directions, axis=0)
         a, b = x @ directions, y @ directions
         levels[side] = float(np.mean(np.abs(_quantiles(a, b) - _quantiles(b, a))))
         if intervals:
             some = slice(0, _BOOTSTRAP_DIRECTIONS)
-            replicates += _bootstrapped(a[:, some], x_images, real.count, b[:, some], y_images, other.count, number)
+            replicates += _bootstrapped(
+                a[:, some], x_clusters, real.clusters, b[:, some], y_clusters, other.clusters, number
+            )
     value = float(np.mean(list(levels.values())))
-    enough = intervals and min(real.count, other.count) > 1
+    enough = intervals and min(real.clusters, other.clusters) > 1
     spread = (replicates / len(levels)).tolist() if enough else []
     return SlicedDistance(Estimate.around(value, spread), levels)
 
@@ -144,24 +157,24 @@ def _quantiles(a: Floats, b: Floats) -> Floats:
 
 
 def _bootstrapped(
-    a: Floats, a_images: NDArray[np.int64], a_count: int,
-    b: Floats, b_images: NDArray[np.int64], b_count: int, level: int,
+    a: Floats, a_clusters: NDArray[np.int64], a_count: int,
+    b: Floats, b_clusters: NDArray[np.int64], b_count: int, level: int,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """The distance of this level after resampling the images of both sets, for every replicate."""
+    """The distance of this level after resampling the clusters of both sets, for every replicate."""
     draws = np.random.default_rng([11, level])
     out = np.zeros(_BOOTSTRAPS)
     sides = []
-    for values, images, count in ((a, a_images, a_count), (b, b_images, b_count)):
+    for values, clusters, count in ((a, a_clusters, a_count), (b, b_clusters, b_count)):
         order = np.argsort(values, axis=0)
-        sides.append((np.take_along_axis(values, order, axis=0), images[order], count))
+        sides.append((np.take_along_axis(values, order, axis=0), clusters[order], count))
     grid = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     for replicate in range(_BOOTSTRAPS):
         curves = []
-        for values, images, count in sides:
+        for values, clusters, count in sides:
             weights = np.bincount(draws.integers(0, count, count), minlength=count)
             curve = np.empty((_QUANTILES, values.shape[1]))
             for column in range(values.shape[1]):
-                summed = np.cumsum(weights[images[:, column]])
+                summed = np.cumsum(weights[clusters[:, column]])
                 places = np.searchsorted(summed, grid * max(summed[-1], 1), side="right")
                 curve[:, column] = values[np.minimum(places, len(values) - 1), column]
             curves.append(curve)
@@ -170,12 +183,12 @@ def _bootstrapped(
 
 
 def _channel_statistics(patches: Floats) -> tuple[Floats, Floats]:
-    """Mean and deviation of every channel, repeated for its 49 places."""
+    """Mean and std of every channel, repeated for its 49 places."""
     channels = patches.reshape(len(patches), -1, PATCH * PATCH)
     mean = channels.mean(axis=(0, 2), dtype=np.float64)
-    deviation = np.maximum(channels.std(axis=(0, 2), dtype=np.float64), 1e-6)
+    std = np.maximum(channels.std(axis=(0, 2), dtype=np.float64), 1e-6)
     places = PATCH * PATCH
-    return np.repeat(mean, places).astype(np.float32), np.repeat(deviation, places).astype(np.float32)
+    return np.repeat(mean, places).astype(np.float32), np.repeat(std, places).astype(np.float32)
 
 
 def _scaled(pixels: Pixels, size: int) -> Pixels:

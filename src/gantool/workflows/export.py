@@ -22,7 +22,7 @@ from gantool.nets.checkpoints_elsewhere import foreign_card, load_foreign_net
 from gantool.nets.export_files import FIXED_SIZE, HalfInside, PixelClasses, PixelPictures, quantize, write_file
 from gantool.nets.model_file import load_net, load_segmenter
 from gantool.nets.trusted_files import remember_export
-from gantool.workflows.evaluate_segmentation import evaluate_segmenters
+from gantool.workflows.evaluate import evaluate
 from gantool.workflows.export_proof import (
     BOUNDS,
     Check,
@@ -278,7 +278,7 @@ def _export_one(
 def _mean_iou(resolved: ResolvedModel, file: Path) -> tuple[float, float] | None:
     """Mean IoU of the model and of the file on the model's own validation images; None where it has none at hand."""
     try:
-        result = evaluate_segmenters((str(resolved.path), str(file)), split="val")
+        result = evaluate((str(resolved.path), str(file)), split="val")
     except (DataError, UsageError):
         return None
     model, exported = (one.scores.mean_iou for one in result.models)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gantool.arrays import Pixels
+from gantool.arrays import Pixels, as_color
 from gantool.errors import ModelError
 from gantool.metrics.distribution import FeatureSet
 from gantool.metrics.estimates import Estimate
 from gantool.metrics.inception import InceptionFeatures, Resize, content_key, find_inception_weights, load_inception
-from gantool.metrics.paired import l1
-from gantool.metrics.perceptual import MS_SSIM_SMALLEST, SSIM_SMALLEST, Lpips, ms_ssim, psnr, ssim
+from gantool.metrics.perceptual import Lpips
 from gantool.metrics.sliced import PatchSet, sliced_distance
+from gantool.metrics.table import pair_metrics
 
-__all__ = ["ImageSet", "Instruments", "PairScores", "Scores", "compare_sets", "make_instruments"]
+__all__ = ["ImageSet", "Instruments", "Measured", "PairScores", "compare_sets", "make_instruments"]
 
 
 _BATCH = 16  # images that Inception sees at a time
@@ -71,49 +72,60 @@ def _reason(error: ModelError) -> str:
 
 
 class ImageSet:
-    """Patches and features of a set of images, one at a time and with bounded memory."""
+    """Patches and features of a set of images, one at a time and with bounded memory.
+
+    Args:
+        size: side that images are scaled to for their patches, a power of two from 32 on.
+    """
 
     def __init__(self, size: int, instruments: Instruments) -> None:
         self.patches = PatchSet(size)
         self.features = FeatureSet() if instruments.inception is not None else None
         self._inception = instruments.inception
-        self._waiting: list[tuple[Pixels, float]] = []
+        self._waiting: list[tuple[Pixels, float, Hashable]] = []
 
     @property
     def count(self) -> int:
         return self.patches.count
 
-    def add(self, pixels: Pixels, source: Pixels | None = None) -> None:
-        """Add an image; ``source`` is what it was made of, so that sets of the same sources are resampled alike."""
-        self.patches.add(pixels)
+    def add(self, pixels: Pixels, cluster: Hashable = None, made_of: Pixels | None = None) -> None:
+        """Add an image.
+
+        Args:
+            cluster: what the image is a part of; None where it stands for itself.
+            made_of: its source, so that sets of the same sources are resampled alike.
+        """
+        own = self.count if cluster is None else cluster
+        self.patches.add(pixels, own)
         if self._inception is not None:
-            self._waiting.append((pixels, content_key(pixels if source is None else source)))
+            self._waiting.append((pixels, content_key(pixels if made_of is None else made_of), own))
             if len(self._waiting) == _BATCH:
                 self.flush()
 
     def flush(self) -> None:
+        """Look at the images that wait for a batch to become full."""
         if self._inception is not None and self.features is not None and self._waiting:
-            images, keys = zip(*self._waiting, strict=True)
-            self.features.add(self._inception(images), np.array(keys))
+            images, keys, clusters = zip(*self._waiting, strict=True)
+            self.features.add(self._inception(images), np.array(keys), clusters)
             self._waiting.clear()
 
 
 @dataclass(frozen=True)
-class Scores:
+class Measured:
     """Values by metric name, and what was left out, with the reason."""
 
-    values: Mapping[str, Estimate]
+    values: Mapping[str, Estimate] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     swd_levels: Mapping[int, float] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments) -> Scores:
+def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments) -> Measured:
     """FID, KID and SWD of two sets."""
     for one in (real, generated):
         one.flush()
     values: dict[str, Estimate] = {}
-    left_out = {key: reason for key, reason in instruments.left_out.items() if key.startswith("fid")}
+    left_out = {key: reason for key, reason in instruments.left_out.items() if key == "fid, kid"}
     warnings: list[str] = []
     fewest = min(real.count, generated.count)
     if real.features is not None and generated.features is not None:
@@ -131,42 +143,58 @@ def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments) 
     values["swd"] = sliced.overall
     if fewest < 10:
         warnings.append(f"{fewest} images are too few for a distance between sets")
-    return Scores(values, left_out, sliced.levels, tuple(warnings))
+    return Measured(values, left_out, sliced.levels, tuple(warnings))
 
 
 class PairScores:
-    """Metrics of images and their truths, for each image and over all."""
+    """The metrics of images and their truths, for each image and over all."""
 
     def __init__(self, instruments: Instruments) -> None:
-        self._lpips = instruments.lpips
         self.images: list[tuple[str, dict[str, float]]] = []
+        self._clusters: list[Hashable] = []
         self._left_out = {key: reason for key, reason in instruments.left_out.items() if key == "lpips"}
+        self._metrics = [
+            (name, metric.smallest, instruments.lpips if name == "lpips" else _imported(metric.function))
+            for name, metric in pair_metrics().items()
+        ]
 
-    def add(self, name: str, image: Pixels, truth: Pixels) -> dict[str, float]:
-        """Measure one ``(H, W, C)`` pair of equal size; returns its values."""
+    def add(self, name: str, image: Pixels, truth: Pixels, cluster: Hashable = None) -> None:
+        """Measure one ``(H, W, C)`` pair of equal size.
+
+        Args:
+            cluster: what the image is a part of; None where it stands for itself.
+        """
         if image.shape[2] != truth.shape[2]:
-            image, truth = (np.repeat(x, 3, axis=2) if x.shape[2] == 1 else x for x in (image, truth))
+            image, truth = as_color(image), as_color(truth)
         side = min(image.shape[:2])
-        values = {"l1": l1([image], [truth]), "psnr": psnr(image, truth)}
-        if side >= SSIM_SMALLEST:
-            values["ssim"] = ssim(image, truth)
-        if side >= MS_SSIM_SMALLEST:
-            values["ms_ssim"] = ms_ssim(image, truth)
-        else:
-            self._left_out["ms_ssim"] = f"needs images of at least {MS_SSIM_SMALLEST} pixels"
-        if self._lpips is not None and side >= 32:
-            values["lpips"] = self._lpips(image, truth)
+        values = {}
+        for key, smallest, measure in self._metrics:
+            if measure is not None and side >= smallest:
+                values[key] = measure(image, truth)
+            elif measure is not None:
+                self._left_out[key] = f"needs images of at least {smallest} pixels"
         self.images.append((name, values))
-        return values
+        self._clusters.append(len(self._clusters) if cluster is None else cluster)
 
-    def scores(self) -> Scores:
+    def measured(self) -> Measured:
         """Means over the images that have the metric, with intervals from resampling the images."""
-        values: dict[str, Estimate] = {}
-        for key in dict.fromkeys(key for _, found in self.images for key in found):
-            column = np.array([found[key] for _, found in self.images if key in found])
-            finite = column[np.isfinite(column)]
-            if not len(finite):
-                values[key] = Estimate(math.inf)
-                continue
-            values[key] = Estimate.mean(finite)
-        return Scores(values, self._left_out)
+        if not self.images:
+            return Measured()
+        return Measured({key: value for key, *_ in self._metrics if (value := self._mean(key))}, self._left_out)
+
+    def _mean(self, key: str) -> Estimate | None:
+        """Over the finite values; infinite where none is."""
+        some = [
+            (found[key], own) for (_, found), own in zip(self.images, self._clusters, strict=True) if key in found
+        ]
+        finite = [(value, own) for value, own in some if math.isfinite(value)]
+        if not some or not finite:
+            return Estimate(math.inf) if some else None
+        values, clusters = zip(*finite, strict=True)
+        return Estimate.mean(values, clusters)
+
+
+def _imported(function: str) -> Callable[[Pixels, Pixels], float]:
+    module, _, name = function.partition(":")
+    found: Callable[[Pixels, Pixels], float] = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,52 @@
+"""The images with label maps that segmenters are measured on."""
+
+from __future__ import annotations
+
+from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
+from gantool.data.labels import find_labelled
+from gantool.data.layouts import resolve_data_path
+from gantool.data.sample import CLASSES, draw_scene
+from gantool.errors import DataError, UsageError
+from gantool.settings import SegmentationSettings, read_settings
+from gantool.workflows.labelled_data import build_labelled_data
+from gantool.workflows.segment import LoadedSegmenter
+
+__all__ = ["find_labelled_images"]
+
+_SAMPLE_SCENES, _SAMPLE_FIRST = 32, 2_000_000  # the test scenes of the built-in sample
+
+
+def find_labelled_images(
+    first: LoadedSegmenter, data: str | None, split: str
+) -> tuple[LabelledImages, tuple[str, ...], str]:
+    """The images of a split, the classes of their label maps, and in words what they are.
+
+    Args:
+        data: default the first model's own, as in training.
+
+    Raises:
+        DataError, UsageError: with the remedy.
+    """
+    if data is None:
+        own = first.model.path.parent / "settings.yaml"
+        if own.is_file() and isinstance(settings := read_settings(own), SegmentationSettings):
+            found = build_labelled_data(settings)
+            chosen = {"train": found.train, "val": found.validation, "test": found.test}[split]
+            where = "built-in sample" if settings.data.path == "sample" else settings.data.path
+            return chosen, found.classes, f"{where}, {split} ({len(chosen)} images)"
+        data = first.card.origin.data
+    if data == "sample":
+        scenes = [draw_scene(_SAMPLE_FIRST + n, size=first.card.size) for n in range(_SAMPLE_SCENES)]
+        about = f"built-in sample, {_SAMPLE_SCENES} summer scenes"
+        return ArrayLabels([(one.summer, one.mask) for one in scenes]), CLASSES, about
+    if not data:
+        raise UsageError("The model does not know its data.", "Name images with labels: --data DIR.")
+    root = resolve_data_path(data)
+    labelled = find_labelled(root)
+    if labelled is None:
+        raise DataError(f"{root}: no images with labels found.")
+    several = [one for one in labelled.images if one.split == split]
+    if not several:
+        known = ", ".join(sorted({one.split for one in labelled.images}))
+        raise DataError(f"{root}: has no {split} split (it has {known}).", "Choose another with --split.")
+    return FileLabels(several), labelled.classes, f"{labelled.about}, {split} ({len(several)} images)"
