@@ -12,7 +12,6 @@ from gantool.workflows.evaluate_segmentation import SegmentationEvaluation, eval
 from gantool.workflows.evaluate_translation import evaluate_translations
 from gantool.workflows.evaluation_results import TranslationEvaluation
 from gantool.workflows.resolve_model import resolve_model
-from gantool.workflows.segment_by_translation import direction_to_labels
 
 __all__ = [
     "Evaluation",
@@ -88,7 +87,5 @@ def evaluate(
 
 def _makes_labels(name: str, runs: Path, to: str | None) -> bool:
     card = resolve_model(name, runs).card
-    if card.task == "segmentation":
-        return True
-    direction = direction_to_labels(card)
-    return direction is not None and to in (None, direction.target)
+    direction = card.to_labels
+    return card.is_segmenter or (direction is not None and to in (None, direction.target))

@@ -22,9 +22,10 @@ from gantool.errors import DataError, ModelError, UsageError, closest
 from gantool.metrics.boundary import BoundaryIou
 from gantool.metrics.estimates import Estimate, differences_of
 from gantool.metrics.segmentation import Confusion
+from gantool.predict.segmenter import LoadedSegmenter
 from gantool.settings import SegmentationSettings, read_settings
 from gantool.workflows.labelled_data import build_labelled_data
-from gantool.workflows.segment import LoadedSegmenter, load_segmentation
+from gantool.workflows.segment import SegmentOptions, load_segmentation
 from gantool.workflows.segmentation_results import Evaluated, SegmentationEvaluation, write_segmentation
 
 __all__ = ["Evaluated", "SegmentationEvaluation", "evaluate_masks", "evaluate_segmenters", "match_classes"]
@@ -57,7 +58,7 @@ def evaluate_segmenters(
     Raises:
         GantoolError: a model or the data cannot be used, or they do not have the same classes.
     """
-    loaded = [load_segmentation(name, runs=runs, device=device, precision=precision) for name in names]
+    loaded = [load_segmentation(SegmentOptions(name, runs, device, precision)) for name in names]
     images, classes, about = _images(loaded[0], data, split)
     results: list[Evaluated] = []
     confusions = []

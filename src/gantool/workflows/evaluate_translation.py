@@ -18,6 +18,8 @@ from gantool.metrics.inception import Resize
 from gantool.metrics.paired import l1
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import common_size
+from gantool.predict.segmenter import LoadedSegmenter
+from gantool.predict.translator import Translator
 from gantool.workflows.evaluate_segmentation import match_classes
 from gantool.workflows.evaluation_results import (
     ImageResult,
@@ -27,8 +29,8 @@ from gantool.workflows.evaluation_results import (
 )
 from gantool.workflows.image_scores import ImageSet, Instruments, PairScores, compare_sets, make_instruments
 from gantool.workflows.resolve_model import resolve_model
-from gantool.workflows.segment import LoadedSegmenter, load_segmentation
-from gantool.workflows.translate import Translator, load_translator
+from gantool.workflows.segment import SegmentOptions, load_segmentation
+from gantool.workflows.translate import TranslateOptions, load_translator
 from gantool.workflows.translation_images import Side, TranslationImages, find_images_for
 
 __all__ = ["evaluate_translations"]
@@ -68,7 +70,7 @@ def evaluate_translations(
     if to is not None and to not in targets:
         raise UsageError(f"--to {to}: no model translates to it.", closest(to, targets))
     targets = [target for target in targets if to in (None, target)]
-    judge = load_segmentation(segmenter, runs=runs, device=device) if segmenter is not None else None
+    judge = load_segmentation(SegmentOptions(segmenter, runs, device)) if segmenter is not None else None
     instruments = make_instruments(
         inception_weights=inception_weights, resize=resize, paired=images.paired, device=choose_device(device)
     )
@@ -84,7 +86,7 @@ def evaluate_translations(
         for name, model in zip(names, models, strict=True):
             if target not in [d.target for d in model.card.directions]:
                 continue
-            translator = load_translator(target, model=name, runs=runs, device=device, precision=precision)
+            translator = load_translator(TranslateOptions(target, name, runs, device, precision))
             back = _way_back(translator, source, name, runs, device, precision)
             measured = _Direction(images, source, target, reals, instruments, judge)
             result = measured.run(name, translator, back, on_progress)
@@ -110,7 +112,7 @@ def _way_back(
     card = translator.model.card
     if card.task != "cyclegan" or source not in [direction.target for direction in card.directions]:
         return None
-    return load_translator(source, model=name, runs=runs, device=device, precision=precision)
+    return load_translator(TranslateOptions(source, name, runs, device, precision))
 
 
 def _collect(side: Side, into: ImageSet, on_progress: Callable[[int, int], None]) -> list[str]:
