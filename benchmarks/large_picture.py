@@ -18,8 +18,9 @@ import torch
 from gantool.data.sample import draw_scene
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
-from gantool.predict.predictor import Predictor, Tiling
-from gantool.predict.strips import run_in_strips
+from gantool.predict.live import LiveRunner
+from gantool.predict.pictures import PicturePredictor
+from gantool.predict.tiling import Tiling
 
 
 def anonymous_bytes() -> int:
@@ -55,10 +56,10 @@ def main() -> None:
     width, height = (int(side) for side in options.compare.split("x"))
     pixels = draw_scene(0, size=(width, height)).summer
     start = time.perf_counter()
-    whole = Predictor(net, tiling=Tiling("off"))(pixels)
+    whole = PicturePredictor(LiveRunner(net), tiling=Tiling("off"))(pixels)
     one_piece = time.perf_counter() - start
     start = time.perf_counter()
-    strips = run_in_strips(net, pixels)
+    strips = PicturePredictor(LiveRunner(net, memory=0))(pixels)
     ratio = (time.perf_counter() - start) / one_piece
     difference = np.abs(whole.astype(int) - strips)
     print(f"{options.generator} width {options.width} at {options.compare}: strips against one piece "
@@ -66,7 +67,7 @@ def main() -> None:
 
     width, height = (int(side) for side in options.size.split("x"))
     pixels = draw_scene(0, size=(width, height)).summer
-    predictor = Predictor(net)
+    predictor = PicturePredictor(LiveRunner(net))
     memory = PeakMemory()
     memory.start()
     start = time.perf_counter()

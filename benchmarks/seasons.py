@@ -28,7 +28,7 @@ from gantool.metrics.perceptual import ssim
 from gantool.metrics.sliced import PatchSet, sliced_distance
 from gantool.nets.card_files import read_card
 from gantool.nets.model_file import load_segmenter
-from gantool.workflows.translate import load_translator
+from gantool.workflows.translate import TranslateOptions, load_translator
 
 
 class Judge:
@@ -92,7 +92,7 @@ def main() -> None:
         encoder = load_segmenter(arguments.features, read_card(arguments.features)).encoder
     test = {name: some(find_images(arguments.data / "test" / name), arguments.count) for name in ("summer", "winter")}
     for source, target in (("summer", "winter"), ("winter", "summer")):
-        translator = load_translator(target, model=arguments.model)
+        translator = load_translator(TranslateOptions(target, arguments.model))
         real, made, plain = Judge(encoder), Judge(encoder), Judge(encoder)
         kept = []
         for path in test[target]:

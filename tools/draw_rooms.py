@@ -1,4 +1,4 @@
-"""Draw the rooms of the code as they lie above each other: from the import contracts and the rooms' own docstrings."""
+"""Draw the rooms of the code as they lie above each other, from the import contracts and the rooms' docstrings."""
 
 from __future__ import annotations
 

@@ -98,8 +98,8 @@ def test_segmenters(cli: Cli, with_segmenter: Path) -> None:
         assert made.probabilities.shape == expected.probabilities.shape
         tiled = gantool.segment(image, model=file["path"], tile=64)
         assert tiled.mask.shape == image.shape[:2]
-    refused = cli("segment", "photo.png", "--model", file["path"], "--tta")
-    assert (refused.code, "sees every image once" in refused.err) == (2, True)
+    views, live_views = (gantool.segment(image, model=model, tta=True).mask for model in ("unet-1.onnx", "unet"))
+    assert (views == live_views).mean() >= 0.7
     table = cli("evaluate", "unet", file["path"], "--json", "-q")
     assert table.code == 0, table.err
 

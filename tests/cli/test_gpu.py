@@ -10,8 +10,9 @@ from support import Cli
 from gantool.data.sample import draw_scene
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
-from gantool.predict.predictor import Predictor, Tiling
-from gantool.predict.strips import run_in_strips
+from gantool.predict.live import LiveRunner
+from gantool.predict.pictures import PicturePredictor
+from gantool.predict.tiling import Tiling
 
 pytestmark = [
     pytest.mark.gpu,
@@ -40,7 +41,10 @@ def test_strips_and_cpu_agree(name: str) -> None:
     initialize(net)
     pixels = draw_scene(3, size=(320, 192)).summer
     multiple = 64 if name == "unet_64" else 4
-    cpu = Predictor(net, multiple_of=multiple, tiling=Tiling("off"))(pixels)
-    gpu = Predictor(net, multiple_of=multiple, tiling=Tiling("off"), device="cuda")(pixels)
+    whole = Tiling("off")
+    cpu = PicturePredictor(LiveRunner(net, multiple_of=multiple), tiling=whole)(pixels)
+    gpu = PicturePredictor(LiveRunner(net, multiple_of=multiple, device="cuda"), tiling=whole)(pixels)
+    strips = PicturePredictor(LiveRunner(net, multiple_of=multiple, device="cuda", memory=0))
+    assert strips.way(192, 320) == "strips"
     assert np.abs(cpu.astype(int) - gpu).mean() < 1
-    assert np.abs(gpu.astype(int) - run_in_strips(net, pixels)).mean() <= 0.2
+    assert np.abs(gpu.astype(int) - strips(pixels)).mean() <= 0.2

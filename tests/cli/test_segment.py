@@ -117,9 +117,12 @@ def test_segment_writes_what_it_was_asked_for(cli: Cli, with_segmenter: Path) ->
     assert set(file["outputs"]) == {"mask", "overlay", "color", "probabilities", "classes"}
     content = np.load("out/painting.probabilities.npz")
     assert content["probabilities"].shape == (60, 80, 9)
-    assert np.array_equal(content["probabilities"].argmax(-1), read_index_mask(Path("out/painting.mask.png")))
+    mask = read_index_mask(Path("out/painting.mask.png"))
+    # The label map comes of single precision; in half precision two classes can be equally likely.
+    likely = np.take_along_axis(content["probabilities"], mask[..., None], -1)[..., 0]
+    assert np.array_equal(likely, content["probabilities"].max(-1))
     with Image.open("out/painting.color.png") as color:
-        assert color.getpixel((40, 2)) == tuple(palette[3 * int(content["probabilities"][2, 40].argmax()) :][:3])
+        assert color.getpixel((40, 2)) == tuple(palette[3 * int(mask[2, 40]) :][:3])
     assert json.loads(Path("out/painting.classes.json").read_text())["shares"] == file["shares"]
     again = cli("segment", "painting.png")
     assert (again.code, "exists already" in again.err) == (2, True)

@@ -7,7 +7,9 @@ import torch
 from gantool.data.sample import draw_scene
 from gantool.nets.registry import build_generator
 from gantool.predict.changes import Change, _enlarged
-from gantool.predict.predictor import Predictor, Tiling
+from gantool.predict.live import LiveRunner
+from gantool.predict.pictures import PicturePredictor
+from gantool.predict.tiling import Tiling
 
 
 def same(pixels: np.ndarray) -> np.ndarray:
@@ -64,10 +66,11 @@ def test_the_predictor_uses_it_unless_told_how_to_tile() -> None:
     torch.manual_seed(0)
     net = build_generator("resnet_light", width=4)
     image = draw_scene(2, size=(90, 70)).summer
-    predictor = Predictor(net, change=Change(32, 1.0))
+    runner = LiveRunner(net)
+    predictor = PicturePredictor(runner, change=Change(32, 1.0))
     assert predictor(image).shape == image.shape
-    whole = Predictor(net, change=Change(32, 1.0), tiling=Tiling("off"))(image)
-    assert np.array_equal(whole, Predictor(net)(image))
+    whole = PicturePredictor(runner, change=Change(32, 1.0), tiling=Tiling("off"))(image)
+    assert np.array_equal(whole, PicturePredictor(runner)(image))
     assert not np.array_equal(whole, predictor(image))
     assert predictor(image[:5, :7]).shape == (5, 7, 3)
 

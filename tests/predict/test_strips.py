@@ -13,8 +13,10 @@ from gantool.data.sample import draw_scene
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
 from gantool.predict import strips
-from gantool.predict.predictor import Predictor, Tiling
+from gantool.predict.live import LiveRunner
+from gantool.predict.pictures import PicturePredictor, as_pictures
 from gantool.predict.strips import can_walk, run_in_strips
+from gantool.predict.tiling import Tiling
 
 NETS: list[tuple[str, dict[str, Any]]] = [
     ("resnet_9blocks", {"width": 8}),
@@ -49,14 +51,20 @@ def picture(channels: int, size: tuple[int, int] = (320, 192)) -> np.ndarray:
     return np.ascontiguousarray(draw_scene(3, size=size).summer[:, :, :channels])
 
 
+def in_strips(net: nn.Module, pixels: np.ndarray) -> np.ndarray:
+    rows = list(run_in_strips(net, pixels))
+    assert len(rows) > 1
+    return as_pictures(np.concatenate(rows, axis=1)[None])[0]
+
+
 @pytest.mark.parametrize(("name", "options"), NETS)
 def test_strips_equal_one_piece(name: str, options: dict[str, Any]) -> None:
     net = build(name, options)
     assert can_walk(net)
     pixels = picture(options.get("in_channels", 3))
-    whole = Predictor(net, multiple_of=1, tiling=Tiling("off"))(pixels)
+    whole = PicturePredictor(LiveRunner(net, multiple_of=1), tiling=Tiling("off"))(pixels)
     assert whole.std() > 0.5, "an example that is flat proves nothing"
-    difference = np.abs(whole.astype(int) - run_in_strips(net, pixels).astype(int))
+    difference = np.abs(whole.astype(int) - in_strips(net, pixels).astype(int))
     assert difference.mean() <= 0.2
     assert difference.max() <= 3
 
@@ -66,8 +74,8 @@ def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_HALF_LIMIT", 0.0)
     net = build("resnet_light", {"width": 8})
     pixels = picture(3)
-    whole = Predictor(net, multiple_of=4, tiling=Tiling("off"))(pixels)
-    difference = np.abs(whole.astype(int) - run_in_strips(net, pixels).astype(int))
+    whole = PicturePredictor(LiveRunner(net, multiple_of=4), tiling=Tiling("off"))(pixels)
+    difference = np.abs(whole.astype(int) - in_strips(net, pixels).astype(int))
     assert difference.max() <= 1
     assert difference.mean() < 1e-3
 

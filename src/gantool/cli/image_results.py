@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from gantool.cli.console import Screen, failure
+
+if TYPE_CHECKING:
+    from gantool.workflows.image_files import ImageOutcome
 
 __all__ = ["conclude", "follow"]
 
 
-class ImageResult(Protocol):
-    """What became of one image; with an ``error`` there are no outputs."""
-
-    @property
-    def source(self) -> Path: ...
-    @property
-    def size(self) -> tuple[int, int]: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-    @property
-    def error(self) -> str: ...
-
-
-Result = TypeVar("Result", bound=ImageResult)
-
-
 def follow(
-    screen: Screen,
-    results: Iterable[Result],
-    *,
-    doing: str,
-    count: int,
-    skipped: Sequence[Path],
-    outputs: Callable[[Result], Iterable[Path]],
-) -> list[Result]:
+    screen: Screen, results: Iterable[ImageOutcome], *, doing: str, count: int, skipped: Sequence[Path]
+) -> list[ImageOutcome]:
     """Name outputs, notes and errors as they come."""
     if skipped:
         screen.note(f"{len(skipped)} exist already and are skipped.")
@@ -48,11 +27,11 @@ def follow(
             if item.error:
                 failure(item.error)
             else:
-                for path in outputs(item):
+                for path in item.outputs.values():
                     screen.result(path)
-                for note in item.notes:
+                for note in item.written.notes:
                     screen.warn(f"{item.source}: {note}.")
-                screen.detail(f"{item.source}: {item.size[0]}x{item.size[1]} in {item.seconds:.2f} s")
+                screen.detail(f"{item.source}: {item.written.size[0]}x{item.written.size[1]} in {item.seconds:.2f} s")
             if progress is not None:
                 progress.advance(progress.task_ids[0])
     return done
@@ -61,9 +40,9 @@ def follow(
 def conclude(
     screen: Screen,
     head: Mapping[str, Any],
-    done: Sequence[Result],
+    done: Sequence[ImageOutcome],
     skipped: Sequence[Path],
-    details: Callable[[Result], Mapping[str, Any]],
+    details: Callable[[ImageOutcome], Mapping[str, Any]],
 ) -> int:
     """The JSON object of a call, and its exit code: 1 if some images failed, 2 if there is nothing but failures."""
     failed = [item for item in done if item.error]
@@ -75,10 +54,10 @@ def conclude(
                 {
                     "input": str(item.source),
                     **details(item),
-                    "width": item.size[0],
-                    "height": item.size[1],
+                    "width": item.written.size[0],
+                    "height": item.written.size[1],
                     "seconds": round(item.seconds, 4),
-                    "notes": list(item.notes),
+                    "notes": list(item.written.notes),
                 }
                 for item in written
             ],

@@ -11,6 +11,7 @@ from gantool.errors import UsageError
 
 __all__ = [
     "DeviceOption",
+    "InputsArgument",
     "JsonOption",
     "OutputOption",
     "OverwriteOption",
@@ -26,6 +27,9 @@ __all__ = [
     "parse_halves",
 ]
 
+InputsArgument = Annotated[
+    list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps. Default auto.")
 ]

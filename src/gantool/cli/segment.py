@@ -12,6 +12,7 @@ from gantool.cli.console import Screen
 from gantool.cli.image_results import conclude, follow
 from gantool.cli.options import (
     DeviceOption,
+    InputsArgument,
     JsonOption,
     OutputOption,
     OverwriteOption,
@@ -25,15 +26,13 @@ from gantool.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gantool.workflows.segment import Segmented
+    from gantool.workflows.image_files import ImageOutcome
 
 __all__ = ["segment"]
 
 
 def segment(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
-    ],
+    inputs: InputsArgument,
     model: Annotated[
         str | None,
         typer.Option(
@@ -79,11 +78,14 @@ def segment(
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.workflows import segment as work
+    from gantool.workflows.image_jobs import FileOptions
 
-    segmenter = work.load_segmentation(
-        model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
-        trust=trust,
+    options = work.SegmentOptions(
+        model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
+        trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
+        outputs=tuple(name.strip() for name in outputs.split(",") if name.strip()),
     )  # fmt: skip
+    segmenter = work.load_segmentation(options)
     card = segmenter.card
     screen.note(
         f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}"
@@ -93,19 +95,9 @@ def segment(
             f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos, train on photos: "
             "gantool train unet-resnet50 --data DATA"
         )
-    jobs, skipped = work.plan_segmentation(
-        inputs,
-        output,
-        [name.strip() for name in outputs.split(",") if name.strip()],
-        recursive=recursive,
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        stdin=sys.stdin,
-    )
-    done = follow(
-        screen, work.segment_files(segmenter, jobs), doing="segmenting", count=len(jobs), skipped=skipped,
-        outputs=lambda item: item.outputs.values(),
-    )  # fmt: skip
+    jobs, skipped = work.plan_segmentation(options.files, options.outputs, sys.stdin)
+    results = work.segment_files(segmenter, jobs)
+    done = follow(screen, results, doing="segmenting", count=len(jobs), skipped=skipped)
     if written := [item for item in done if not item.error]:
         _show_shares(screen, written)
     head = {
@@ -117,14 +109,15 @@ def segment(
     return conclude(screen, head, done, skipped, _details)
 
 
-def _details(item: Segmented) -> dict[str, Any]:
-    return {"outputs": {kind: str(path) for kind, path in item.outputs.items()}, "shares": dict(item.shares)}
+def _details(item: ImageOutcome) -> dict[str, Any]:
+    outputs = {kind: str(path) for kind, path in item.outputs.items()}
+    return {"outputs": outputs, "shares": dict(item.written.shares)}
 
 
-def _show_shares(screen: Screen, written: list[Segmented]) -> None:
+def _show_shares(screen: Screen, written: list[ImageOutcome]) -> None:
     """Share of every class, averaged over the images, the largest first."""
-    names = list(written[0].shares)
-    mean = {name: sum(item.shares[name] for item in written) / len(written) for name in names}
+    shares = [item.written.shares for item in written]
+    mean = {name: sum(one[name] for one in shares) / len(shares) for name in shares[0]}
     rows = [(name, f"{share:.2%}") for name, share in sorted(mean.items(), key=lambda pair: -pair[1])]
     title = None if len(written) == 1 else f"mean over {len(written)} images"
     screen.table(("class", "pixels"), rows, title=title)

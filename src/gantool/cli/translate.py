@@ -12,6 +12,7 @@ from gantool.cli.console import Screen
 from gantool.cli.image_results import conclude, follow
 from gantool.cli.options import (
     DeviceOption,
+    InputsArgument,
     JsonOption,
     OutputOption,
     OverwriteOption,
@@ -27,15 +28,13 @@ from gantool.cli.options import (
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
-    from gantool.workflows.translate import Translator
+    from gantool.predict.translator import Translator
 
 __all__ = ["translate"]
 
 
 def translate(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
-    ],
+    inputs: InputsArgument,
     to: Annotated[str, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, such as winter.")],
     model: Annotated[
         str | None,
@@ -68,27 +67,20 @@ def translate(
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     wanted = _parse_size(size)
     from gantool.workflows import translate as work
+    from gantool.workflows.image_jobs import FileOptions
 
-    translator = work.load_translator(
-        to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, trust=trust
-    )
+    options = work.TranslateOptions(
+        to=to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=wanted,
+        trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
+        batch_size=batch_size, side_by_side=side_by_side,
+    )  # fmt: skip
+    translator = work.load_translator(options)
     _announce(screen, translator, model)
-    jobs, skipped = work.plan_translation(
-        translator,
-        inputs,
-        output,
-        recursive=recursive,
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        stdin=sys.stdin,
-    )
+    jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
     if tile.isdigit() and translator.model.card.norm.startswith("instance"):
         screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
-    done = follow(
-        screen,
-        work.translate_files(translator, jobs, size=wanted, batch_size=batch_size, side_by_side=side_by_side),
-        doing=f"to {to}", count=len(jobs), skipped=skipped, outputs=lambda item: [item.output],
-    )  # fmt: skip
+    results = work.translate_files(translator, jobs, options)
+    done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
     head = {
         "model": str(translator.model.path),
         "from": translator.source.name,
@@ -96,7 +88,7 @@ def translate(
         "device": translator.device,
         "precision": translator.precision,
     }
-    return conclude(screen, head, done, skipped, lambda item: {"output": str(item.output)})
+    return conclude(screen, head, done, skipped, lambda item: {"output": str(item.outputs[translator.target.name])})
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:

@@ -13,39 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.arrays import Floats, Pixels
+from gantool.arrays import Floats, Pixels, resized
 from gantool.predict.results import Segmented
-from gantool.predict.scaling import between
+from gantool.predict.scaling import between, widened
 from gantool.predict.tiling import ramp, tile_starts
 
-__all__ = ["segment_in_bands"]
-
-Shares = Callable[[Pixels], Floats]
+__all__ = ["in_windows", "segment_in_bands"]
 
 _ROWS = 64  # finished rows that are scaled back at a time
 
 
 def segment_in_bands(
-    shares: Shares,
-    pixels: Pixels,
-    *,
-    load_size: int,
-    window: Callable[[int, int], int],
-    probabilities: bool = False,
+    bands: Callable[[Pixels], Iterator[Floats]], pixels: Pixels, *, load_size: int, probabilities: bool = False
 ) -> Segmented:
     """Segment ``(H, W, 3)`` uint8, H and W at least 1.
 
     Args:
-        shares: ``(h, w, 3)`` uint8 to probabilities ``(C, h, w)``.
+        bands: ``(h, w, 3)`` uint8 to finished probabilities ``(C, rows, w)`` from top to bottom.
         load_size: shorter side to scale to first; 0 keeps the image's size.
-        window: side of the windows that an image of some height and width is run in; 0 for one piece.
     """
     height, width = pixels.shape[:2]
-    scaled = _scaled(pixels, load_size)
-    bands = _bands(shares, scaled, window(*scaled.shape[:2]))
+    loaded = _loaded(pixels, load_size)
     mask = np.zeros((height, width), dtype=np.uint8)
     kept: NDArray[np.float16] | None = None
-    for top, planes in _resized_rows(bands, scaled.shape[0], height, width):
+    for top, planes in _resized_rows(bands(loaded), loaded.shape[0], height, width):
         # One output is enough for two classes; as probabilities there are two again.
         best: Floats | None = None
         for n, plane in enumerate(planes):
@@ -62,19 +53,24 @@ def segment_in_bands(
     return Segmented(mask, kept)
 
 
-def _scaled(pixels: Pixels, load_size: int) -> Pixels:
+def _loaded(pixels: Pixels, load_size: int) -> Pixels:
     height, width = pixels.shape[:2]
-    if load_size == 0 or min(height, width) == load_size:
+    if load_size == 0:
         return pixels
     grow = load_size / min(height, width)
     size = (max(round(width * grow), 1), max(round(height * grow), 1))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    return resized(pixels, size, Image.Resampling.BILINEAR)
 
 
-def _bands(shares: Shares, pixels: Pixels, side: int) -> Iterator[Floats]:
-    """Yield finished probabilities ``(C, rows, W)`` from top to bottom."""
+def in_windows(probabilities: Callable[[Pixels], Floats], pixels: Pixels, side: int) -> Iterator[Floats]:
+    """Yield finished probabilities ``(C, rows, W)`` from top to bottom.
+
+    Args:
+        probabilities: of a window, ``(h, w, 3)`` uint8 to ``(C, h, w)``.
+        side: of the windows; 0 for one piece.
+    """
     if side == 0:
-        yield shares(pixels)
+        yield probabilities(pixels)
         return
     height, width = pixels.shape[:2]
     overlap = side // 4
@@ -84,7 +80,7 @@ def _bands(shares: Shares, pixels: Pixels, side: int) -> Iterator[Floats]:
     band: Floats | None = None
     for place, top in enumerate(tops):
         for n, left in enumerate(lefts):
-            part = shares(pixels[top : top + high, left : left + wide])
+            part = probabilities(pixels[top : top + high, left : left + wide])
             if band is None:
                 band = np.zeros((len(part), high, width), dtype=np.float32)
             band[:, :, left : left + wide] += part * np.outer(down[place], across[n])
@@ -131,7 +127,7 @@ def _resized_rows(
     first = 0  # source row of the buffer's first
     done = 0
     for band in bands:
-        wide = _widened(band, width)
+        wide = widened(band, width)
         buffer = wide if buffer is None else np.concatenate([buffer, wide], 1)
         end = first + buffer.shape[1]
         while done < height:
@@ -145,16 +141,3 @@ def _resized_rows(
             needed = int(between(np.array([done]), height, source_height)[0][0])
             cut = max(min(needed - first, buffer.shape[1]), 0)
             buffer, first = buffer[:, cut:], first + cut
-
-
-def _widened(band: Floats, width: int) -> Floats:
-    """``(C, rows, w)`` to ``(C, rows, width)``."""
-    short = band.shape[2]
-    if short == width:
-        return band
-    left, right, share = between(np.arange(width), width, short)
-    out = np.empty((*band.shape[:2], width), dtype=np.float32)
-    for plane, made in zip(band, out, strict=True):
-        made[:] = plane[:, left]
-        made += (plane[:, right] - made) * share
-    return out

@@ -12,7 +12,7 @@ A network is a chain of `Rows`: lazy views of ``(1, C, H, W)`` that give any ran
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gantool.arrays import Pixels
+from gantool.arrays import Floats, Pixels
 from gantool.nets.resnet import PictureSkip, ResnetBlock
 from gantool.nets.unet import UnetLevel
 
@@ -47,26 +47,28 @@ def can_walk(net: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def run_in_strips(net: nn.Module, pixels: Pixels, *, precision: torch.dtype | None = None) -> Pixels:
-    """Return what ``net`` makes of the whole image, with memory for a few strips of it.
+def run_in_strips(net: nn.Module, pixels: Pixels, *, precision: torch.dtype | None = None) -> Iterator[Floats]:
+    """Yield what ``net`` makes of the whole image, with memory for a few strips of it.
 
     Args:
         net: in eval mode; see `can_walk`. Its parameters' device computes.
         pixels: ``(H, W, C)`` uint8, sides multiples of what the network needs.
         precision: autocast type, or None for float32.
 
-    Returns:
-        ``(H, W, C')`` uint8; differs from the one-piece result by the rounding to float16 only.
+    Yields:
+        Rows ``(C', rows, W)`` from top to bottom, which differ from the one-piece result by the rounding to float16
+        only.
     """
     device = next(net.parameters()).device
-    for storage in (np.float16, np.float32):
-        walker = _Walker(device, precision, storage)
-        try:
-            rows = walker.walk(net.model, _ImageRows(pixels, device))  # type: ignore[arg-type]
-            return _collect(rows)
-        except _HalfOverflow:
-            continue
-    raise AssertionError("float32 storage cannot overflow")
+    chain = _ImageRows(pixels, device)
+    try:
+        rows = _Walker(device, precision, np.float16).walk(net.model, chain)  # type: ignore[arg-type]
+    except _HalfOverflow:
+        rows = _Walker(device, precision, np.float32).walk(net.model, chain)  # type: ignore[arg-type]
+    # The strips are as high as the widest layer allows; the image itself has few channels.
+    step = max(4, _STRIP_BYTES // (64 * rows.width * 4))
+    for top in range(0, rows.height, step):
+        yield rows.rows(top, min(top + step, rows.height))[0].cpu().numpy()
 
 
 class _HalfOverflow(Exception):  # noqa: N818
@@ -93,17 +95,6 @@ def _strip_height(rows: Rows) -> int:
 def _strips(rows: Rows) -> list[tuple[int, int]]:
     step = _strip_height(rows)
     return [(top, min(top + step, rows.height)) for top in range(0, rows.height, step)]
-
-
-def _collect(rows: Rows) -> Pixels:
-    out = np.empty((rows.height, rows.width, rows.channels), dtype=np.uint8)
-    # The strips are as high as the widest layer allows; the image itself has few channels.
-    step = max(4, _STRIP_BYTES // (64 * rows.width * 4))
-    for top in range(0, rows.height, step):
-        bottom = min(top + step, rows.height)
-        values = rows.rows(top, bottom).clamp_(-1, 1).add_(1).mul_(127.5).round_()
-        out[top:bottom] = values[0].permute(1, 2, 0).byte().cpu().numpy()
-    return out
 
 
 class _ImageRows:

@@ -11,10 +11,29 @@ from gantool.data.images import SUFFIXES, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import safe_name
 
-__all__ = ["ImageJob", "OutputJob", "collect_inputs", "plan_jobs", "plan_outputs"]
+__all__ = ["FileOptions", "ImageJob", "marked_name", "name_with_ending", "plan_jobs"]
 
 _MARKS = ("mask", "overlay", "color")
 _LONGEST_NAME = 240  # file systems allow 255 bytes; a temporary name needs a few more
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Which images, and where their results go.
+
+    Attributes:
+        inputs: files, folders, globs, or ``-`` for paths on standard input.
+        output: a folder, a file for a single input, or None for the current folder.
+        recursive: look into folders within folders.
+        overwrite: replace outputs that exist.
+        skip_existing: leave those, and do the rest.
+    """
+
+    inputs: tuple[str, ...] = ()
+    output: str | None = None
+    recursive: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,36 +46,58 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class ImageJob:
-    """One image and where its result goes."""
-
-    source: Path
-    output: Path
-
-
-@dataclass(frozen=True)
-class OutputJob:
     """One image and where its results go, by their kind."""
 
     source: Path
-    outputs: dict[str, Path]
+    outputs: Mapping[str, Path]
 
 
-def collect_inputs(
-    inputs: Sequence[str], *, recursive: bool, marks: Iterable[str], stdin: Iterable[str] = ()
-) -> list[ImageInput]:
-    """Resolve files, folders, globs and ``-`` (paths from ``stdin``) to images, each once, in order.
+def plan_jobs(
+    files: FileOptions,
+    names: Callable[[Path], Mapping[str, str]],
+    *,
+    marks: Iterable[str] = (),
+    stdin: Iterable[str] = (),
+) -> tuple[list[ImageJob], list[Path]]:
+    """Find every image and decide every output before anything is computed.
 
     Args:
+        names: the outputs of an image by their kind; see `marked_name` and `name_with_ending`.
         marks: endings before the suffix (``winter`` for ``photo.winter.jpg``) of results of earlier calls, which a
             folder scan leaves out.
 
+    Returns:
+        The jobs to do, and the outputs that exist and are skipped.
+
     Raises:
         DataError: an input that is not there, or a folder without images.
+        OutputError: two inputs have one output, or an output exists.
+        UsageError: a file as output for several inputs.
     """
-    names = [name for entry in inputs for name in (_lines(stdin) if entry == "-" else [entry])]
+    return _plan(_collect(files, {*_MARKS, *marks}, stdin), files, names)
+
+
+def marked_name(source: Path, mark: str) -> str:
+    """``photo.winter.jpg`` for ``photo.jpg``."""
+    # A GIF holds 256 colors; its result is a PNG.
+    suffix = source.suffix if source.suffix.lower() in SUFFIXES - {".gif"} else ".png"
+    return name_with_ending(source, f"{mark}{suffix}")
+
+
+def name_with_ending(source: Path, ending: str) -> str:
+    """``photo.mask.png`` for ``photo.jpg``; a name that would be too long is cut."""
+    stem = source.stem
+    while len(f"{stem}.{ending}".encode()) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return safe_name(f"{stem}.{ending}")
+
+
+def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str]) -> list[ImageInput]:
+    """Images, each once, in order."""
+    names = [name for entry in files.inputs for name in (_lines(stdin) if entry == "-" else [entry])]
     found: dict[Path, ImageInput] = {}
     for name in names:
-        for item in _expand(name, recursive, {*_MARKS, *marks}):
+        for item in _expand(name, files.recursive, marks):
             found.setdefault(item.path, item)
     if not found:
         raise DataError("No images named.", "Name files, folders or globs, or - for paths on standard input.")
@@ -88,60 +129,11 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
     raise DataError(f"{name}: there is no such file or folder.")
 
 
-def plan_jobs(
-    inputs: Sequence[ImageInput],
-    output: str | None,
-    mark: str,
-    *,
-    overwrite: bool = False,
-    skip_existing: bool = False,
-) -> tuple[list[ImageJob], list[Path]]:
-    """Decide every output before anything is computed.
-
-    Args:
-        output: ``-o``: a folder, a file for a single input, or None for the current folder.
-        mark: goes between name and suffix, as in ``photo.winter.jpg``.
-
-    Returns:
-        The jobs to do, and the outputs that exist and are skipped.
-
-    Raises:
-        OutputError: two inputs have one output, or an output exists.
-        UsageError: a file as output for several inputs.
-    """
-    jobs, existing = _plan(inputs, output, lambda path: {mark: _output_name(path, mark)}, overwrite, skip_existing)
-    return [ImageJob(job.source, job.outputs[mark]) for job in jobs], existing
-
-
-def plan_outputs(
-    inputs: Sequence[ImageInput],
-    output: str | None,
-    endings: Mapping[str, str],
-    *,
-    overwrite: bool = False,
-    skip_existing: bool = False,
-) -> tuple[list[OutputJob], list[Path]]:
-    """Decide every output of several kinds before anything is computed; see `plan_jobs`.
-
-    Args:
-        endings: what replaces the suffix, by kind, such as ``mask.png``.
-    """
-
-    def names(path: Path) -> dict[str, str]:
-        return {kind: _with_ending(path, ending) for kind, ending in endings.items()}
-
-    return _plan(inputs, output, names, overwrite, skip_existing)
-
-
 def _plan(
-    inputs: Sequence[ImageInput],
-    output: str | None,
-    names: Callable[[Path], Mapping[str, str]],
-    overwrite: bool,
-    skip_existing: bool,
-) -> tuple[list[OutputJob], list[Path]]:
-    folder, file = _output_place(output)
-    jobs: list[OutputJob] = []
+    inputs: Sequence[ImageInput], files: FileOptions, names: Callable[[Path], Mapping[str, str]]
+) -> tuple[list[ImageJob], list[Path]]:
+    folder, file = _output_place(files.output)
+    jobs: list[ImageJob] = []
     owner: dict[Path, Path] = {}
     existing: list[Path] = []
     for item in inputs:
@@ -150,7 +142,8 @@ def _plan(
         if file is not None and (len(inputs) > 1 or len(wanted) > 1):
             many = f"{len(inputs)} inputs" if len(inputs) > 1 else f"{len(wanted)} outputs ({', '.join(wanted)})"
             raise UsageError(
-                f"-o {output}: names one file, but there are {many}.", "Name a folder, or ask for a single output."
+                f"-o {files.output}: names one file, but there are {many}.",
+                "Name a folder, or ask for a single output.",
             )
         for kind, name in wanted.items():
             target = file if file is not None else folder / item.tree / name
@@ -165,23 +158,16 @@ def _plan(
             owner[same] = item.path
             if target.exists():
                 existing.append(target)
-            if not (skip_existing and target.exists()):
+            if not (files.skip_existing and target.exists()):
                 planned[kind] = target
         if planned:
-            jobs.append(OutputJob(item.path, planned))
-    if existing and not (overwrite or skip_existing):
+            jobs.append(ImageJob(item.path, planned))
+    if existing and not (files.overwrite or files.skip_existing):
         others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise OutputError(
             f"{existing[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
         )
-    return jobs, existing if skip_existing else []
-
-
-def _with_ending(source: Path, ending: str) -> str:
-    stem = source.stem
-    while len(f"{stem}.{ending}".encode()) > _LONGEST_NAME:
-        stem = stem[:-1]
-    return safe_name(f"{stem}.{ending}")
+    return jobs, existing if files.skip_existing else []
 
 
 def _output_place(output: str | None) -> tuple[Path, Path | None]:
@@ -193,15 +179,3 @@ def _output_place(output: str | None) -> tuple[Path, Path | None]:
             raise OutputError(f"-o {output}: is a file, expected a folder or an image file.")
         return path, None
     return path.parent, path
-
-
-def _output_name(source: Path, mark: str) -> str:
-    # A GIF holds 256 colors; its result is a PNG.
-    suffix = ".png" if source.suffix.lower() in (".gif", "") else source.suffix
-    if suffix.lower() not in SUFFIXES:
-        suffix = ".png"
-    ending = f".{mark}{suffix}"
-    stem = source.stem
-    while len((stem + ending).encode()) > _LONGEST_NAME:
-        stem = stem[:-1]
-    return safe_name(stem + ending)

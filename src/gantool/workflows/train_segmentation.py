@@ -22,7 +22,8 @@ from gantool.nets.encoder_weights import find_imagenet_weights, load_encoder_wei
 from gantool.nets.model_file import load_segmenter, read_card
 from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import Segmenter, build_segmenter
-from gantool.predict.segmenter import SegmentPredictor
+from gantool.predict.labels import LabelPredictor
+from gantool.predict.live import LiveRunner
 from gantool.report.judged import ImageJudge
 from gantool.settings import SegmentationSettings
 from gantool.tasks.base import Batch, Player, Task
@@ -166,10 +167,14 @@ class SegmentationRecipe:
         return measure
 
     def _measure(self, net: Segmenter, images: LabelledImages, runtime: Runtime) -> Scores:
-        predictor = SegmentPredictor(
-            net, self.settings.model.mode, multiple_of=net.multiple_of, smallest=net.smallest, device=runtime.device,
-            load_size=self.data.preparation.load_size, precision=runtime.precision,
-        )  # fmt: skip
+        runner = LiveRunner(
+            net,
+            multiple_of=net.multiple_of,
+            smallest=net.smallest,
+            device=runtime.device,
+            precision=runtime.precision,
+        )
+        predictor = LabelPredictor(runner, self.settings.model.mode, load_size=self.data.preparation.load_size)
         self.judged = ImageJudge("accuracy", higher_is_better=True)
         return measure_segmenter(predictor, images, self.data.classes, (self.judged, self.data.colors))
 
@@ -197,7 +202,7 @@ class SegmentationRecipe:
 
 
 def measure_segmenter(
-    predictor: SegmentPredictor,
+    predictor: LabelPredictor,
     images: LabelledImages,
     names: tuple[str, ...],
     show: tuple[ImageJudge, Sequence[Color]] | None = None,

@@ -7,9 +7,9 @@ from gantool.data.labels import find_labelled
 from gantool.data.layouts import resolve_data_path
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.errors import DataError, UsageError
+from gantool.predict.segmenter import LoadedSegmenter
 from gantool.settings import SegmentationSettings, read_settings
 from gantool.workflows.labelled_data import build_labelled_data
-from gantool.workflows.segment import LoadedSegmenter
 
 __all__ = ["find_labelled_images"]
 

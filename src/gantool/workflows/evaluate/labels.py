@@ -14,12 +14,13 @@ from gantool.data.tiles import photograph_of
 from gantool.errors import ModelError, closest
 from gantool.metrics.labels import LabelScores
 from gantool.metrics.table import worst_first
+from gantool.predict.segmenter import LoadedSegmenter
 from gantool.workflows.evaluate.gallery import chosen_images, in_colors
 from gantool.workflows.evaluate.labelled_images import find_labelled_images
 from gantool.workflows.evaluate.names import distinct_names
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow, compared
-from gantool.workflows.segment import LoadedSegmenter, load_segmentation
+from gantool.workflows.segment import SegmentOptions, load_segmentation
 
 __all__ = ["evaluate_label_maps", "match_classes"]
 
@@ -44,9 +45,7 @@ def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress) -> Eval
         GantoolError: a model or the data cannot be used, or they do not have the same classes.
     """
     segmenters = [
-        load_segmentation(
-            name, runs=options.runs, device=options.device, precision=options.precision, trust=options.trust
-        )
+        load_segmentation(SegmentOptions(name, options.runs, options.device, options.precision, trust=options.trust))
         for name in options.models
     ]
     images, classes, about = find_labelled_images(segmenters[0], options.data, options.split)

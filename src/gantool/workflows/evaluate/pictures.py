@@ -18,14 +18,16 @@ from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sets import ImageSet, Instruments, PairScores, compare_sets, make_instruments
 from gantool.metrics.sliced import common_size
 from gantool.metrics.table import worst_first
+from gantool.predict.segmenter import LoadedSegmenter
+from gantool.predict.translator import Translator
 from gantool.workflows.evaluate.gallery import chosen_images
 from gantool.workflows.evaluate.labels import match_classes
 from gantool.workflows.evaluate.names import distinct_names
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow, compared
 from gantool.workflows.resolve_model import ResolvedModel, resolve_model
-from gantool.workflows.segment import LoadedSegmenter, load_segmentation
-from gantool.workflows.translate import Translator, load_translator
+from gantool.workflows.segment import SegmentOptions, load_segmentation
+from gantool.workflows.translate import TranslateOptions, load_translator
 from gantool.workflows.translation_images import TranslationImages, find_images_for
 
 __all__ = ["evaluate_pictures"]
@@ -41,7 +43,7 @@ def evaluate_pictures(options: EvaluateOptions, on_progress: Progress) -> Evalua
     segmenter = None
     if options.segmenter is not None:
         segmenter = load_segmentation(
-            options.segmenter, runs=options.runs, device=options.device, trust=options.trust
+            SegmentOptions(options.segmenter, options.runs, options.device, trust=options.trust)
         )
     instruments = make_instruments(
         inception_weights=options.inception_weights, resize=options.fid_mode, paired=images.paired,
@@ -83,12 +85,7 @@ def _targets(models: Sequence[ResolvedModel], to: str | None) -> list[str]:
 
 def _loaded(target: str, typed: str, options: EvaluateOptions) -> Translator:
     return load_translator(
-        target,
-        model=typed,
-        runs=options.runs,
-        device=options.device,
-        precision=options.precision,
-        trust=options.trust,
+        TranslateOptions(target, typed, options.runs, options.device, options.precision, trust=options.trust)
     )
 
 

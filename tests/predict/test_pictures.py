@@ -9,8 +9,9 @@ from torch import nn
 
 from gantool.data.sample import draw_scene
 from gantool.nets.registry import build_generator
-from gantool.predict.predictor import Predictor, Tiling
-from gantool.predict.tiling import run_in_tiles, tile_starts
+from gantool.predict.live import LiveRunner
+from gantool.predict.pictures import PicturePredictor
+from gantool.predict.tiling import Tiling, run_in_tiles, tile_starts
 
 
 class Identity(nn.Module):
@@ -38,7 +39,7 @@ def noise(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("multiple", [1, 4, 64])
 def test_any_size_comes_back_exactly(shape: tuple[int, int], multiple: int) -> None:
     pixels = noise(*shape)
-    assert np.array_equal(Predictor(Identity(multiple), multiple_of=multiple)(pixels), pixels)
+    assert np.array_equal(PicturePredictor(LiveRunner(Identity(multiple), multiple_of=multiple))(pixels), pixels)
 
 
 @pytest.mark.parametrize("name", ["resnet_9blocks", "resnet_light", "unet_32"])
@@ -46,30 +47,49 @@ def test_any_size_comes_back_exactly(shape: tuple[int, int], multiple: int) -> N
 def test_networks_take_any_size(name: str, shape: tuple[int, int]) -> None:
     net = build_generator(name, width=2, norm="instance")
     multiple = 32 if name == "unet_32" else 4
-    assert Predictor(net, multiple_of=2 * multiple)(noise(*shape)).shape == (*shape, 3)
+    assert PicturePredictor(LiveRunner(net, multiple_of=2 * multiple))(noise(*shape)).shape == (*shape, 3)
 
 
-def test_a_batch_is_what_each_would_be_alone() -> None:
-    predictor = Predictor(build_generator("resnet_light", width=4))
-    images = [draw_scene(n, size=48).winter for n in range(3)]
-    for together, alone in zip(predictor.batch(images), [predictor(image) for image in images], strict=True):
-        assert np.abs(together.astype(int) - alone).max() <= 1
+@pytest.mark.parametrize("memory", [None, 200_000])
+def test_a_batch_is_what_each_would_be_alone(memory: int | None) -> None:
+    calls: list[int] = []
+
+    class Counted(LiveRunner):
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            calls.append(len(images))
+            return super().__call__(images)
+
+    predictor = PicturePredictor(Counted(build_generator("resnet_light", width=4), memory=memory))
+    images = [draw_scene(n, size=16).winter for n in range(5)]
+    made = predictor.batch(images)
+    together = max(calls)
+    assert together == 5 if memory is None else 1 < together < 5, "as many as memory allows"
+    for one, alone in zip(made, [predictor(image) for image in images], strict=True):
+        assert np.abs(one.astype(int) - alone).max() <= 1
 
 
 def test_the_way_follows_memory_and_wishes() -> None:
     net = build_generator("resnet_light", width=4)
-    small, large = Predictor(net, memory=10_000), Predictor(net, memory=2**30)
-    assert small.way(64, 64) == "strips"
-    assert large.way(64, 64) == "one piece"
-    assert Predictor(net, memory=10_000, tiling=Tiling("off")).way(64, 64) == "one piece"
-    assert Predictor(net, tiling=Tiling("size", 64)).way(65, 10) == "tiles"
-    assert Predictor(net, tiling=Tiling("size", 64)).way(64, 64) == "one piece"
-    assert Predictor(Identity(), memory=1000).way(64, 64) == "tiles"
+    little = LiveRunner(net, memory=10_000)
+    assert PicturePredictor(little).way(64, 64) == "strips"
+    assert PicturePredictor(LiveRunner(net, memory=2**30)).way(64, 64) == "one piece"
+    assert PicturePredictor(little, tiling=Tiling("off")).way(64, 64) == "one piece"
+    assert PicturePredictor(little, tiling=Tiling("size", 64)).way(65, 10) == "tiles"
+    assert PicturePredictor(little, tiling=Tiling("size", 64)).way(64, 64) == "one piece"
+    assert PicturePredictor(LiveRunner(Identity(), memory=1000)).way(64, 64) == "tiles"
+
+
+def test_too_large_for_memory_is_the_same_in_strips() -> None:
+    net = build_generator("resnet_light", width=4)
+    pixels = draw_scene(0, size=(75, 61)).summer
+    whole, strips = (PicturePredictor(LiveRunner(net, memory=memory))(pixels) for memory in (None, 10_000))
+    assert strips.shape == whole.shape
+    assert np.abs(strips.astype(int) - whole).max() <= 2
 
 
 def test_tiles_of_a_local_network_are_exact() -> None:
     pixels = noise(150, 200)
-    predictor = Predictor(Identity(), tiling=Tiling("size", 64))
+    predictor = PicturePredictor(LiveRunner(Identity()), tiling=Tiling("size", 64))
     assert predictor.way(150, 200) == "tiles"
     assert np.array_equal(predictor(pixels), pixels)
 
@@ -77,7 +97,7 @@ def test_tiles_of_a_local_network_are_exact() -> None:
 def test_bf16_is_close() -> None:
     net = build_generator("resnet_light", width=4)
     image = draw_scene(0, size=64).summer
-    exact, rough = Predictor(net)(image), Predictor(net, precision="bf16")(image)
+    exact, rough = (PicturePredictor(LiveRunner(net, precision=kind))(image) for kind in ("fp32", "bf16"))
     assert 0 < np.abs(exact.astype(int) - rough).mean() < 3
 
 

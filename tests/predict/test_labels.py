@@ -5,10 +5,28 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gantool.nets.layers import initialize
+from gantool.nets.registry import build_generator
 from gantool.predict.bands import _resized_rows
-from gantool.predict.exported import ExportedSegmenter
-from gantool.predict.segmenter import SegmentPredictor
+from gantool.predict.labels import LabelPredictor
+from gantool.predict.live import LiveRunner
+from gantool.predict.runner import FileRunner
 from gantool.predict.tiling import Tiling
+
+OFF = Tiling("off")
+
+
+def live(net: nn.Module, memory: int | None = None) -> LiveRunner:
+    return LiveRunner(net, multiple_of=8, smallest=16, memory=memory)
+
+
+def file(net: nn.Module, fixed: tuple[int, int] | None = None) -> FileRunner:
+    def run(batch: np.ndarray) -> np.ndarray:
+        assert fixed is None or (len(batch), *batch.shape[2:]) == (1, *fixed)
+        with torch.no_grad():
+            return net(torch.from_numpy(batch)).numpy()
+
+    return FileRunner(run, multiple_of=8, smallest=16, fixed=fixed)
 
 
 class ByColor(nn.Module):
@@ -33,7 +51,7 @@ def picture(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (37, 53), (64, 64)])
 def test_any_size(size: tuple[int, int]) -> None:
-    predictor = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16)
+    predictor = LabelPredictor(live(ByColor()))
     pixels = picture(*size)
     result = predictor(pixels, probabilities=True)
     assert result.mask.shape == size
@@ -48,8 +66,8 @@ def test_any_size(size: tuple[int, int]) -> None:
 def test_windows_fade_into_each_other(side: int) -> None:
     """Away from window borders a local network gives the same; at them the mean of two that are nearly the same."""
     pixels = picture(150, 230)
-    whole = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, tiling=Tiling("off"))
-    tiled = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, tiling=Tiling("size", side))
+    whole = LabelPredictor(live(ByColor()), tiling=OFF)
+    tiled = LabelPredictor(live(ByColor()), tiling=Tiling("size", side))
     assert (whole.window(150, 230), tiled.window(150, 230)) == (0, side)
     one, two = whole(pixels, probabilities=True), tiled(pixels, probabilities=True)
     assert one.probabilities is not None
@@ -60,31 +78,83 @@ def test_windows_fade_into_each_other(side: int) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (37, 53), (150, 230)])
 @pytest.mark.parametrize("load_size", [0, 40])
-@pytest.mark.parametrize("tiling", [Tiling("off"), Tiling("size", 64)])
-def test_files_are_run_as_live_models_are(size: tuple[int, int], load_size: int, tiling: Tiling) -> None:
+@pytest.mark.parametrize("tiling", [OFF, Tiling("size", 64)])
+@pytest.mark.parametrize("tta", [False, True])
+def test_files_are_run_as_live_models_are(size: tuple[int, int], load_size: int, tiling: Tiling, tta: bool) -> None:
     net = ByColor()
+    one, two = (
+        LabelPredictor(runner, load_size=load_size, tiling=tiling, tta=tta)(picture(*size), probabilities=True)
+        for runner in (live(net), file(net))
+    )
+    assert one.probabilities is not None
+    assert two.probabilities is not None
+    assert np.allclose(one.probabilities.astype(float), two.probabilities.astype(float), atol=1e-3)
+    assert (one.mask == two.mask).mean() > 0.999
 
-    def run(batch: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return net(torch.from_numpy(batch)).numpy()
 
-    sizes = {"multiple_of": 8, "smallest": 16, "load_size": load_size, "tiling": tiling}
-    live = SegmentPredictor(net, "multiclass", **sizes)(picture(*size), probabilities=True)
-    file = ExportedSegmenter(run, "multiclass", **sizes)(picture(*size), probabilities=True)
-    assert live.probabilities is not None
-    assert file.probabilities is not None
-    assert np.allclose(live.probabilities.astype(float), file.probabilities.astype(float), atol=1e-3)
-    assert (live.mask == file.mask).mean() > 0.999
+@pytest.mark.parametrize("fixed", [(64, 64), (48, 96)])
+def test_a_file_of_one_size_is_mirrored_only(fixed: tuple[int, int]) -> None:
+    """Views at other scales would not fit it."""
+    seen: list[np.ndarray] = []
+
+    class Noted(ByColor):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x[0, :, :40, :48].numpy())
+            return super().forward(x)
+
+    net = Noted()
+    predictor = LabelPredictor(file(net, fixed), tta=True)
+    pixels = picture(40, 48)
+    mask = predictor(pixels).mask
+    assert len(seen) == 2
+    assert np.array_equal(seen[0], seen[1][..., ::-1])
+    assert (mask == LabelPredictor(live(net))(pixels).mask).mean() > 0.98
+    large = picture(100, 130)
+    assert predictor.window(100, 130) == min(fixed)
+    assert (predictor(large).mask == LabelPredictor(live(net))(large).mask).mean() > 0.98
+
+
+def test_views_are_averaged() -> None:
+    """A network that looks at the left half only is made symmetric by mirrored views."""
+
+    class Left(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.at = nn.Conv2d(3, 2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out = torch.zeros(len(x), 2, *x.shape[2:])
+            out[:, 0, :, : x.shape[3] // 2] = 2.0
+            return out
+
+    found = LabelPredictor(live(Left()), tta=True)(picture(16, 32), probabilities=True).probabilities
+    assert found is not None
+    assert np.allclose(found[..., 0].astype(float), (1 / (1 + np.exp(-2)) + 0.5) / 2, atol=0.13)
+    assert np.allclose(found, found[:, ::-1], atol=2e-3)
+
+
+def test_what_can_walk_is_walked_where_memory_is_short() -> None:
+    net = build_generator("resnet_light", width=4, out_channels=3)
+    initialize(net)
+    pixels = picture(61, 75)
+    whole, strips = (
+        LabelPredictor(LiveRunner(net, memory=memory))(pixels, probabilities=True).probabilities
+        for memory in (None, 10_000)
+    )
+    assert whole is not None
+    assert strips is not None
+    assert whole.std() > 1e-3
+    assert np.abs(whole.astype(float) - strips.astype(float)).max() < 5e-3
 
 
 def test_large_images_are_run_in_windows_by_themselves() -> None:
-    predictor = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, memory=400_000)
+    predictor = LabelPredictor(live(ByColor(), memory=400_000))
     assert predictor.window(40, 40) == 0
     side = predictor.window(2000, 3000)
     assert 0 < side < 200
     assert side % 8 == 0
     large = picture(300, 500)
-    whole = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16)
+    whole = LabelPredictor(live(ByColor()))
     assert (predictor(large).mask == whole(large).mask).mean() > 0.998
 
 
@@ -102,8 +172,8 @@ def test_rows_are_scaled_as_if_they_were_one_piece(sizes: tuple[int, int], cuts:
 
 def test_scaling_to_the_size_of_the_training_and_back() -> None:
     pixels = np.kron(picture(60, 90), np.ones((4, 4, 1), np.uint8))
-    native = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16)(pixels).mask
-    scaled = SegmentPredictor(ByColor(), "multiclass", multiple_of=8, smallest=16, load_size=60)(pixels).mask
+    native = LabelPredictor(live(ByColor()))(pixels).mask
+    scaled = LabelPredictor(live(ByColor()), load_size=60)(pixels).mask
     assert scaled.shape == native.shape == (240, 360)
     assert (scaled == native).mean() > 0.8
 
@@ -122,10 +192,10 @@ def test_other_modes_and_views() -> None:
 
     pixels = np.zeros((20, 20, 3), np.uint8)
     pixels[:, 10:] = 255
-    result = SegmentPredictor(One(), "binary", multiple_of=8, smallest=16)(pixels, probabilities=True)
+    result = LabelPredictor(live(One()), "binary")(pixels, probabilities=True)
     assert np.array_equal(result.mask, np.repeat([[0] * 10 + [1] * 10], 20, 0))
     assert result.probabilities is not None
     assert result.probabilities.shape == (20, 20, 2)
-    many = SegmentPredictor(ByColor(), "multilabel", multiple_of=8, smallest=16, tta=True)(picture(40, 48)).mask
-    plain = SegmentPredictor(ByColor(), "multilabel", multiple_of=8, smallest=16)(picture(40, 48)).mask
+    many = LabelPredictor(live(ByColor()), "multilabel", tta=True)(picture(40, 48)).mask
+    plain = LabelPredictor(live(ByColor()), "multilabel")(picture(40, 48)).mask
     assert (many == plain).mean() > 0.9

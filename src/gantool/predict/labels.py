@@ -1,0 +1,99 @@
+"""From a picture of any size to its label map, with any kind of runner; `bands` does the sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from gantool.arrays import Floats, Pixels
+from gantool.predict.bands import in_windows, segment_in_bands
+from gantool.predict.pieces import Pieces
+from gantool.predict.results import Segmented
+from gantool.predict.runner import Runner
+from gantool.predict.scaling import scaled
+from gantool.predict.tiling import Tiling
+
+__all__ = ["LabelPredictor", "Mode"]
+
+Mode = Literal["multiclass", "binary", "multilabel"]
+
+_TTA_SCALES = (0.75, 1.0, 1.25)
+
+
+class LabelPredictor:
+    """Labels the pixels of pictures.
+
+    Args:
+        mode: how outputs become classes.
+        load_size: shorter side to scale to first; 0 keeps the image's size.
+        tta: average over mirrored and differently scaled views; over mirrored ones alone where the runner takes one
+            size only.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        mode: Mode = "multiclass",
+        *,
+        load_size: int = 0,
+        tiling: Tiling | None = None,
+        tta: bool = False,
+    ) -> None:
+        self.runner, self.mode, self.load_size, self.tta = runner, mode, load_size, tta
+        self._scales = (1.0,) if runner.fixed is not None or not tta else _TTA_SCALES
+        self._pieces = Pieces(runner, tiling or Tiling())
+
+    def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
+        """Label ``(H, W, 3)`` uint8, H and W at least 1."""
+        return segment_in_bands(self._bands, pixels, load_size=self.load_size, probabilities=probabilities)
+
+    def window(self, height: int, width: int) -> int:
+        """Side of the windows that a (scaled) image of this size is run in; 0 for one piece."""
+        return self._pieces.side(height, width, max(self._scales) ** 2)
+
+    def _bands(self, pixels: Pixels) -> Iterator[Floats]:
+        """Probabilities ``(C, rows, W)`` from top to bottom."""
+        side = self.window(*pixels.shape[:2])
+        if side and self._pieces.tiling.mode == "auto" and not self.tta and self.runner.strips is not None:
+            return self._in_strips(pixels)
+        return in_windows(self._views if self.tta else self._once, pixels, side)
+
+    def _in_strips(self, pixels: Pixels) -> Iterator[Floats]:
+        assert self.runner.strips is not None
+        height, width = pixels.shape[:2]
+        for strip in self.runner.strips(self._padded(pixels)):
+            yield self._probabilities(strip[:, :height, :width])
+            height -= strip.shape[1]
+            if height <= 0:
+                return
+
+    def _views(self, pixels: Pixels) -> Floats:
+        """Probabilities ``(C, H, W)``, averaged over views."""
+        height, width = pixels.shape[:2]
+        planes = pixels.transpose(2, 0, 1).astype(np.float32)
+        total: Floats | None = None
+        for scale in self._scales:
+            size = (max(round(height * scale), 1), max(round(width * scale), 1))
+            view = pixels if scale == 1 else np.rint(scaled(planes, *size)).astype(np.uint8).transpose(1, 2, 0)
+            for step in (1, -1):
+                result = scaled(self._once(view[:, ::step])[:, :, ::step], height, width)
+                total = result if total is None else total + result
+        assert total is not None
+        return np.asarray(total / np.float32(2 * len(self._scales)))
+
+    def _once(self, pixels: Pixels) -> Floats:
+        height, width = pixels.shape[:2]
+        return self._probabilities(self.runner(self._padded(pixels)[None])[0, :, :height, :width])
+
+    def _probabilities(self, logits: Floats) -> Floats:
+        if self.mode == "multiclass":
+            powers = np.exp(logits - logits.max(0))
+            return np.asarray(powers / powers.sum(0))
+        with np.errstate(over="ignore"):  # 1 / infinity is the 0 that is meant
+            one = 1 / (1 + np.exp(-logits))
+        return np.concatenate([1 - one, one]) if self.mode == "binary" else np.asarray(one)
+
+    def _padded(self, pixels: Pixels) -> Pixels:
+        return self._pieces.padded(pixels, mirrored_edge=False)

@@ -1,0 +1,71 @@
+"""Networks as runners."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from gantool.arrays import Floats, Pixels
+from gantool.predict.memory import bytes_per_pixel, free_memory
+from gantool.predict.runner import Strips
+from gantool.predict.strips import can_walk, run_in_strips
+
+__all__ = ["LiveRunner"]
+
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_MEASURED_SIDE = 32
+
+
+class LiveRunner:
+    """A network that gives ``(N, C', H, W)`` for ``(N, C, H, W)`` float32 in [-1, 1]; see `Runner`.
+
+    Args:
+        net: is set to eval mode and moved to ``device``.
+        multiple_of, smallest: what it needs of height and width.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        memory: bytes that a run may take; default a part of what is free.
+    """
+
+    fixed: tuple[int, int] | None = None
+    batches = True
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        multiple_of: int = 4,
+        smallest: int = 16,
+        device: torch.device | str = "cpu",
+        precision: str = "fp32",
+        memory: int | None = None,
+    ) -> None:
+        self._device = torch.device(device)
+        self.net = net.eval().to(self._device)
+        self.multiple_of, self.smallest = multiple_of, smallest
+        self.device, self.precision = str(device), precision
+        self._type = _TYPES.get(precision)
+        self._memory = memory if memory is not None else free_memory(self._device)
+
+    @cached_property
+    def most_pixels(self) -> float:
+        side = max(2 * self.multiple_of, self.smallest, _MEASURED_SIDE)
+        return self._memory / max(bytes_per_pixel(self.net, side, self._device), 1.0)
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.net.parameters())
+
+    @property
+    def strips(self) -> Strips | None:
+        return partial(run_in_strips, self.net, precision=self._type) if can_walk(self.net) else None
+
+    @torch.no_grad()
+    def __call__(self, images: Pixels) -> Floats:
+        batch = torch.from_numpy(np.array(images, order="C")).to(self._device)
+        values = batch.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous()
+        with torch.autocast(self._device.type, dtype=self._type or torch.bfloat16, enabled=self._type is not None):
+            made = self.net(values)
+        return made.float().cpu().numpy()  # type: ignore[no-any-return]

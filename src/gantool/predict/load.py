@@ -1,0 +1,114 @@
+"""From a model that was found to something that runs: a network in torch, or an exported file.
+
+Torch is imported only where it is needed: an ONNX file runs without it.
+"""
+
+from __future__ import annotations
+
+from gantool.cards import Card
+from gantool.devices import choose_device, choose_precision
+from gantool.errors import UsageError
+from gantool.nets.card_files import form_of
+from gantool.predict.changes import Change
+from gantool.predict.labels import LabelPredictor
+from gantool.predict.pictures import PicturePredictor
+from gantool.predict.runner import Runner, file_runner
+from gantool.predict.segmenter import LoadedSegmenter, NearestColors
+from gantool.predict.tiling import Tiling
+from gantool.predict.translator import FoundModel, Translator
+
+__all__ = ["open_runner", "open_segmenter", "open_translator"]
+
+
+def open_runner(
+    model: FoundModel,
+    target: str | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    trust: bool = False,
+) -> Runner:
+    """Load the direction of a translation that ends in ``target``, or a segmenter.
+
+    Args:
+        trust: also a TorchScript or ``.pt2`` file that this user did not export here.
+
+    Raises:
+        ModelError, SettingsError: with the remedy.
+    """
+    path, card = model.path, model.card
+    if form_of(path) in ("onnx", "torchscript", "pt2"):
+        return file_runner(path, card, device=device, precision=precision, trust=trust)
+    from gantool.nets.model_file import load_net, load_segmenter
+    from gantool.predict.live import LiveRunner
+
+    chosen = choose_device(device)
+    # bf16 moves a picture by about one level of 255; pictures are worth the time unless asked otherwise.
+    kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
+    net = load_net(path, card, target) if target is not None else load_segmenter(path, card)
+    return LiveRunner(net, multiple_of=card.multiple_of, smallest=card.smallest, device=chosen, precision=kind)
+
+
+def open_translator(
+    model: FoundModel,
+    target: str,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    tiling: Tiling | None = None,
+    trust: bool = False,
+) -> Translator:
+    """Load one direction of a translation.
+
+    Raises:
+        ModelError, SettingsError, UsageError: with the remedy.
+    """
+    card = model.card
+    direction = card.direction(target)
+    change = Change(card.change_size, card.change_blur, direction.change_strength) if card.change_size else None
+    runner = open_runner(model, target, device=device, precision=precision, trust=trust)
+    predictor = PicturePredictor(runner, tiling=tiling, change=change)
+    return Translator(predictor, model, card.domain(direction.source), card.domain(target))
+
+
+def open_segmenter(
+    model: FoundModel,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    tiling: Tiling | None = None,
+    size: str | None = None,
+    tta: bool = False,
+    trust: bool = False,
+) -> LoadedSegmenter:
+    """Load a segmenter, or a translation to label maps as one.
+
+    Args:
+        size: shorter side to scale to, or ``native``; None for that of the training.
+
+    Raises:
+        ModelError, SettingsError, UsageError: with the remedy.
+    """
+    card = model.card
+    if card.to_labels is None:
+        load_size = _load_size(size, card)
+        runner = open_runner(model, device=device, precision=precision, trust=trust)
+        labels = LabelPredictor(runner, card.mode, load_size=load_size, tiling=tiling, tta=tta)
+        return LoadedSegmenter(labels, model, card.classes)
+    if tta or size is not None:
+        raise UsageError(f"{model.label}: is a translation to label maps, it takes neither --tta nor --size.")
+    by_color = open_translator(
+        model, card.to_labels.target, device=device, precision=precision, tiling=tiling, trust=trust
+    )
+    classes = by_color.target.classes
+    return LoadedSegmenter(NearestColors(by_color.predictor, [entry.color for entry in classes]), model, classes)
+
+
+def _load_size(size: str | None, card: Card) -> int:
+    if size is None:
+        return card.load_size
+    if size == "native":
+        return 0
+    if size.isdigit() and int(size) >= 32:
+        return int(size)
+    raise UsageError(f"--size {size}: expected the shorter side in pixels, at least 32, or native.")

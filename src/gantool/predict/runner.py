@@ -1,0 +1,147 @@
+"""Whatever a model file holds, as a function from pixels to values that says what it can take.
+
+Free of torch, so that an ONNX file runs without it; networks are in `gantool.predict.live`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from gantool.arrays import Floats, Pixels, to_values
+from gantool.cards import Card
+from gantool.devices import choose_device
+from gantool.errors import ModelError, SettingsError
+from gantool.nets.card_files import open_onnx
+
+__all__ = ["FileRunner", "Runner", "Strips", "file_runner", "onnx_runner", "torch_file_runner"]
+
+Strips = Callable[[Pixels], Iterator[Floats]]
+"""One image ``(H, W, C)`` to finished rows ``(C', rows, W)`` of the result, from top to bottom."""
+
+_SMALLEST_SIDE = 16  # reflection padding inside the networks needs a few pixels at a quarter of the size
+_LARGEST_PIECE = 2048 * 1536  # pixels; how much memory a file takes cannot be asked
+
+
+class Runner(Protocol):
+    """Runs images of one size: ``(N, H, W, C)`` uint8 to ``(N, C', H, W)`` float32, pictures in [-1, 1] or logits.
+
+    Attributes:
+        multiple_of, smallest: what it needs of height and width.
+        fixed: the only height and width that it takes; None for any.
+        batches: whether it takes more than one image at once.
+        device, precision: what it runs on and in.
+    """
+
+    multiple_of: int
+    smallest: int
+    fixed: tuple[int, int] | None
+    batches: bool
+    device: str
+    precision: str
+
+    @property
+    def most_pixels(self) -> float:
+        """Pixels of all images of one call that memory suffices for, as far as that is known."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the network; 0 where they cannot be counted."""
+        ...
+
+    @property
+    def strips(self) -> Strips | None:
+        """Runs one image of any size exactly and with bounded memory; None where that is not possible."""
+        ...
+
+    def __call__(self, images: Pixels) -> Floats: ...
+
+
+class FileRunner:
+    """An exported file.
+
+    Args:
+        function: ``(N, C, H, W)`` float32 in [-1, 1] to ``(N, C', H, W)`` float32.
+    """
+
+    parameters = 0
+    most_pixels = _LARGEST_PIECE
+    strips = None
+
+    def __init__(
+        self,
+        function: Callable[[Floats], Floats],
+        *,
+        multiple_of: int = 4,
+        smallest: int = _SMALLEST_SIDE,
+        fixed: tuple[int, int] | None = None,
+        device: str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        self._function = function
+        self.multiple_of, self.smallest, self.fixed = multiple_of, max(smallest, _SMALLEST_SIDE), fixed
+        self.batches = fixed is None  # a file of a fixed size is of one image, too
+        self.device, self.precision = device, precision
+
+    def __call__(self, images: Pixels) -> Floats:
+        return self._function(to_values(np.ascontiguousarray(images.transpose(0, 3, 1, 2))))
+
+
+def file_runner(
+    path: Path, card: Card, *, device: str = "auto", precision: str = "auto", trust: bool = False
+) -> FileRunner:
+    """Open an exported file of any kind.
+
+    Args:
+        trust: also a TorchScript or ``.pt2`` file that this user did not export here.
+
+    Raises:
+        ModelError: no exported file for values, or damaged.
+        SettingsError: it does not run on that device or in that precision.
+    """
+    exported = card.exported
+    if exported is None or exported.pixels:
+        raise ModelError(
+            f"{path}: takes and gives pixels itself (--pixels), for programs without gantool.",
+            "Export it without --pixels to use it here.",
+        )
+    if precision not in ("auto", exported.precision):
+        raise SettingsError(f"--precision {precision}: {path} was exported in {exported.precision}.")
+    if exported.format == "onnx":
+        return onnx_runner(path, card, device)
+    return torch_file_runner(path, card, device, trust=trust)
+
+
+def onnx_runner(path: Path, card: Card, device: str = "auto") -> FileRunner:
+    """Open an ONNX file; torch is not imported."""
+    if device.partition(":")[0] not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"--device {device}: an ONNX file runs on cpu or cuda.")
+    session, _ = open_onnx(path, device)
+    name = session.get_inputs()[0].name
+
+    def run(batch: Floats) -> Floats:
+        return np.asarray(session.run(None, {name: batch})[0], dtype=np.float32)
+
+    return _as_the_card_says(run, card, "cpu" if device == "auto" else device)
+
+
+def torch_file_runner(path: Path, card: Card, device: str = "auto", *, trust: bool = False) -> FileRunner:
+    """Open a TorchScript or ``.pt2`` file; see `file_runner`."""
+    from gantool.nets.torch_files import torch_runner
+
+    assert card.exported is not None
+    chosen = choose_device(device)
+    function = torch_runner(path, card.exported.format, chosen, trust=trust)
+    return _as_the_card_says(function, card, str(chosen))
+
+
+def _as_the_card_says(function: Callable[[Floats], Floats], card: Card, device: str) -> FileRunner:
+    assert card.exported is not None
+    return FileRunner(
+        function, multiple_of=card.multiple_of, smallest=card.smallest, fixed=card.exported.static_size,
+        device=device, precision=card.exported.precision,
+    )  # fmt: skip
