@@ -12,8 +12,8 @@ from PIL import Image
 from gantool.data.catalog import CATALOG
 from gantool.data.images import find_images
 from gantool.data.labels.pairing import SUFFIXES, bare_stem
-from gantool.data.labels.sets import split_folders
 from gantool.data.layouts import DomainFiles, UnpairedFiles
+from gantool.data.splits import split_folders
 from gantool.errors import DataError
 
 __all__ = [

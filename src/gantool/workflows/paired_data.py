@@ -17,7 +17,7 @@ from gantool.arrays import class_colors
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
-from gantool.data.images import problems
+from gantool.data.inspect import problems
 from gantool.data.labels import LabelledImage, LabelledSet, find_labelled
 from gantool.data.layouts import resolve_data_path
 from gantool.data.pairs import PairedFiles, PairFile, find_halves, pair_folders, two_folders
@@ -41,7 +41,6 @@ __all__ = [
 
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 LABELS, PHOTO = "labels", "photo"
-_SMALLEST_SIDE = 8
 
 Sides = tuple[Images, Images]
 GanSettings = CycleGanSettings | Pix2PixSettings
@@ -172,7 +171,7 @@ def _pictures(found: PairedFiles, settings: Pix2PixSettings, preparation: Prepar
 
 def _problems(pairs: Sequence[PairFile]) -> list[str]:
     files = [path for pair in pairs for path in (pair.left, pair.right) if path is not None]
-    found = list(problems(files, _SMALLEST_SIDE))
+    found = list(problems(files))
     if found:
         return found
     for pair in pairs:

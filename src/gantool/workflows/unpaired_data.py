@@ -14,7 +14,8 @@ from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
-from gantool.data.images import open_image, problems
+from gantool.data.images import open_image
+from gantool.data.inspect import problems
 from gantool.data.labels import LabelledSet, find_labelled
 from gantool.data.layouts import UnpairedFiles, find_unpaired, resolve_data_path
 from gantool.data.pairs import find_halves, halves_as_domains, two_folders
@@ -28,7 +29,6 @@ __all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "traini
 
 # Scene numbers of the three splits of the built-in sample; training sides never share a scene either.
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
-_SMALLEST_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _file_data(settings: CycleGanSettings, files: UnpairedFiles, preparation: Pr
             f"data.align: needs as many images of {files.a.name} as of {files.b.name}, "
             f"got {len(train[0])} and {len(train[1])}."
         )
-    found = list(itertools.islice(problems([*train[0], *train[1], *test[0], *test[1]], _SMALLEST_SIDE), 200))
+    found = list(itertools.islice(problems([*train[0], *train[1], *test[0], *test[1]]), 200))
     if found:
         listed = "\n  ".join(found[:20])
         more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gantool.data.images import find_images
-from gantool.data.labels.drawn import find_drawn
+from gantool.data.labels.annotated import find_annotated
 from gantool.data.labels.known_layouts import find_known
 from gantool.data.labels.mask_files import find_masks, values_set
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
@@ -32,11 +32,11 @@ def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | 
     """
     options = options or LabelOptions()
     if only is not None:
-        return find_drawn(root, options, only)
+        return find_annotated(root, options, only)
     prepared = _prepared(root)
     if prepared is not None:
         return prepared
-    for find in (find_known, find_drawn, find_masks):
+    for find in (find_known, find_annotated, find_masks):
         found = find(root, options)
         if found is not None:
             return found

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from gantool.annotations import load_json
 from gantool.arrays import IGNORE, Mask
 from gantool.data.images import find_images, open_image
 from gantool.data.labels.class_names import ADE20K, CAMVID, CITYSCAPES, CITYSCAPES_TRAIN_IDS, PASCAL_VOC
 from gantool.data.labels.color_masks import ColorReader, is_color_mask
 from gantool.data.labels.mask_files import values_set
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
-from gantool.data.labels.sets import SPLIT_WORDS, LabelledImage, LabelledSet, LabelOptions, require_few_classes
+from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.labels.tables import VOID_NAMES, read_class_table
 from gantool.data.masks import read_index_mask, remap
+from gantool.data.sources.formats.json_files import load_json
+from gantool.data.splits import SPLIT_WORDS
 from gantool.errors import DataError
 
 __all__ = ["find_known"]

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.arrays import IGNORE, Mask
+from gantool.arrays import IGNORE, Color, Mask
 from gantool.data.images import find_images
 from gantool.data.labels.color_masks import ColorReader, are_blurred, color_name, discover_colors, is_color_mask
 from gantool.data.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
-from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes, split_folders
+from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.labels.tables import VOID_NAMES, ClassTable, read_class_table
 from gantool.data.masks import from_one_hot, read_index_mask, remap
+from gantool.data.splits import split_folders
 from gantool.errors import DataError, UsageError
 
 __all__ = ["find_masks", "values_set"]
@@ -167,7 +168,7 @@ def _present(masks: Sequence[Path]) -> set[int]:
     return present
 
 
-def _palette(mask: Path, values: dict[int, int], count: int) -> tuple[tuple[int, int, int], ...] | None:
+def _palette(mask: Path, values: dict[int, int], count: int) -> tuple[Color, ...] | None:
     """The colors that a palette mask shows its classes in; None if it has none of its own."""
     try:
         with Image.open(mask) as image:
@@ -208,7 +209,7 @@ def _colors(
         origin = f"{len(colors)} colors found"
     unwanted = {entry.lstrip("#").lower() for entry in options.ignore}
     indices: list[int] = []
-    kept: list[tuple[str, tuple[int, int, int]]] = []
+    kept: list[tuple[str, Color]] = []
     for color, name in zip(colors, names, strict=True):
         void = name.lower() in VOID_NAMES or name.lower() in unwanted or color_name(color)[6:] in unwanted
         indices.append(IGNORE if void else len(kept))

@@ -1,0 +1,90 @@
+"""labelme: one JSON file per image (https://github.com/wkentaro/labelme)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
+from gantool.data.sources.formats.json_files import load_json
+from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
+from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
+from gantool.errors import DataError
+
+__all__ = ["LABELME", "read_labelme"]
+
+_FORMS: dict[str, Form] = {
+    "polygon": "polygon",
+    "rectangle": "rectangle",
+    "circle": "circle",
+    "line": "line",
+    "linestrip": "line",
+    "point": "point",
+}
+
+
+def _matches(path: Path, tree: Any) -> bool:
+    return isinstance(tree, dict) and isinstance(tree.get("shapes"), list) and "imagePath" in tree
+
+
+def read_labelme(path: Path, tree: Any = None) -> AnnotatedImage:
+    """Read one file; shapes keep their order, later ones win.
+
+    Args:
+        tree: the parsed file, where it is at hand.
+
+    Raises:
+        DataError: names the file and the shape.
+    """
+    tree = load_json(path) if tree is None else tree
+    if not _matches(path, tree):
+        raise DataError(f"{path}: is not a labelme file (expected shapes and imagePath).")
+    try:
+        width, height = int(tree["imageWidth"]), int(tree["imageHeight"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DataError(f"{path}: has no imageWidth and imageHeight.") from None
+    shapes = tuple(_shape(entry, f"{path}: shape {n}", width, height) for n, entry in enumerate(tree["shapes"], 1))
+    return AnnotatedImage(str(tree["imagePath"]), width, height, shapes, file=path)
+
+
+def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
+    """All files of a data set; ``labels.txt`` orders the labels if it is there."""
+    names = context.root / "labels.txt"
+    classes = None
+    if names.is_file():
+        classes = [line.strip() for line in names.read_text("utf-8").splitlines() if line.strip()]
+    images = [replace(read_labelme(file.path, file.tree), split=file.split) for file in files]
+    return Annotations(f"{len(files)} labelme files", images, classes, "_background_")
+
+
+LABELME = Reader("labelme", _matches, _read)
+
+
+def _shape(entry: Any, where: str, width: int, height: int) -> Shape:
+    try:
+        label, theirs, raw = str(entry["label"]), str(entry.get("shape_type") or "polygon"), entry["points"]
+        points: Ring = tuple((float(x), float(y)) for x, y in raw)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        raise DataError(f"{where} has no label or no points.") from None
+    if theirs == "mask":
+        bitmap = partial(_bitmap, entry.get("mask"), points, where, width, height)
+        return Shape(label, "bitmap", points, bitmap=bitmap, where=where)
+    if theirs not in _FORMS:
+        raise DataError(f"{where} is of the unknown kind {theirs!r}.")
+    return Shape(label, _FORMS[theirs], points, where=where, called=theirs)
+
+
+def _bitmap(data: object, points: Ring, where: str, width: int, height: int) -> NDArray[np.bool_]:
+    """A mask shape: a base64 PNG that lies at the first point."""
+    try:
+        part = unpack_picture(data, (width, height))
+        left, top = round(points[0][0]), round(points[0][1])
+    except (IndexError, ValueError):
+        raise DataError(f"{where} has a damaged mask.") from None
+    return place_bitmap(part, left, top, width, height)
