@@ -18,6 +18,7 @@ from gantool.files import atomic
 __all__ = [
     "SUFFIXES",
     "Picture",
+    "find_folders",
     "find_images",
     "open_image",
     "picture_from",
@@ -51,13 +52,21 @@ class Picture:
 
 
 def find_images(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """All images directly in ``folder`` (or below it), sorted by name; hidden files are left out."""
+    """All images directly in ``folder`` (or below it), sorted by name; what is hidden is left out."""
     entries = folder.rglob("*") if recursive else folder.iterdir()
     return sorted(
         entry
         for entry in entries
-        if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+        if entry.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in entry.relative_to(folder).parts)
+        and entry.is_file()
     )
+
+
+def find_folders(parent: Path) -> list[Path]:
+    """All folders directly in ``parent``, sorted by name; hidden ones are never data. None if it is no folder."""
+    entries = parent.iterdir() if parent.is_dir() else ()
+    return sorted(entry for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def open_image(path: Path) -> Image.Image:

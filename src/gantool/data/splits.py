@@ -8,6 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from gantool.data.images import find_folders
+
 __all__ = ["SPLITS", "SPLIT_WORDS", "draw_splits", "split_folders", "split_of"]
 
 SPLITS = ("train", "val", "test")
@@ -32,12 +34,8 @@ def split_of(name: str) -> str | None:
 
 def split_folders(root: Path) -> dict[str, Path]:
     """The folders of the splits by our names, or the root itself as training."""
-    found = {}
-    for entry in sorted(root.iterdir()) if root.is_dir() else []:
-        split = SPLIT_WORDS.get(entry.name.lower())
-        if entry.is_dir() and split:
-            found[split] = entry
-    return found or {"train": root}
+    named = {SPLIT_WORDS.get(entry.name.lower()): entry for entry in find_folders(root)}
+    return {split: entry for split, entry in named.items() if split is not None} or {"train": root}
 
 
 def draw_splits(

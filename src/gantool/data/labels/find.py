@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from gantool.data.images import find_images
 from gantool.data.labels.annotated import find_annotated
 from gantool.data.labels.known_layouts import find_known
@@ -14,6 +11,7 @@ from gantool.data.labels.mask_files import find_masks, values_set
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
 from gantool.data.labels.sets import LabelledSet, LabelOptions
 from gantool.data.labels.tables import ClassTable
+from gantool.data.sources.description import read_description
 from gantool.errors import DataError
 
 __all__ = ["find_labelled"]
@@ -45,17 +43,14 @@ def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | 
 
 def _prepared(root: Path) -> LabelledSet | None:
     """A set that ``gantool prepare`` wrote: names and colors stand in ``dataset.yaml``."""
-    path = root / "dataset.yaml"
-    if not path.is_file():
+    tree = read_description(root)
+    if tree.get("kind") != "segmentation":
         return None
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-        if not (isinstance(tree, dict) and tree.get("kind") == "segmentation"):
-            return None
         names = tuple(str(entry["name"]) for entry in tree["classes"])
         colors = tuple((int(r), int(g), int(b)) for r, g, b in (entry["color"] for entry in tree["classes"]))
-    except (YAMLError, OSError, KeyError, TypeError, ValueError):
-        raise DataError(f"{path}: expected kind, classes with names and colors.") from None
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{root / 'dataset.yaml'}: expected kind, classes with names and colors.") from None
     pairs: list[Pair] = []
     alone: list[str] = []
     for split, images, masks in mask_folders(root):

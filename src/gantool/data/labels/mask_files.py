@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gantool.arrays import IGNORE, Color, Mask
-from gantool.data.images import find_images
+from gantool.data.images import find_folders, find_images
 from gantool.data.labels.color_masks import ColorReader, are_blurred, color_name, discover_colors, is_color_mask
 from gantool.data.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
 from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
@@ -230,7 +230,7 @@ def _colors(
 
 def _class_folders(masks: Path) -> list[Path]:
     """Folders of masks within a folder of masks, one per class."""
-    return sorted(entry for entry in masks.iterdir() if entry.is_dir() and find_images(entry))
+    return [entry for entry in find_folders(masks) if find_images(entry)]
 
 
 def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions) -> LabelledSet:
