@@ -199,6 +199,41 @@ def voc() -> None:
     mask("d/SegmentationClass/1.png", 0, 15, 255)
 
 
+def labelme_voc() -> None:
+    """What labelme2voc writes: arrays in SegmentationClass, pictures in SegmentationClassPNG."""
+    picture("d/JPEGImages/1.jpg")
+    mask("d/SegmentationClassPNG/1.png", 0, 1, 255)
+    Path("d/SegmentationClass").mkdir()
+    np.save("d/SegmentationClass/1.npy", np.zeros(SIZE[::-1], np.int32))
+    write("d/class_names.txt", "_background_\nlake\n")
+
+
+def not_pascal() -> None:
+    picture("d/JPEGImages/1.jpg")
+    mask("d/SegmentationClass/1.png", 0, 40)
+
+
+def colored_voc() -> None:
+    picture("d/JPEGImages/1.jpg")
+    colors("d/SegmentationClass/1.png", (255, 0, 0), (0, 0, 255))
+
+
+def stray_values() -> None:
+    """One pixel of 1,536 has a value of no class."""
+    bob_ross()
+    for n in range(2, 16):
+        picture(f"d/train/images/{n}.png", n)
+        mask(f"d/train/labels/{n}.png", 3, 61)
+    values = np.full(SIZE[::-1], 3, np.uint8)
+    values[0, 0] = 0
+    Image.fromarray(values).save("d/train/labels/0.png")
+
+
+def many_strays() -> None:
+    bob_ross()
+    mask("d/train/labels/0.png", 0, 3, 61)
+
+
 def cvat_masks() -> None:
     picture("d/JPEGImages/1.jpg")
     colors("d/SegmentationClass/1.png", (0, 0, 0), (9, 8, 7))
@@ -225,6 +260,37 @@ def labelme() -> None:
     picture("d/1.png")
     shapes = [{"label": "lake", "shape_type": "rectangle", "points": [[0, 0], [5, 5]]}]
     write("d/1.json", {"imagePath": "1.png", "imageWidth": 12, "imageHeight": 8, "shapes": shapes})
+
+
+def deeper() -> None:
+    """Annotations one level down, in folders that could be two domains of pictures."""
+    labelme()
+    Path("d/batch 2").mkdir()
+    for file in ("1.png", "1.json"):
+        Path("d", file).rename(Path("d/batch 2", file))
+    several("d/batch 1/{}.png")
+
+
+def hidden_annotations() -> None:
+    plain()
+    labelme()
+    Path("d/.old").mkdir()
+    for file in ("1.png", "1.json"):
+        Path("d", file).rename(Path("d/.old", file))
+
+
+def flags_only() -> None:
+    picture("d/1.png")
+    write(
+        "d/1.json", {"imagePath": "1.png", "imageWidth": 12, "imageHeight": 8, "shapes": [], "flags": {"good": True}}
+    )
+
+
+def boxes_only() -> None:
+    picture("d/1.png")
+    tree = coco_tree()
+    tree["annotations"] = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "segmentation": []}]
+    write("d/boxes.json", tree)
 
 
 def coco_tree() -> dict[str, Any]:
@@ -330,7 +396,8 @@ TABLE = [
     Row(empty, refused="expected images of two halves", options={"kind": "paired"}),
     Row(index_masks, "segmentation", "images and index masks (images with masks)",
         classes=("class_0", "class_4", "class_7")),
-    Row(masks_in_splits, "segmentation", "index masks (images with labels, images with labels", classes=("class_0", "class_1")),
+    Row(masks_in_splits, "segmentation", "index masks (images with labels, images with labels",
+        classes=("class_0", "class_1")),
     Row(splits_in_masks, "segmentation", "images and index masks (train with train", classes=("class_0", "class_1")),
     Row(train_labels, "segmentation", "images and index masks (train with train_labels)",
         classes=("class_0", "class_1")),
@@ -346,6 +413,12 @@ TABLE = [
     Row(ade20k, "segmentation", "ADE20K scene parsing", classes=("wall", "building")),
     Row(ade20k_full, "segmentation", "ADE20K 2021", classes=("class_5", "class_259")),
     Row(voc, "segmentation", "Pascal VOC, 21 classes", classes=("background", "aeroplane")),
+    Row(labelme_voc, "segmentation", "Pascal VOC folders", classes=("_background_", "lake")),
+    Row(not_pascal, "segmentation", "index masks (Pascal VOC folders)", classes=("class_0", "class_40")),
+    Row(colored_voc, "segmentation", "Pascal VOC folders; 2 colors found", classes=("color_0000ff", "color_ff0000")),
+    Row(stray_values, "segmentation", "0.07% of the pixels have the value 0, which no class has, and are ignored",
+        classes=("sky", "tree")),
+    Row(many_strays, refused="have the value 0, which no class has. Let them count for none: --ignore 0."),
     Row(cvat_masks, "segmentation", "segmentation masks of CVAT", classes=LAKE),
     Row(pets, "segmentation", "Oxford-IIIT Pet", classes=("background", "pet")),
     Row(prepared_labels, "segmentation", "a prepared set", classes=("sky", "lake")),
@@ -356,6 +429,10 @@ TABLE = [
     Row(label_studio, "segmentation", "Label Studio (project.json)", classes=LAKE),
     Row(cvat, "segmentation", "CVAT for images (annotations.xml)", classes=LAKE),
     Row(supervisely, "segmentation", "a Supervisely project with 1 images", classes=LAKE),
+    Row(deeper, "segmentation", "1 labelme files", classes=("_background_", "lake")),
+    Row(hidden_annotations, "unpaired", "d (cats, dogs): two domains", {"cats": 3, "dogs": 3}, NO_PARTNER),
+    Row(flags_only, refused="1 labelme files: no image has a region, only flags, tags or boxes"),
+    Row(boxes_only, refused="COCO annotations (boxes.json): no image has a region, only flags, tags or boxes"),
     Row(two_tools, refused="has annotations of several kinds: labelme (1.json), COCO (coco.json)"),
 ]  # fmt: skip
 

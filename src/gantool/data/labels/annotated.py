@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool.arrays import IGNORE, Mask, class_colors
-from gantool.data.images import upright_size
+from gantool.data.images import find_folders, upright_size
 from gantool.data.labels.sets import ImageFinder, LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.labels.tables import VOID_NAMES
 from gantool.data.sources.formats import READERS
@@ -26,24 +26,27 @@ _IGNORED = "__ignore__"
 _FOLDERS = ("annotations", "annotation", "labels", "json", "ann")
 
 
-def find_annotated(root: Path, options: LabelOptions, only: Path | None = None) -> LabelledSet | None:
+def find_annotated(
+    root: Path, options: LabelOptions, only: Path | None = None, *, deeper: bool = False
+) -> LabelledSet | None:
     """Recognize the files of an annotation tool; None for anything else.
 
     Args:
         only: the one annotation file to read.
+        deeper: look in the folders of ``root``, whatever they are called.
 
     Raises:
         DataError: names the file and the region that cannot be read.
         UsageError: files of several tools, or several of a tool that has one file per data set.
     """
     finder = ImageFinder(root)
-    context = Context(root, finder.size, options.attribute)
+    context = Context(root, finder.find, finder.size, options.attribute)
     for reader in READERS:
         files = reader.find(root) if reader.find is not None and only is None else []
         if files:
             return _painted_set(root, reader.read(files, context), finder, options)
     for suffix in dict.fromkeys(reader.suffix for reader in sorted(READERS, key=lambda one: one.suffix == ".json")):
-        by_tool = _by_tool(_annotation_files(root, suffix, only))
+        by_tool = _by_tool(_annotation_files(root, suffix, only, deeper))
         if len(by_tool) > 1:
             listed = ", ".join(f"{reader.name} ({files[0].path.name})" for reader, files in by_tool.items())
             raise UsageError(
@@ -66,10 +69,17 @@ def _by_tool(files: list[AnnotationFile]) -> dict[Reader, list[AnnotationFile]]:
     return found
 
 
-def _annotation_files(root: Path, suffix: str, only: Path | None) -> list[AnnotationFile]:
+def _annotation_files(root: Path, suffix: str, only: Path | None, deeper: bool) -> list[AnnotationFile]:
     """Files of that ending with the splits that their folders or names speak of."""
     if only is not None:
         found = {only: split_of(only.stem) or "train"} if only.suffix.lower() == suffix else {}
+    elif deeper:
+        found = {
+            path: split_of(folder.name) or split_of(path.stem) or "train"
+            for folder in find_folders(root)
+            for path in sorted(folder.glob(f"*{suffix}"))
+            if not path.name.startswith(".")
+        }
     else:
         found = {}
         for split, folder in {"": root, **split_folders(root)}.items():
@@ -89,6 +99,11 @@ def _painted_set(root: Path, found: Annotations, finder: ImageFinder, options: L
     about = f"{root}: {found.about}"
     names, indices = _classes(about, found, options)
     require_few_classes(about, len(names))
+    if found.images and not any(one.shapes for one in found.images):
+        raise DataError(
+            f"{about}: no image has a region, only flags, tags or boxes if anything.",
+            "Outline regions with polygons, brushes or masks, and export again.",
+        )
     images = []
     for one in found.images:
         image = finder.find(one.file, one.image, one.folders)

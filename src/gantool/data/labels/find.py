@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from gantool.data.images import find_images
 from gantool.data.labels.annotated import find_annotated
+from gantool.data.labels.index_masks import values_set
 from gantool.data.labels.known_layouts import find_known
-from gantool.data.labels.mask_files import find_masks, values_set
+from gantool.data.labels.mask_files import find_masks
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
 from gantool.data.labels.sets import LabelledSet, LabelOptions
 from gantool.data.labels.tables import ClassTable
@@ -20,7 +22,8 @@ __all__ = ["find_labelled"]
 def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | None = None) -> LabelledSet | None:
     """Recognize images with labels; None for anything else.
 
-    Prepared sets, well-known data sets, annotation files, and folders of masks are tried in this order.
+    Prepared sets, well-known data sets, annotation files, folders of masks, and annotation files in folders of any
+    name are tried in this order.
 
     Args:
         only: the one annotation file of the folder to read.
@@ -34,7 +37,7 @@ def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | 
     prepared = _prepared(root)
     if prepared is not None:
         return prepared
-    for find in (find_known, find_annotated, find_masks):
+    for find in (find_known, find_annotated, find_masks, partial(find_annotated, deeper=True)):
         found = find(root, options)
         if found is not None:
             return found
@@ -59,6 +62,6 @@ def _prepared(root: Path) -> LabelledSet | None:
         alone += lonely
     if not pairs:
         raise DataError(f"{root}: has a dataset.yaml but no images with masks.")
-    found = values_set(root, pairs, ClassTable(names), LabelOptions(), "a prepared set", alone)
+    found = values_set(root, pairs, ClassTable(names), LabelOptions(), "a prepared set", alone, trusted=True)
     tiled = tree.get("tile") is not None
     return LabelledSet(found.about, found.classes, found.images, (), colors, found.unpaired, tiled=tiled)

@@ -141,7 +141,8 @@ class ImageFinder:
     def _index(self) -> dict[str, list[Path]]:
         if self._by_name is None:
             self._by_name = {}
-            for folder, _, files in os.walk(self._root):  # does not follow links, so no loops
+            for folder, inner, files in os.walk(self._root):  # does not follow links, so no loops
+                inner[:] = [name for name in inner if not name.startswith(".")]
                 for file in files:
                     if Path(file).suffix.lower() in SUFFIXES:
                         self._by_name.setdefault(file, []).append(Path(folder, file))

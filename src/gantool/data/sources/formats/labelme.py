@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,12 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from gantool.data.cache import cache_folder
+from gantool.data.images import find_images
 from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.errors import DataError
+from gantool.files import atomic, safe_name
 
 __all__ = ["LABELME", "read_labelme"]
 
@@ -59,8 +66,37 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     classes = None
     if names.is_file():
         classes = [line.strip() for line in names.read_text("utf-8").splitlines() if line.strip()]
-    images = [replace(read_labelme(file.path, file.tree), split=file.split) for file in files]
+    images = [
+        replace(read_labelme(file.path, file.tree), image=_picture(file, context), split=file.split) for file in files
+    ]
     return Annotations(f"{len(files)} labelme files", images, classes, "_background_")
+
+
+def _picture(file: AnnotationFile, context: Context) -> str:
+    """What ``imagePath`` names; where that is not there, the picture in the file, or one of the file's own name."""
+    name = str(file.tree["imagePath"])
+    if context.find(file.path, name).is_file():
+        return name
+    embedded = _embedded(file.path.stem, file.tree.get("imageData"))
+    if embedded is not None:
+        return str(embedded.resolve())
+    same = [path for path in find_images(file.path.parent) if path.stem == file.path.stem]
+    return same[0].name if same else name
+
+
+def _embedded(stem: str, data: Any) -> Path | None:
+    """The picture within a file, kept in the cache; None where there is none that can be read."""
+    try:
+        packed = base64.b64decode(data)
+        with Image.open(io.BytesIO(packed)) as image:
+            suffix = f".{str(image.format).lower()}"
+    except (TypeError, ValueError, OSError, SyntaxError, Image.DecompressionBombError):
+        return None
+    path = cache_folder() / "embedded" / hashlib.sha256(packed).hexdigest()[:16] / f"{safe_name(stem)}{suffix}"
+    if not path.is_file():
+        with atomic(path) as temporary:
+            temporary.write_bytes(packed)
+    return path
 
 
 LABELME = Reader("labelme", _matches, _read)

@@ -28,11 +28,13 @@ class Context:
 
     Attributes:
         root: of the data set.
+        find: the image of a name in an annotation file; some path that is not there if there is none.
         size_of: width and height of an image by its name in an annotation file; (0, 0) if it is not there.
         attribute: the one that holds the class, as the user says.
     """
 
     root: Path
+    find: Callable[[Path, str], Path]
     size_of: Callable[[Path, str], tuple[int, int]]
     attribute: str | None = None
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantool.arrays import Color
+from gantool.data.images import find_folders
 from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
@@ -59,7 +60,7 @@ def _find(root: Path) -> list[AnnotationFile]:
     """The files of all data sets of a project, each with its folder's name for a split."""
     if not (root / "meta.json").is_file():
         return []
-    folders = sorted(entry for entry in root.iterdir() if (entry / "ann").is_dir())
+    folders = [entry for entry in find_folders(root) if (entry / "ann").is_dir()]
     return [
         AnnotationFile(path, folder.name) for folder in folders for path in sorted((folder / "ann").glob("*.json"))
     ]
