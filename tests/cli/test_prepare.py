@@ -11,8 +11,8 @@ from support import TINY, Cli
 
 import gantool
 from gantool.data.inspect import exact_duplicates, inspect_image, inspect_images, near_duplicates
-from gantool.data.layouts import find_unpaired
 from gantool.data.sample import draw_scene
+from gantool.data.sources.find import find_source
 from gantool.workflows import prepare_writing as work
 
 
@@ -35,7 +35,7 @@ def test_a_good_set_is_copied(cli: Cli, unpaired: Path) -> None:
     result = cli("prepare", "day2night")
     assert (result.code, result.out) == (0, "data/day2night\n"), result.err
     assert "two domains without pairs" in result.err
-    found = find_unpaired(Path("data/day2night"))
+    found = find_source(Path("data/day2night")).domains()
     assert (found.a.name, found.b.name) == ("day", "night")
     assert [len(x) for x in (found.a.train, found.b.train, found.a.test, found.b.test)] == [5] * 4
     assert found.a.train[0].read_bytes() == (unpaired / "trainA" / found.a.train[0].name).read_bytes()
@@ -88,7 +88,7 @@ def test_pairs_are_cut_apart(cli: Cli, workplace: Path) -> None:
     for n, season in ((0, "winter"), (3, "summer")):
         with Image.open(f"data/facades/train/{season}/{n}.png") as image:
             assert np.array_equal(np.asarray(image), draw_scene(n, size=32).season(season))
-    found = find_unpaired(Path("data/facades"))
+    found = find_source(Path("data/facades")).domains()
     assert (found.a.name, found.b.name) == ("winter", "summer"), "in the order of dataset.yaml"
     options = ["--set", "data.align=true", "--epochs", "1"]
     assert cli("train", "cyclegan", "--data", "data/facades", *TINY, *options).code == 0

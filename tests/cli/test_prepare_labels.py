@@ -72,8 +72,15 @@ def test_names_with_endings_classes_and_ignored_values(cli: Cli, workplace: Path
     assert refused.code == 2
     Path("names.txt").write_text("\n".join(CLASSES[:8]))
     named = cli("prepare", "set", "--classes", "names.txt", "--check", "--json")
-    assert named.code == 1
-    assert "has the label value 77, which no class has" in json.loads(named.out)["findings"][0]["text"]
+    assert named.code == 0, named.err
+    assert (
+        "of the pixels have the value 77, which no class has, and are ignored" in json.loads(named.out)["recognized"]
+    )
+    Path("few.txt").write_text("\n".join(CLASSES[:7]))
+    refused = cli("prepare", "set", "--classes", "few.txt")
+    assert refused.code == 2
+    assert "of the mask pixels have the values 7, 77, which no class has" in refused.err
+    assert "--ignore 7 --ignore 77" in refused.err
     done = cli("prepare", "set", "--classes", "names.txt", "--ignore", "77")
     assert done.code == 0, done.err
     masks = [read_index_mask(path) for path in Path("data/set").rglob("masks/*.png")]

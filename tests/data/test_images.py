@@ -12,8 +12,6 @@ from PIL import Image, ImageCms
 from gantool.data.images import (
     find_images,
     open_image,
-    problem_with,
-    problems,
     read_picture,
     read_pixels,
     write_picture,
@@ -156,7 +154,6 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.tile(RGB, (10, 10, 1))).save(whole, "JPEG")
     cut = tmp_path / "cut.jpg"
     cut.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
-    tiny = save(tmp_path / "tiny.png", Image.new("RGB", (1, 1)))
     for path, words in ((text, "is not an image"), (empty, "is not an image"), (cut, "damaged"),
                         (bomb(tmp_path / "bomb.png"), "more pixels"), (tmp_path / "none.png", "no such file"),
                         (tmp_path, "is a folder")):  # fmt: skip
@@ -164,12 +161,6 @@ def test_unusable_files_are_named(tmp_path: Path) -> None:
             open_image(path)
         assert str(path) in str(caught.value)
         assert words in str(caught.value)
-    assert "has 1x1 pixels" in (problem_with(tiny, 8) or "")
-    assert problem_with(tiny) is None
-    found = list(problems([text, save(tmp_path / "good.png", Image.fromarray(RGB)), cut]))
-    assert len(found) == 2
-    assert str(text) in found[0]
-    assert str(cut) in found[1]
 
 
 def test_find_images_skips_what_is_none(tmp_path: Path) -> None:

@@ -99,10 +99,10 @@ def prepare(
         raise UsageError("--stride needs --tile.")
     if source is not None and domain:
         raise UsageError("SOURCE and --domain name the images twice; give one of them.")
-    from gantool.workflows.prepare import prepare as work
+    from gantool.workflows.prepare import PrepareOptions, prepare_data
 
     with screen.stages() as progress:
-        result = work(
+        options = PrepareOptions(
             source,
             output,
             domains=parse_domains(domain or []),
@@ -122,8 +122,8 @@ def prepare(
             check_only=check or dry_run,
             report=report,
             overwrite=overwrite,
-            on_progress=progress,
         )
+        result = prepare_data(options, progress)
     _show(screen, result)
     screen.json(_as_json(result))
     if result.output is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from gantool.arrays import Pixels
+from gantool.arrays import Color, Pixels
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.images import read_pixels
 
@@ -73,7 +73,7 @@ class FileImages:
 class LabelPictures:
     """Label maps in the colors of their classes, painted when they are asked for."""
 
-    def __init__(self, masks: Sequence[Callable[[], Pixels]], colors: Sequence[tuple[int, int, int]]) -> None:
+    def __init__(self, masks: Sequence[Callable[[], Pixels]], colors: Sequence[Color]) -> None:
         self.masks = list(masks)
         self.table = np.full((256, 3), 0, dtype=np.uint8)
         self.table[: len(colors)] = colors

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,19 +18,20 @@ from gantool.files import atomic
 __all__ = [
     "SUFFIXES",
     "Picture",
+    "find_folders",
     "find_images",
     "open_image",
     "picture_from",
-    "problem_with",
-    "problems",
     "read_picture",
     "read_pixels",
+    "upright_size",
     "write_picture",
 ]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"})
 _WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
 _ORIENTATION = 0x0112
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow's readers raise for damaged files
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,21 @@ class Picture:
 
 
 def find_images(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """All images directly in ``folder`` (or below it), sorted by name; hidden files are left out."""
+    """All images directly in ``folder`` (or below it), sorted by name; what is hidden is left out."""
     entries = folder.rglob("*") if recursive else folder.iterdir()
     return sorted(
         entry
         for entry in entries
-        if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+        if entry.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in entry.relative_to(folder).parts)
+        and entry.is_file()
     )
+
+
+def find_folders(parent: Path) -> list[Path]:
+    """All folders directly in ``parent``, sorted by name; hidden ones are never data. None if it is no folder."""
+    entries = parent.iterdir() if parent.is_dir() else ()
+    return sorted(entry for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def open_image(path: Path) -> Image.Image:
@@ -88,8 +95,27 @@ def open_image(path: Path) -> Image.Image:
         raise DataError(f"{path}: is not an image that can be read.") from None
     except Image.DecompressionBombError:
         raise DataError(f"{path}: claims more pixels than any picture has; refused.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path}: the image is damaged ({error}).") from None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image once it is turned upright, without decoding it.
+
+    Raises:
+        DataError: not there, or no image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file.") from None
+    except (*_UNREADABLE, Image.DecompressionBombError):
+        raise DataError(f"{path}: is not an image that can be read.") from None
+    return (height, width) if turned else (width, height)
 
 
 def read_pixels(path: Path, channels: int = 3) -> Pixels:
@@ -168,25 +194,6 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
     return notes
-
-
-def problem_with(path: Path, smallest_side: int = 1) -> str | None:
-    """Decode one image; return what is wrong with it in a sentence that names it, or None."""
-    try:
-        width, height = open_image(path).size
-    except DataError as error:
-        return error.message
-    if min(width, height) < smallest_side:
-        return f"{path}: has {width}x{height} pixels, expected at least {smallest_side}x{smallest_side}."
-    return None
-
-
-def problems(paths: Iterable[Path], smallest_side: int = 1) -> Iterator[str]:
-    """Decode all images on a few threads and yield what is wrong with some, in order."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for problem in pool.map(lambda path: problem_with(path, smallest_side), paths):
-            if problem is not None:
-                yield problem
 
 
 def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:

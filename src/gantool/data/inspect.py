@@ -18,7 +18,21 @@ from PIL import Image
 from gantool.data.images import open_image
 from gantool.errors import DataError
 
-__all__ = ["NEAR_DISTANCE", "ImageFacts", "exact_duplicates", "inspect_image", "inspect_images", "near_duplicates"]
+__all__ = [
+    "NEAR_DISTANCE",
+    "SMALLEST_SIDE",
+    "ImageFacts",
+    "channel_statistics",
+    "exact_duplicates",
+    "inspect_image",
+    "inspect_images",
+    "near_duplicates",
+    "problems",
+    "usable_image",
+]
+
+SMALLEST_SIDE = 8
+"""Pixels that an image must have in both directions."""
 
 NEAR_DISTANCE = 3
 """Largest number of differing fingerprint bits of a near duplicate."""
@@ -48,17 +62,41 @@ class ImageFacts:
     square: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def inspect_image(path: Path, *, smallest_side: int = 8) -> ImageFacts:
+def usable_image(path: Path) -> Image.Image:
+    """Decode an image completely, as RGB.
+
+    Raises:
+        DataError: it cannot be read, or is too small to be learned from.
+    """
+    image = open_image(path).convert("RGB")
+    if min(image.size) < SMALLEST_SIDE:
+        raise DataError(
+            f"{path}: has {image.width}x{image.height} pixels, at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed."
+        )
+    return image
+
+
+def problems(paths: Iterable[Path]) -> Iterator[str]:
+    """Decode all images on a few threads and yield what is wrong with some, in order."""
+
+    def problem(path: Path) -> str:
+        try:
+            usable_image(path)
+        except DataError as error:
+            return error.message
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        yield from filter(None, pool.map(problem, paths))
+
+
+def inspect_image(path: Path) -> ImageFacts:
     """Decode an image completely and note its facts; never raises for a bad image."""
     try:
-        image = open_image(path).convert("RGB")
+        image = usable_image(path)
     except DataError as error:
         return ImageFacts(path, error.message)
     width, height = image.size
-    if min(width, height) < smallest_side:
-        return ImageFacts(
-            path, f"{path}: has {width}x{height} pixels, at least {smallest_side}x{smallest_side} are needed."
-        )
     pixels = np.asarray(image)
     content = hashlib.sha256(f"{width}x{height}".encode())
     content.update(np.ascontiguousarray(pixels).data)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gantool.arrays import Mask, Pixels
+from gantool.arrays import Color, Mask, Pixels
 
 __all__ = ["as_label_picture", "far_share", "nearest_classes"]
 
@@ -15,7 +15,7 @@ _FAR = 64  # JPEG moves the colors of the building facades' label maps by less, 
 _LOOKED_AT = 256 * 256
 
 
-def nearest_classes(pixels: Pixels, colors: Sequence[tuple[int, int, int]]) -> Mask:
+def nearest_classes(pixels: Pixels, colors: Sequence[Color]) -> Mask:
     """Return the index of the nearest color (Euclidean in RGB) for every pixel of ``(H, W, 3)``."""
     table = np.array(colors, dtype=np.int32)
     out = np.empty(pixels.shape[:2], dtype=np.uint8)
@@ -26,7 +26,7 @@ def nearest_classes(pixels: Pixels, colors: Sequence[tuple[int, int, int]]) -> M
     return out
 
 
-def far_share(pixels: Pixels, colors: Sequence[tuple[int, int, int]]) -> float:
+def far_share(pixels: Pixels, colors: Sequence[Color]) -> float:
     """Share of pixels of ``(H, W, 3)`` whose color is more than 64 levels (Euclidean) from that of every class.
 
     Looks at some 65,000 of them, evenly spread. Class indices are in order whatever their level.
@@ -39,7 +39,7 @@ def far_share(pixels: Pixels, colors: Sequence[tuple[int, int, int]]) -> float:
     return float((nearest > _FAR**2).mean())
 
 
-def as_label_picture(pixels: Pixels, colors: Sequence[tuple[int, int, int]]) -> Pixels:
+def as_label_picture(pixels: Pixels, colors: Sequence[Color]) -> Pixels:
     """Turn a label map ``(H, W, 3)``, read as a picture, into one in these colors.
 
     A gray picture without a value above the last class is taken for class indices, anything else for class colors,

@@ -1,14 +1,41 @@
-"""Which images are for training, validation and test: drawn by content, balanced by class."""
+"""Which images are for training, validation and test: as folders and names say, or drawn by content and class."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["SPLITS", "draw_splits"]
+from gantool.data.images import find_folders
+
+__all__ = ["SPLITS", "SPLIT_WORDS", "draw_splits", "split_folders", "split_of"]
 
 SPLITS = ("train", "val", "test")
+
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What data sets call their splits, in lower case."""
+
+
+def split_of(name: str) -> str | None:
+    """The split that a file or folder name speaks of (``instances_val2017`` is ``val``), or None."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folders of the splits by our names, or the root itself as training."""
+    named = {SPLIT_WORDS.get(entry.name.lower()): entry for entry in find_folders(root)}
+    return {split: entry for split, entry in named.items() if split is not None} or {"train": root}
 
 
 def draw_splits(

@@ -13,9 +13,7 @@ import torch
 from gantool._version import __version__
 from gantool.data.cache import cache_folder
 from gantool.data.images import SUFFIXES, open_image, picture_from
-from gantool.data.labels import find_labelled
-from gantool.data.layouts import find_unpaired
-from gantool.data.pairs import find_halves, halves_as_domains
+from gantool.data.sources.find import find_source
 from gantool.devices import choose_device, choose_precision
 from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
@@ -113,21 +111,20 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _dataset(path: Path) -> dict[str, Any]:
-    labelled = find_labelled(path)
-    if labelled is not None:
-        splits = Counter(one.split for one in labelled.images)
+    source = find_source(path)
+    if source.labels is not None:
+        splits = Counter(one.split for one in source.labels.images)
         return {
             "data set": str(path),
-            "kind": "segmentation",
-            "layout": labelled.about,
-            "classes": list(labelled.classes),
+            "kind": source.kind,
+            "layout": source.about,
+            "classes": list(source.labels.classes),
             **dict(splits),
         }
-    halves = find_halves(path, None)
-    files = halves_as_domains(halves, 0) if halves is not None else find_unpaired(path)
+    files = source.domains()
     return {
         "data set": str(path),
-        "kind": "unpaired" if halves is None else "paired",
+        "kind": source.kind or "paired or unpaired",
         "layout": files.layout,
         "held out": files.held_out,
         **{d.name: {"train": len(d.train), "test": len(d.test)} for d in (files.a, files.b)},

@@ -16,9 +16,9 @@ from gantool.arrays import IGNORE, class_colors
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
 from gantool.data.inspect import inspect_images
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
-from gantool.data.labels import LabelledImage, find_labelled
-from gantool.data.layouts import resolve_data_path
+from gantool.data.labels import LabelledImage
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
+from gantool.data.sources.find import find_source
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError
 from gantool.settings import SegmentationSettings
@@ -98,13 +98,7 @@ def _sample(settings: SegmentationSettings) -> LabelledData:
 
 def _from_files(settings: SegmentationSettings) -> LabelledData:
     data = settings.data
-    root = resolve_data_path(data.path)
-    found = find_labelled(root)
-    if found is None:
-        raise DataError(
-            f"{root}: no images with labels found.",
-            "See what is recognized: gantool prepare --help, and the page on your own data.",
-        )
+    found = find_source(data.path).labelled()
     if found.unpaired:
         raise _unusable(list(found.unpaired))
     seen, contents = check_labels(found.images, len(found.classes))

@@ -17,11 +17,11 @@ from gantool.arrays import class_colors
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
-from gantool.data.images import problems
-from gantool.data.labels import LabelledImage, LabelledSet, find_labelled
-from gantool.data.layouts import resolve_data_path
-from gantool.data.pairs import PairedFiles, PairFile, find_halves, pair_folders, two_folders
+from gantool.data.inspect import problems
+from gantool.data.labels import LabelledImage, LabelledSet
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
+from gantool.data.sources.find import find_source
+from gantool.data.sources.pairs import PairedFiles, PairFile
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError, closest
 from gantool.nets.registry import GENERATORS
@@ -41,7 +41,6 @@ __all__ = [
 
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 LABELS, PHOTO = "labels", "photo"
-_SMALLEST_SIDE = 8
 
 Sides = tuple[Images, Images]
 GanSettings = CycleGanSettings | Pix2PixSettings
@@ -125,28 +124,10 @@ def _sample(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
 
 
 def _files(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
-    data = settings.data
-    if data.domains:
-        if len(data.domains) != 2:
-            raise DataError(f"data.domains: expected two domains, got {len(data.domains)}.")
-        (a, left), (b, right) = data.domains.items()
-        found = pair_folders(f"{left} and {right}", {"train": (Path(left), Path(right))}, (a, b))
-        return _pictures(found, settings, preparation)
-    root = resolve_data_path(data.path)
-    labelled = find_labelled(root) if data.names is None else None
-    if labelled is not None:
-        return label_pairs(labelled, settings, preparation)
-    folders = two_folders(root)
-    halves = find_halves(root, None if folders else data.names)
-    if halves is None and folders is not None:
-        halves = pair_folders(str(root), folders, data.names)
-    if halves is None:
-        raise DataError(
-            f"{root}: no pairs found.",
-            "Expected images of two halves (twice as wide as high, or named by --domains LEFT,RIGHT), two folders of "
-            "images with the same names, or images with labels.",
-        )
-    return _pictures(halves, settings, preparation)
+    source = find_source(settings.data.domains or settings.data.path, names=settings.data.names)
+    if source.labels is not None:
+        return label_pairs(source.labels, settings, preparation)
+    return _pictures(source.pairs(), settings, preparation)
 
 
 def _pictures(found: PairedFiles, settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
@@ -166,13 +147,12 @@ def _pictures(found: PairedFiles, settings: Pix2PixSettings, preparation: Prepar
         rights = [pair.right for pair in chosen if pair.right is not None]
         return FileImages([pair.left for pair in chosen], channels[0]), FileImages(rights, channels[1])
 
-    names = found.names or ("left", "right")
-    return _assembled(names, ((), ()), found.about, sides, (preparation, preparation), settings, held_out)
+    return _assembled(found.names, ((), ()), found.about, sides, (preparation, preparation), settings, held_out)
 
 
 def _problems(pairs: Sequence[PairFile]) -> list[str]:
     files = [path for pair in pairs for path in (pair.left, pair.right) if path is not None]
-    found = list(problems(files, _SMALLEST_SIDE))
+    found = list(problems(files))
     if found:
         return found
     for pair in pairs:

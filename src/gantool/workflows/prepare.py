@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from gantool.data.inspect import ImageFacts, channel_statistics, inspect_images
-from gantool.data.labels import ClassTable, LabelOptions, read_class_table
-from gantool.data.splits import draw_splits
+from gantool.data.labels import LabelOptions
+from gantool.data.sources.contents import Contents, SourceImage
+from gantool.data.sources.find import find_source
+from gantool.data.sources.names import Kind, Opened, opened
+from gantool.data.splits import SPLITS, draw_splits
 from gantool.errors import DataError, UsageError
 from gantool.workflows.prepare_findings import (
     Finding,
@@ -25,39 +28,14 @@ from gantool.workflows.prepare_findings import (
     judge_pairs,
     without_duplicates,
 )
-from gantool.workflows.prepare_named import open_source
+from gantool.workflows.prepare_options import PrepareOptions
 from gantool.workflows.prepare_page import write_data_page
-from gantool.workflows.prepare_sources import SPLITS, Kind, SourceImage, SourceSet, recognize
+from gantool.workflows.prepare_result import Prepared
 from gantool.workflows.prepare_writing import WritingPlan, choose_target, write_data_set
 
-__all__ = ["Finding", "Prepared", "SourceImage", "SourceSet", "prepare", "recognize"]
+__all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data"]
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """What `prepare` found and wrote.
-
-    Attributes:
-        output: the new data set, or None where it was only looked at.
-        counts: images by split and domain, as written.
-        statistics: per domain, mean and standard deviation of every channel in [0, 1].
-        sizes: the most frequent image sizes with their counts.
-        unusable: images that were left out because they cannot be read.
-        dropped: images that were left out as duplicates.
-        classes: share of the labelled pixels by class, for segmentation.
-        remarks: what reading the masks showed, such as how many pixels were moved to the nearest class color.
-    """
-
-    source: SourceSet
-    output: Path | None
-    findings: tuple[Finding, ...]
-    counts: Mapping[str, Mapping[str, int]]
-    statistics: Mapping[str, Mapping[str, tuple[float, float]]]
-    sizes: tuple[tuple[str, int], ...]
-    unusable: tuple[Path, ...] = ()
-    dropped: tuple[Path, ...] = ()
-    classes: Mapping[str, float] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+Progress = Callable[[str, int, int], None]
 
 
 def prepare(
@@ -81,67 +59,52 @@ def prepare(
     check_only: bool = False,
     report: str | Path | None = None,
     overwrite: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_progress: Progress = lambda what, done, total: None,
 ) -> Prepared:
     """Check a data set and write a canonical copy of it.
 
-    Args:
-        source: a folder, an archive, an annotation file or a named data set (see `gantool.data.catalog`); or
-            ``domains``, two plain folders by domain name.
-        output: the new data set's folder; default ``data/NAME``.
-        names: names of the two halves of side-by-side pairs, left to right.
-        kind: settles what the source is where it could be read in two ways.
-        size: scale so that the shorter side has this many pixels.
-        tile: cut images and masks into squares of this side (segmentation); all tiles of one image share its split.
-        stride: from one tile to the next; default the tile's side.
-        drop_empty: leave out tiles that show no class but the background.
-        classes: class names in the order of their indices, or a file of them, with values or colors where needed
-            (see `gantool.data.labels.read_class_table`).
-        ignore: stored mask values, colors (``#rrggbb``) or names that belong to no class.
-        attribute: of VIA regions, the attribute that holds the class.
-        snap: largest distance in RGB from a mask's color to its class.
-        split: shares of train, val and test; default the source's own splits, or 10 % for testing.
-        seed: changes which images a split draws.
-        drop_duplicates: leave out images whose pixels are those of another (see `without_duplicates`).
-        check_only: look, write nothing.
-        report: also write the page about the data set here; a data set always has its own ``report.html``.
-        overwrite: replace an existing data set.
+    Args are those of `PrepareOptions`, and:
         on_progress: called with what is done, how many images are and how many there are.
 
     Raises:
         DataError, UsageError, OutputError: with the remedy.
     """
-    options = LabelOptions(_table(classes), tuple(str(value) for value in ignore), attribute, snap)
-    with nullcontext(None) if source is None else open_source(source, on_progress, keep=check_only) as opened:
-        found = recognize(
-            opened.path if opened is not None else None,
-            domains=domains,
-            names=names,
-            default_names=opened.domains if opened is not None else None,
-            kind=kind or (opened.kind if opened is not None else None),
-            labels=options,
-        )
-        _require_sensible(found, tile, drop_empty)
-        name = "2".join(domains) if domains else opened.name if opened is not None else ""
-        sources = [opened.path] if opened is not None else [Path(folder) for folder in (domains or {}).values()]
-        target = None if check_only else choose_target(name, output, sources, overwrite)
-        plan = WritingPlan(
-            found.kind, found.domains, size, tile, stride, split, seed, drop_duplicates, drop_empty,
-            found.labels.classes if found.labels is not None else (), repr(options),
-        )  # fmt: skip
-        page = Path(report) if report is not None else None
-        return _look_and_write(found, name, plan, target, overwrite, page, on_progress)
+    options = PrepareOptions(
+        source, output, domains, names, kind, size, tile, stride, drop_empty, classes, ignore, attribute, snap, split,
+        seed, drop_duplicates, check_only, report, overwrite,
+    )  # fmt: skip
+    return prepare_data(options, on_progress)
 
 
-def _look_and_write(
-    found: SourceSet,
-    name: str,
-    plan: WritingPlan,
-    target: Path | None,
-    overwrite: bool,
-    page: Path | None,
-    on_progress: Callable[[str, int, int], None],
-) -> Prepared:
+def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
+    """Check a data set and write a canonical copy of it.
+
+    Raises:
+        DataError, UsageError, OutputError: with the remedy.
+    """
+    labels = options.about_labels()
+    place: AbstractContextManager[Opened]
+    if options.source is not None:
+        place = opened(options.source, on_progress, keep=options.check_only)
+    elif options.domains:
+        place = nullcontext(Opened(options.domains, "2".join(options.domains)))
+    else:
+        raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
+    with place as source:
+        found = find_source(
+            source.data,
+            names=options.names,
+            default_names=source.domains,
+            kind=options.kind or source.kind,
+            options=labels,
+        ).contents()
+        _require_sensible(found, options, labels)
+        target = None if options.check_only else choose_target(source.name, source.folders(), options)
+        return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+
+
+def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progress: Progress) -> Prepared:
+    options, found = plan.options, plan.source
     facts: dict[Path, ImageFacts] = {}
     files = list(found.files())
     for one in inspect_images(files):
@@ -154,9 +117,9 @@ def _look_and_write(
     if not usable:
         raise DataError(f"{found.about}: none of its {len(found.images)} images can be used.", findings[0].text)
     dropped: tuple[Path, ...] = ()
-    if plan.drop_duplicates:
+    if options.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, judged, plan.split, plan.seed)
+    chosen = _split(usable, facts, judged, options.split, options.seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
@@ -175,27 +138,27 @@ def _look_and_write(
         def finish(folder: Path) -> None:
             write_data_page(folder / "report.html", target.name, result, judged, chosen)
 
-        whole = replace(plan, images=tuple(chosen))
-        write_data_set(whole, target, found, result.counts, overwrite, finish, on_progress)
-    if page is not None:
-        write_data_page(page, name, result, judged, chosen)
+        write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
+    if options.report is not None:
+        write_data_page(Path(options.report), name, result, judged, chosen)
     return result
 
 
-def _require_sensible(found: SourceSet, tile: int | None, drop_empty: bool) -> None:
-    if tile is not None and found.kind != "segmentation":
+def _require_sensible(found: Contents, options: PrepareOptions, labels: LabelOptions) -> None:
+    """An option that would do nothing is a misunderstanding."""
+    if options.names is not None and found.kind != "paired":
+        raise UsageError("--domains names the halves of side-by-side pairs, which these are not.", "Use --as paired.")
+    taken = found.labels.options if found.labels is not None else ()
+    for option in labels.given():
+        if option not in taken:
+            raise UsageError(f"--{option} says nothing about this source ({found.about}).")
+    if options.tile is not None and found.kind != "segmentation":
         raise UsageError("--tile cuts images with their labels, which these are not.")
-    if drop_empty and tile is None:
+    if options.drop_empty and options.tile is None:
         raise UsageError("--drop-empty leaves out tiles; it needs --tile.")
 
 
-def _table(classes: Sequence[str] | str | Path | None) -> ClassTable | None:
-    if isinstance(classes, str | Path):
-        return read_class_table(Path(classes))
-    return ClassTable(tuple(classes)) if classes is not None else None
-
-
-def _statistics(found: SourceSet, facts: Mapping[Path, ImageFacts]) -> dict[str, Mapping[str, tuple[float, float]]]:
+def _statistics(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[str, Mapping[str, tuple[float, float]]]:
     groups: dict[str, list[ImageFacts]] = defaultdict(list)
     for image in found.images:
         if image.partner is not None:
@@ -211,7 +174,7 @@ def _sizes(facts: Iterable[ImageFacts]) -> list[tuple[str, int]]:
     return counts.most_common(8)
 
 
-def _counts(found: SourceSet, images: Sequence[SourceImage]) -> dict[str, dict[str, int]]:
+def _counts(found: Contents, images: Sequence[SourceImage]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     for image in images:
         for domain in [image.domain] if image.domain else found.domains:
@@ -220,7 +183,7 @@ def _counts(found: SourceSet, images: Sequence[SourceImage]) -> dict[str, dict[s
     return {split: counts[split] for split in SPLITS if split in counts}
 
 
-def _require_both_domains(found: SourceSet, images: Sequence[SourceImage]) -> None:
+def _require_both_domains(found: Contents, images: Sequence[SourceImage]) -> None:
     for domain in found.domains if found.kind == "unpaired" else ():
         if not any(image.domain == domain and image.split == "train" for image in images):
             raise DataError(f'{found.about}: nothing is left to train on for "{domain}".')
@@ -230,24 +193,24 @@ def _split(
     images: Sequence[SourceImage],
     facts: Mapping[Path, ImageFacts],
     judged: Judged,
-    shares: tuple[float, float, float] | None,
+    fractions: tuple[float, float, float] | None,
     seed: int,
 ) -> list[SourceImage]:
     """Assign splits by content: the same images always land in the same split, whatever they are called.
 
-    Without shares the source's own splits are kept; a domain that has none gets 10 % for testing. Images with labels
-    are drawn so that every class is in every split, as far as there are enough images of it.
+    Without fractions the source's own splits are kept; a domain that has none gets 10 % for testing. Images with
+    labels are drawn so that every class is in every split, as far as there are enough images of it.
     """
     out: list[SourceImage] = []
     by_domain: dict[str, list[SourceImage]] = defaultdict(list)
     for image in images:
         by_domain[image.domain].append(image)
     for group in by_domain.values():
-        if shares is None and any(image.split != "train" for image in group):
+        if fractions is None and any(image.split != "train" for image in group):
             out += group
             continue
         contents = [facts[image.path].content for image in group]
         seen = [judged.seen[image.path] for image in group] if judged.seen else None
-        drawn = draw_splits(contents, shares or (0.9, 0.0, 0.1), seed, seen)
+        drawn = draw_splits(contents, fractions or (0.9, 0.0, 0.1), seed, seen)
         out += [replace(image, split=split) for image, split in zip(group, drawn, strict=True)]
     return out

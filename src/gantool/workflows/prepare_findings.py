@@ -11,8 +11,8 @@ import numpy as np
 
 from gantool.arrays import IGNORE
 from gantool.data.inspect import ImageFacts, exact_duplicates, near_duplicates
+from gantool.data.sources.contents import Contents, SourceImage
 from gantool.errors import DataError
-from gantool.workflows.prepare_sources import SourceImage, SourceSet
 
 __all__ = ["Finding", "findings_of", "judge_labels", "without_duplicates"]
 
@@ -26,7 +26,7 @@ class Finding:
     serious: bool = True
 
 
-def findings_of(found: SourceSet, facts: Mapping[Path, ImageFacts], shares: Mapping[str, float]) -> Iterator[Finding]:
+def findings_of(found: Contents, facts: Mapping[Path, ImageFacts], shares: Mapping[str, float]) -> Iterator[Finding]:
     """Everything that was noticed; ``shares`` are those of the classes."""
     place = {path: image for image in found.images for path in (image.path, image.partner) if path is not None}
     halves = {image.path for image in found.images if image.partner is None}
@@ -74,7 +74,7 @@ class Judged:
     seen: dict[Path, frozenset[int]] = field(default_factory=dict)
 
 
-def judge_pairs(found: SourceSet, facts: Mapping[Path, ImageFacts]) -> dict[Path, ImageFacts]:
+def judge_pairs(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[Path, ImageFacts]:
     """New facts of images whose partner cannot be used or has another size."""
     bad: dict[Path, ImageFacts] = {}
     for image in found.images:
@@ -93,7 +93,7 @@ def judge_pairs(found: SourceSet, facts: Mapping[Path, ImageFacts]) -> dict[Path
 
 
 def judge_labels(
-    found: SourceSet, facts: Mapping[Path, ImageFacts], on_progress: Callable[[str, int, int], None]
+    found: Contents, facts: Mapping[Path, ImageFacts], on_progress: Callable[[str, int, int], None]
 ) -> Judged:
     """Make every label map once."""
     if found.labels is None:

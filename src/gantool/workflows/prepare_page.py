@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from gantool._version import __version__
-from gantool.arrays import IGNORE, class_colors, color_table
+from gantool.arrays import IGNORE, Color, Mask, Pixels, class_colors, color_table
 from gantool.data.images import open_image
+from gantool.data.sources.contents import Contents, SourceImage
 from gantool.report.pages import data_uri, write_page
 from gantool.workflows.prepare_findings import Judged
-from gantool.workflows.prepare_sources import SourceImage, SourceSet
-
-if TYPE_CHECKING:
-    from gantool.workflows.prepare import Prepared
+from gantool.workflows.prepare_result import Prepared
 
 __all__ = ["write_data_page"]
 
@@ -66,7 +62,7 @@ def write_data_page(path: Path, name: str, result: Prepared, judged: Judged, ima
     )
 
 
-def _classes(found: SourceSet, shares: Mapping[str, float], judged: Judged) -> list[tuple[str, str, int, float]]:
+def _classes(found: Contents, shares: Mapping[str, float], judged: Judged) -> list[tuple[str, str, int, float]]:
     if found.labels is None:
         return []
     often = [0] * len(shares)
@@ -85,7 +81,7 @@ def _chosen(images: Sequence[SourceImage]) -> list[SourceImage]:
     return [images[n * len(images) // count] for n in range(count)]
 
 
-def _picture(found: SourceSet, image: SourceImage) -> tuple[str, str]:
+def _picture(found: Contents, image: SourceImage) -> tuple[str, str]:
     """An image; with its partner, or with its mask laid over it, beside it."""
     parts = [_small(open_image(image.path).convert("RGB"))]
     if image.partner is not None:
@@ -98,16 +94,14 @@ def _picture(found: SourceSet, image: SourceImage) -> tuple[str, str]:
     return data_uri(np.hstack(parts)), f"{image.path.name} ({where})"
 
 
-def _small(image: Image.Image) -> NDArray[np.uint8]:
+def _small(image: Image.Image) -> Pixels:
     width = max(round(image.width * _HEIGHT / image.height), 1)
     return np.asarray(
         image.resize((width, _HEIGHT), Image.Resampling.BOX if image.height > _HEIGHT else Image.Resampling.NEAREST)
     )
 
 
-def _overlay(
-    pixels: NDArray[np.uint8], mask: NDArray[np.uint8], colors: Sequence[tuple[int, int, int]]
-) -> NDArray[np.uint8]:
+def _overlay(pixels: Pixels, mask: Mask, colors: Sequence[Color]) -> Pixels:
     small = np.asarray(Image.fromarray(mask).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST))
     table = color_table(colors)
     mixed = np.where((small == IGNORE)[..., None], pixels * 0.3, pixels * 0.35 + table[small] * 0.65)

@@ -15,12 +15,13 @@ from ruamel.yaml import YAML
 
 from gantool.arrays import IGNORE, class_colors
 from gantool.data.images import open_image
-from gantool.data.labels import LabelledImage, LabelledSet
+from gantool.data.labels import LabelledImage, LabelledSet, LabelOptions
 from gantool.data.masks import write_mask
+from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name
-from gantool.workflows.prepare_sources import Kind, SourceImage, SourceSet
+from gantool.workflows.prepare_options import PrepareOptions
 
 __all__ = ["WritingPlan", "choose_target", "write_data_set"]
 
@@ -29,38 +30,41 @@ _COPIED = frozenset({".jpg", ".jpeg", ".png", ".webp"})  # kept as they are wher
 
 @dataclass(frozen=True)
 class WritingPlan:
-    """What is done to every image; decides whether an interrupted call can be gone on with."""
+    """What is done to every image; decides whether an interrupted call can be gone on with.
 
-    kind: Kind
-    domains: tuple[str, ...]
-    size: int | None
-    tile: int | None
-    stride: int | None
-    split: tuple[float, float, float] | None
-    seed: int
-    drop_duplicates: bool
-    drop_empty: bool
-    classes: tuple[str, ...]
-    labels: str  # the options about them
+    Attributes:
+        images: those to write, as they are split.
+    """
+
+    options: PrepareOptions
+    labels: LabelOptions
+    source: Contents
     images: tuple[SourceImage, ...] = field(repr=False, default=())
 
     def key(self) -> str:
+        """The same for calls that write the same."""
+        asked, found = self.options, self.source
         text = json.dumps(
-            [self.kind, self.domains, self.size, self.tile, self.stride, self.split, self.seed, self.drop_duplicates,
-             self.drop_empty, self.classes, self.labels,
+            [found.kind, found.domains, asked.size, asked.tile, asked.stride, asked.split, asked.seed,
+             asked.drop_duplicates, asked.drop_empty, self.classes, repr(self.labels),
              [(str(image.path), image.split, image.domain) for image in self.images]]
         )  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by index; none where there are no labels."""
+        return self.source.labels.classes if self.source.labels is not None else ()
 
-def choose_target(name: str, output: str | Path | None, sources: Sequence[Path], overwrite: bool) -> Path:
+
+def choose_target(name: str, sources: Sequence[Path], options: PrepareOptions) -> Path:
     """The new data set's folder, ``data/NAME`` unless it is given.
 
     Raises:
         OutputError: it exists, or lies within a source.
     """
-    target = Path(output) if output is not None else Path("data") / safe_name(name)
-    if target.exists() and not (overwrite and (target / "dataset.yaml").is_file()):
+    target = Path(options.output) if options.output is not None else Path("data") / safe_name(name)
+    if target.exists() and not (options.overwrite and (target / "dataset.yaml").is_file()):
         raise OutputError(
             f"{target}: exists already.",
             "Choose another -o, or --overwrite a data set that gantool wrote.",
@@ -74,9 +78,7 @@ def choose_target(name: str, output: str | Path | None, sources: Sequence[Path],
 def write_data_set(
     plan: WritingPlan,
     target: Path,
-    source: SourceSet,
     counts: Mapping[str, Mapping[str, int]],
-    overwrite: bool,
     finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
 ) -> None:
@@ -89,21 +91,20 @@ def write_data_set(
     with atomic(mark) as temporary:
         temporary.write_text(plan.key(), "utf-8")
     names = _names(plan.images)
-    labels = source.label_of()
+    source, labels = plan.source, plan.source.label_of()
     for done, (image, name) in enumerate(zip(plan.images, names, strict=True), 1):
-        if plan.kind == "segmentation":
-            assert source.labels is not None
+        if source.labels is not None:
             _write_labelled(plan, source.labels, labels[image.path], image.split, name, partial)
         else:
             _write_image(plan, image, name, partial)
         on_progress("writing", done, len(plan.images))
     with atomic(partial / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        _yaml().dump(_description(source, counts, plan.tile), file)
+        _yaml().dump(_description(source, counts, plan.options.tile), file)
     finish(partial)
     for done_mark in partial.rglob(".*.done"):
         done_mark.unlink()
     mark.unlink()
-    if overwrite and target.exists():
+    if plan.options.overwrite and target.exists():
         shutil.rmtree(target)
     partial.rename(target)
 
@@ -124,13 +125,13 @@ def _names(images: Sequence[SourceImage]) -> list[str]:
 
 
 def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -> None:
-    if plan.kind == "unpaired" and plan.size is None and image.path.suffix.lower() in _COPIED:
+    if plan.source.kind == "unpaired" and plan.options.size is None and image.path.suffix.lower() in _COPIED:
         target = root / image.split / image.domain / name
         if not target.exists():
             with atomic(target) as temporary:
                 shutil.copyfile(image.path, temporary)
         return
-    parts = [image.domain] if image.domain else list(plan.domains)
+    parts = [image.domain] if image.domain else list(plan.source.domains)
     targets = [root / image.split / part / f"{Path(name).stem}.png" for part in parts]
     if all(target.exists() for target in targets):
         return
@@ -144,7 +145,7 @@ def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -
         pieces = [opened.crop((n * half, 0, (n + 1) * half, opened.height)) for n in (0, 1)]
     for piece, target in zip(pieces, targets, strict=True):
         with atomic(target) as temporary:
-            _scaled(piece, plan.size).save(temporary, format="PNG")
+            _scaled(piece, plan.options.size).save(temporary, format="PNG")
 
 
 def _write_labelled(
@@ -159,16 +160,16 @@ def _write_labelled(
     colors = class_colors(256)
     if source.colors is not None:
         colors[: len(source.colors)] = source.colors
-    opened = _scaled(open_image(labelled.image).convert("RGB"), plan.size)
+    opened = _scaled(open_image(labelled.image).convert("RGB"), plan.options.size)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
     pixels, mask = np.asarray(opened), np.asarray(label)
     height, width = mask.shape
-    tile = plan.tile or max(height, width)
+    tile = plan.options.tile or max(height, width)
     empty = np.zeros(256, dtype=np.uint8)  # 1 for what makes a tile no more interesting
     empty[[IGNORE, *(n for n, name in enumerate(plan.classes) if name.strip("_") == "background")]] = 1
-    for top, left in tile_corners(height, width, tile, plan.stride):
-        part = f"{stem}_{top:05d}_{left:05d}" if plan.tile else stem
-        if plan.drop_empty and not (empty[mask[top : top + tile, left : left + tile]] == 0).any():
+    for top, left in tile_corners(height, width, tile, plan.options.stride):
+        part = f"{stem}_{top:05d}_{left:05d}" if plan.options.tile else stem
+        if plan.options.drop_empty and not (empty[mask[top : top + tile, left : left + tile]] == 0).any():
             continue
         with atomic(images / f"{part}.png") as temporary:
             Image.fromarray(pixels[top : top + tile, left : left + tile]).save(temporary, format="PNG")
@@ -185,7 +186,7 @@ def _scaled(image: Image.Image, size: int | None) -> Image.Image:
     )
 
 
-def _description(source: SourceSet, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
+def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
     labels = source.labels
     if labels is not None:
         colors = labels.colors or class_colors(len(labels.classes))

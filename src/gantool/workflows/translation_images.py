@@ -12,9 +12,7 @@ from gantool.arrays import Pixels
 from gantool.cards import Card, LabelClass
 from gantool.data.augment import Preparation
 from gantool.data.datasets import ArrayImages, FileImages, Images
-from gantool.data.labels import find_labelled
-from gantool.data.layouts import find_unpaired, resolve_data_path
-from gantool.data.pairs import find_halves, two_folders
+from gantool.data.sources.find import find_source
 from gantool.errors import DataError, UsageError
 from gantool.settings import CycleGanSettings, Pix2PixSettings, load_settings, read_settings
 from gantool.workflows.paired_data import PairedData, build_paired_data, label_pairs
@@ -144,28 +142,26 @@ def _of_pairs(data: PairedData, split: str, where: str) -> TranslationImages:
 
 def _given(data: str, card: Card, split: str) -> TranslationImages:
     """Images of a folder, unchanged."""
-    root = resolve_data_path(data)
+    source = find_source(data)
+    root = source.place
     preset = "pix2pix" if card.task == "pix2pix" else "cyclegan"
-    settings = load_settings(preset, overrides={"data.path": str(root)})
+    settings = load_settings(preset, overrides={"data.path": root})
     assert isinstance(settings, CycleGanSettings | Pix2PixSettings)
     plain = Preparation("none", 0, 0, flip=False, multiple_of=1)
-    labelled = find_labelled(root)
-    if labelled is not None:
-        return replace(_of_pairs(label_pairs(labelled, settings, plain), split, str(root)))
-    folders = two_folders(root)
-    halves = find_halves(root, None)
+    if source.labels is not None:
+        return replace(_of_pairs(label_pairs(source.labels, settings, plain), split, root))
+    halves = source.halves
     if halves is not None:
-        names = halves.names or ("left", "right")
         paths = [pair.left for pair in halves.pairs if pair.split == split]
         if not paths:
             known = ", ".join(sorted({pair.split for pair in halves.pairs}))
             raise DataError(f"{root}: has no {split} split (it has {known}).", "Choose another with --split.")
         channels = [domain.channels for domain in card.domains]
         sides = (FileImages(paths, channels[0], 0), FileImages(paths, channels[1], 1))
-        return _assembled(f"{root}, {split}", names, sides, (_as_it_is, _as_it_is), True, ((), ()))
-    if card.task == "pix2pix" and folders is not None:
-        return _of_pairs(build_paired_data(settings), split, str(root))  # type: ignore[arg-type]
-    files = find_unpaired(root)
+        return _assembled(f"{root}, {split}", halves.names, sides, (_as_it_is, _as_it_is), True, ((), ()))
+    if card.task == "pix2pix" and source.folders:
+        return _of_pairs(build_paired_data(settings), split, root)  # type: ignore[arg-type]
+    files = source.domains()
     if split == "val":
         raise UsageError("--split val: two domains without pairs have train and test only.")
     chosen = [domain.train if split == "train" else domain.test for domain in (files.a, files.b)]

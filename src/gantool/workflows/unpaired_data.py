@@ -14,11 +14,12 @@ from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
-from gantool.data.images import open_image, problems
-from gantool.data.labels import LabelledSet, find_labelled
-from gantool.data.layouts import UnpairedFiles, find_unpaired, resolve_data_path
-from gantool.data.pairs import find_halves, halves_as_domains, two_folders
+from gantool.data.images import open_image
+from gantool.data.inspect import problems
+from gantool.data.labels import LabelledSet
 from gantool.data.sample import SEASONS, Scene, draw_scene
+from gantool.data.sources.find import find_source
+from gantool.data.sources.unpaired import UnpairedFiles
 from gantool.errors import DataError, SettingsError
 from gantool.nets.registry import GENERATORS
 from gantool.settings import CycleGanSettings
@@ -28,7 +29,6 @@ __all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "traini
 
 # Scene numbers of the three splits of the built-in sample; training sides never share a scene either.
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
-_SMALLEST_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,10 @@ def build_data(settings: CycleGanSettings) -> UnpairedData:
     )
     if data.path == "sample" and not data.domains:
         return _sample_data(settings, preparation)
-    root = None if data.domains else resolve_data_path(data.path)
-    if root is not None:
-        labelled = find_labelled(root) if data.names is None else None
-        if labelled is not None:
-            return _label_data(settings, labelled, preparation)
-        halves = find_halves(root, None if two_folders(root) else data.names)
-        if halves is not None:
-            return _file_data(settings, halves_as_domains(halves, data.holdout), preparation)
-    files = find_unpaired(root, domains=data.domains, names=data.names, holdout=data.holdout)
-    return _file_data(settings, files, preparation)
+    source = find_source(data.domains or data.path, names=data.names)
+    if source.labels is not None:
+        return _label_data(settings, source.labels, preparation)
+    return _file_data(settings, source.domains(data.holdout), preparation)
 
 
 def _sample_data(settings: CycleGanSettings, preparation: Preparation) -> UnpairedData:
@@ -159,7 +153,7 @@ def _file_data(settings: CycleGanSettings, files: UnpairedFiles, preparation: Pr
             f"data.align: needs as many images of {files.a.name} as of {files.b.name}, "
             f"got {len(train[0])} and {len(train[1])}."
         )
-    found = list(itertools.islice(problems([*train[0], *train[1], *test[0], *test[1]], _SMALLEST_SIDE), 200))
+    found = list(itertools.islice(problems([*train[0], *train[1], *test[0], *test[1]]), 200))
     if found:
         listed = "\n  ".join(found[:20])
         more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""

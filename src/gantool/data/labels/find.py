@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from gantool.data.images import find_images
-from gantool.data.labels.drawn import find_drawn
+from gantool.data.labels.annotated import find_annotated
+from gantool.data.labels.index_masks import values_set
 from gantool.data.labels.known_layouts import find_known
-from gantool.data.labels.mask_files import find_masks, values_set
+from gantool.data.labels.mask_files import find_masks
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
 from gantool.data.labels.sets import LabelledSet, LabelOptions
 from gantool.data.labels.tables import ClassTable
+from gantool.data.sources.description import read_description
 from gantool.errors import DataError
 
 __all__ = ["find_labelled"]
@@ -22,7 +22,8 @@ __all__ = ["find_labelled"]
 def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | None = None) -> LabelledSet | None:
     """Recognize images with labels; None for anything else.
 
-    Prepared sets, well-known data sets, annotation files, and folders of masks are tried in this order.
+    Prepared sets, well-known data sets, annotation files, folders of masks, and annotation files in folders of any
+    name are tried in this order.
 
     Args:
         only: the one annotation file of the folder to read.
@@ -32,11 +33,11 @@ def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | 
     """
     options = options or LabelOptions()
     if only is not None:
-        return find_drawn(root, options, only)
+        return find_annotated(root, options, only)
     prepared = _prepared(root)
     if prepared is not None:
         return prepared
-    for find in (find_known, find_drawn, find_masks):
+    for find in (find_known, find_annotated, find_masks, partial(find_annotated, deeper=True)):
         found = find(root, options)
         if found is not None:
             return found
@@ -45,17 +46,14 @@ def find_labelled(root: Path, options: LabelOptions | None = None, only: Path | 
 
 def _prepared(root: Path) -> LabelledSet | None:
     """A set that ``gantool prepare`` wrote: names and colors stand in ``dataset.yaml``."""
-    path = root / "dataset.yaml"
-    if not path.is_file():
+    tree = read_description(root)
+    if tree.get("kind") != "segmentation":
         return None
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-        if not (isinstance(tree, dict) and tree.get("kind") == "segmentation"):
-            return None
         names = tuple(str(entry["name"]) for entry in tree["classes"])
         colors = tuple((int(r), int(g), int(b)) for r, g, b in (entry["color"] for entry in tree["classes"]))
-    except (YAMLError, OSError, KeyError, TypeError, ValueError):
-        raise DataError(f"{path}: expected kind, classes with names and colors.") from None
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{root / 'dataset.yaml'}: expected kind, classes with names and colors.") from None
     pairs: list[Pair] = []
     alone: list[str] = []
     for split, images, masks in mask_folders(root):
@@ -64,6 +62,6 @@ def _prepared(root: Path) -> LabelledSet | None:
         alone += lonely
     if not pairs:
         raise DataError(f"{root}: has a dataset.yaml but no images with masks.")
-    found = values_set(root, pairs, ClassTable(names), LabelOptions(), "a prepared set", alone)
+    found = values_set(root, pairs, ClassTable(names), LabelOptions(), "a prepared set", alone, trusted=True)
     tiled = tree.get("tile") is not None
     return LabelledSet(found.about, found.classes, found.images, (), colors, found.unpaired, tiled=tiled)

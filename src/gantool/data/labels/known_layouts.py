@@ -9,19 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from gantool.annotations import load_json
 from gantool.arrays import IGNORE, Mask
 from gantool.data.images import find_images, open_image
 from gantool.data.labels.class_names import ADE20K, CAMVID, CITYSCAPES, CITYSCAPES_TRAIN_IDS, PASCAL_VOC
 from gantool.data.labels.color_masks import ColorReader, is_color_mask
-from gantool.data.labels.mask_files import values_set
+from gantool.data.labels.index_masks import values_set
+from gantool.data.labels.mask_files import masks_set
 from gantool.data.labels.pairing import Pair, mask_folders, match_files
-from gantool.data.labels.sets import SPLIT_WORDS, LabelledImage, LabelledSet, LabelOptions, require_few_classes
+from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.labels.tables import VOID_NAMES, read_class_table
 from gantool.data.masks import read_index_mask, remap
+from gantool.data.sources.formats.json_files import load_json
+from gantool.data.splits import SPLIT_WORDS
 from gantool.errors import DataError
 
 __all__ = ["find_known"]
+
+_VOC_MASKS = ("SegmentationClass", "SegmentationClassPNG")
 
 
 def find_known(root: Path, options: LabelOptions) -> LabelledSet | None:
@@ -38,10 +42,7 @@ def _camvid(root: Path, options: LabelOptions) -> LabelledSet | None:
     if options.classes is not None or not (root / "trainannot").is_dir():
         return None
     pairs, alone = _matched(mask_folders(root))
-    present = {
-        int(value) for _, _, mask in pairs[:: max(len(pairs) // 24, 1)] for value in np.unique(read_index_mask(mask))
-    }
-    if not present <= {*range(12), IGNORE}:
+    if not _all_values(pairs) <= {*range(12), IGNORE}:
         return None  # folders named like CamVid's with classes of their own
     values: dict[int, int] = {n: n for n in range(11)} | {11: IGNORE, IGNORE: IGNORE}
     values |= {int(value): IGNORE for value in options.ignore if value.isdigit()}
@@ -85,14 +86,18 @@ def _cityscapes(root: Path, options: LabelOptions) -> LabelledSet | None:
 
 
 def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
-    """``JPEGImages``, ``SegmentationClass``, ``ImageSets/Segmentation``; with ``labelmap.txt`` it is CVAT's."""
-    masks = root / "SegmentationClass"
-    if not masks.is_dir():
+    """``JPEGImages``, ``SegmentationClass`` (or labelme's ``SegmentationClassPNG``), ``ImageSets/Segmentation``.
+
+    With ``labelmap.txt`` it is CVAT's, with ``class_names.txt`` labelme's; the names of Pascal's classes are for
+    masks that hold nothing but Pascal's values.
+    """
+    masks = next((root / name for name in _VOC_MASKS if (root / name).is_dir() and find_images(root / name)), None)
+    if masks is None:
         return None
     images = root / "JPEGImages"
     if not images.is_dir():
         raise DataError(
-            f"{root}: has SegmentationClass but no JPEGImages.", "Export with images, or copy them to JPEGImages."
+            f"{root}: has {masks.name} but no JPEGImages.", "Export with images, or copy them to JPEGImages."
         )
     splits = _voc_splits(root)
     wanted = {mask.stem for mask in find_images(masks)}
@@ -102,11 +107,15 @@ def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
     if splits:
         pairs = [pair for pair in pairs if pair[1].stem in splits]
     if not pairs:
-        raise DataError(f"{root}: no image of JPEGImages has a mask in SegmentationClass.")
+        raise DataError(f"{root}: no image of JPEGImages has a mask in {masks.name}.")
     if (root / "labelmap.txt").is_file():
         return _cvat_masks(root, pairs, alone, options)
-    if options.classes is not None:
-        return values_set(root, pairs, options.classes, options, "Pascal VOC folders", alone)
+    names = root / "class_names.txt"
+    table = options.classes or (read_class_table(names) if names.is_file() else None)
+    if table is not None and table.colors is None:
+        return values_set(root, pairs, table, options, "Pascal VOC folders", alone)
+    if table is not None or not _all_values(pairs) <= {*range(21), IGNORE}:
+        return masks_set(root, pairs, options, "Pascal VOC folders", alone)
     values = {n: n for n in range(21)} | {IGNORE: IGNORE} | {int(v): IGNORE for v in options.ignore if v.isdigit()}
     found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
     return LabelledSet(
@@ -255,6 +264,17 @@ def _matched(folders: Sequence[Pair]) -> tuple[list[Pair], list[str]]:
         pairs += [(split, *pair) for pair in matched]
         alone += lonely
     return pairs, alone
+
+
+def _all_values(pairs: Sequence[Pair]) -> set[int]:
+    """The values in some of the masks, from all over the set; -1 for a mask that is no index mask."""
+    present: set[int] = set()
+    for _, _, mask in pairs[:: max(len(pairs) // 24, 1)]:
+        try:
+            present |= {int(value) for value in np.unique(read_index_mask(mask))}
+        except DataError:
+            present.add(-1)
+    return present
 
 
 def _read(mask: Path, table: dict[int, int]) -> Mask:

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gantool.arrays import IGNORE, Mask
-from gantool.data.images import find_images
+from gantool.arrays import IGNORE, Color, Mask
+from gantool.data.images import find_folders, find_images
 from gantool.data.labels.color_masks import ColorReader, are_blurred, color_name, discover_colors, is_color_mask
+from gantool.data.labels.index_masks import palette_of, palettes_differ, values_set
 from gantool.data.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
-from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes, split_folders
+from gantool.data.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.labels.tables import VOID_NAMES, ClassTable, read_class_table
 from gantool.data.masks import from_one_hot, read_index_mask, remap
+from gantool.data.splits import split_folders
 from gantool.errors import DataError, UsageError
 
-__all__ = ["find_masks", "values_set"]
+__all__ = ["find_masks", "masks_set"]
 
 _TABLES = (
     "labels.csv", "labelmap.txt", "class_dict.csv", "classes.csv", "colormap.csv", "color_map.csv",
@@ -56,19 +57,48 @@ def find_masks(root: Path, options: LabelOptions) -> LabelledSet | None:
         if unpaired:
             raise DataError(f"{root}: no image has a mask ({named}).", unpaired[0])
         return None
-    masks_ = [mask for _, _, mask in pairs]
+    return masks_set(root, pairs, options, named, unpaired)
+
+
+def masks_set(
+    root: Path, pairs: Sequence[Pair], options: LabelOptions, named: str, unpaired: Sequence[str] = ()
+) -> LabelledSet:
+    """Images and masks that are matched already: arrays, colors or indices, whatever the masks hold.
+
+    Args:
+        named: how they were found, in words.
+
+    Raises:
+        DataError: names the file that cannot be used.
+    """
+    masks = [mask for _, _, mask in pairs]
     table = options.classes or _own_table(root)
-    if masks_[0].suffix == ".npy":
+    if masks[0].suffix == ".npy":
         return _arrays(root, pairs, table, options, named, unpaired)
-    colored = {mask: one for mask in _some(masks_) if (one := _is_colored(mask)) is not None}
-    if not colored:
-        raise DataError(f"{masks_[0]}: cannot be read, nor can any other mask that was looked at.")
-    if all(colored.values()):
+    if _are_color_coded(masks, options):
         return _colors(root, pairs, table, options, named, unpaired)
-    if any(colored.values()):
-        odd = next(mask for mask, one in colored.items() if one)
-        raise DataError(f"{odd}: is a picture in color, other masks are class indices.")
     return values_set(root, pairs, table, options, f"images and index masks ({named})", unpaired)
+
+
+def _are_color_coded(masks: Sequence[Path], options: LabelOptions) -> bool:
+    """Whether colors tell the classes: of pictures, or of palettes that differ or are what the user's colors name.
+
+    Raises:
+        DataError: some masks are coded by color and others are not, or none can be read.
+    """
+    palettes = {mask: palette for mask in masks if (palette := palette_of(mask))}
+    plain = _some([mask for mask in masks if mask not in palettes])
+    colored = {mask: one for mask in plain if (one := _is_colored(mask)) is not None}
+    if not colored and not palettes:
+        raise DataError(f"{masks[0]}: cannot be read, nor can any other mask that was looked at.")
+    given = options.classes is not None and options.classes.colors is not None and options.classes.values is None
+    by_color = any(colored.values()) or (bool(palettes) and (given or palettes_differ(palettes)))
+    if by_color and not all(colored.values()):
+        odd = next((mask for mask, one in colored.items() if one), None)
+        if odd is not None:
+            raise DataError(f"{odd}: is a picture in color, other masks are class indices.")
+        raise DataError(f"{next(iter(palettes))}: has a palette of its own, other masks are class indices.")
+    return by_color
 
 
 def _some(masks: Sequence[Path]) -> list[Path]:
@@ -92,94 +122,6 @@ def _own_table(root: Path) -> ClassTable | None:
                 table = read_class_table(folder / name)
                 return table if table.values or table.colors else None
     return None
-
-
-# -- index masks --
-
-
-def values_set(
-    root: Path,
-    pairs: Sequence[Pair],
-    table: ClassTable | None,
-    options: LabelOptions,
-    about: str,
-    unpaired: Sequence[str] = (),
-) -> LabelledSet:
-    """A set of index masks; sparse values become dense ones, colors of a palette or else of the table are kept."""
-    masks = [mask for _, _, mask in pairs]
-    values, names = _classes_by_value(root, masks, table, options)
-    read = partial(_read_values, table=values)
-    images = [LabelledImage(image, split, partial(read, mask)) for split, image, mask in pairs]
-    colors = _palette(masks[0], values, len(names))
-    if colors is None and table is not None and table.colors is not None:
-        listed = dict(zip(table.names, table.colors, strict=True))
-        colors = tuple(listed[name] for name in names)
-    return LabelledSet(
-        f"{root}: {about}", tuple(names), tuple(images), ("classes", "ignore"), colors, tuple(unpaired)
-    )
-
-
-def _read_values(mask: Path, table: dict[int, int]) -> Mask:
-    return remap(read_index_mask(mask), table, mask)
-
-
-def _classes_by_value(
-    root: Path, masks: Sequence[Path], table: ClassTable | None, options: LabelOptions
-) -> tuple[dict[int, int], list[str]]:
-    """Return class index by stored value, and class names."""
-    ignored = {int(value) for value in options.ignore if value.isdigit()}
-    names = [name for name in options.ignore if not name.isdigit()]
-    known = table.names if table is not None else ()
-    wrong = next((name for name in names if name not in known), None)
-    if wrong is not None:
-        raise UsageError(f"--ignore {wrong}: there is no such class, and it is no value.")
-    void = dict.fromkeys((IGNORE, *ignored), IGNORE)
-    if table is not None and table.values is not None:
-        present = _present(masks)
-        listed = dict(zip(table.values, table.names, strict=True))
-        void |= {value: IGNORE for value, name in listed.items() if name in names or name.lower() in VOID_NAMES}
-        kept = [value for value in sorted(listed) if value in present and value not in void]
-        require_few_classes(root, len(kept))
-        return {value: n for n, value in enumerate(kept)} | void, [listed[value] for value in kept]
-    if table is not None:
-        kept_names = [name for name in table.names if name not in names]
-        indices = {name: n for n, name in enumerate(kept_names)}
-        return {value: indices.get(name, IGNORE) for value, name in enumerate(table.names)} | void, kept_names
-    present = _present(masks)
-    if present == {0, 255} and IGNORE not in ignored:
-        return {0: 0, 255: 1}, ["background", "foreground"]  # a black and white mask
-    stored = sorted(present - set(void))
-    if len(stored) > 254:
-        raise DataError(
-            f"{root}: the masks have {len(stored)} different values, which is no label map.",
-            "Name the classes: --classes FILE.",
-        )
-    return {value: index for index, value in enumerate(stored)} | void, [f"class_{value}" for value in stored]
-
-
-def _present(masks: Sequence[Path]) -> set[int]:
-    present: set[int] = set()
-    for mask in masks:
-        try:
-            present |= {int(value) for value in np.unique(read_index_mask(mask))}
-        except DataError:
-            continue  # named when the mask itself is read
-    return present
-
-
-def _palette(mask: Path, values: dict[int, int], count: int) -> tuple[tuple[int, int, int], ...] | None:
-    """The colors that a palette mask shows its classes in; None if it has none of its own."""
-    try:
-        with Image.open(mask) as image:
-            palette = image.getpalette("RGB") if image.mode == "P" else None
-    except (OSError, Image.DecompressionBombError):
-        return None
-    if not palette:
-        return None
-    shown = {index: palette[3 * value : 3 * value + 3] for value, index in values.items()}
-    colors = [shown.get(index, []) for index in range(count)]
-    distinct = {tuple(color) for color in colors if len(color) == 3}
-    return tuple((r, g, b) for r, g, b in colors) if len(distinct) == count else None
 
 
 # -- masks in color --
@@ -208,7 +150,7 @@ def _colors(
         origin = f"{len(colors)} colors found"
     unwanted = {entry.lstrip("#").lower() for entry in options.ignore}
     indices: list[int] = []
-    kept: list[tuple[str, tuple[int, int, int]]] = []
+    kept: list[tuple[str, Color]] = []
     for color, name in zip(colors, names, strict=True):
         void = name.lower() in VOID_NAMES or name.lower() in unwanted or color_name(color)[6:] in unwanted
         indices.append(IGNORE if void else len(kept))
@@ -229,7 +171,7 @@ def _colors(
 
 def _class_folders(masks: Path) -> list[Path]:
     """Folders of masks within a folder of masks, one per class."""
-    return sorted(entry for entry in masks.iterdir() if entry.is_dir() and find_images(entry))
+    return [entry for entry in find_folders(masks) if find_images(entry)]
 
 
 def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions) -> LabelledSet:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gantool.data.images import find_images
-from gantool.data.labels.sets import split_folders
+from gantool.data.splits import split_folders
 from gantool.errors import DataError
 
 __all__ = ["SUFFIXES", "bare_stem", "find_arrays", "mask_folders", "match_files", "mixed_folder"]

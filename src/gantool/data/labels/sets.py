@@ -9,34 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from PIL import Image
-
 from gantool.arrays import Color, Mask
-from gantool.data.images import SUFFIXES
+from gantool.data.images import SUFFIXES, upright_size
 from gantool.data.labels.tables import ClassTable
 from gantool.errors import DataError
 
 __all__ = [
-    "SPLIT_WORDS",
     "ImageFinder",
     "LabelOptions",
     "LabelledImage",
     "LabelledSet",
     "require_few_classes",
-    "split_folders",
-    "split_of",
 ]
 
 
-SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 MOST_CLASSES = 255
 
 
@@ -113,22 +99,6 @@ def require_few_classes(about: object, count: int, remedy: str = "") -> None:
         )
 
 
-def split_of(name: str) -> str | None:
-    """The split that a file or folder name speaks of (``instances_val2017`` is ``val``), or None."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)
-
-
-def split_folders(root: Path) -> dict[str, Path]:
-    """The folders of the splits by our names, or the root itself as training."""
-    found = {}
-    for entry in sorted(root.iterdir()) if root.is_dir() else []:
-        split = SPLIT_WORDS.get(entry.name.lower())
-        if entry.is_dir() and split:
-            found[split] = entry
-    return found or {"train": root}
-
-
 class ImageFinder:
     """Finds the images that annotation files name, wherever below the root they lie."""
 
@@ -164,17 +134,15 @@ class ImageFinder:
     def size(self, annotation: Path, name: str) -> tuple[int, int]:
         """Width and height of an image by the name in an annotation; (0, 0) if it cannot be opened."""
         try:
-            with Image.open(self.find(annotation, name)) as image:
-                width, height = image.size
-                turned = image.getexif().get(0x0112, 1) >= 5
-        except (OSError, Image.DecompressionBombError):
+            return upright_size(self.find(annotation, name))
+        except DataError:
             return 0, 0
-        return (height, width) if turned else (width, height)
 
     def _index(self) -> dict[str, list[Path]]:
         if self._by_name is None:
             self._by_name = {}
-            for folder, _, files in os.walk(self._root):  # does not follow links, so no loops
+            for folder, inner, files in os.walk(self._root):  # does not follow links, so no loops
+                inner[:] = [name for name in inner if not name.startswith(".")]
                 for file in files:
                     if Path(file).suffix.lower() in SUFFIXES:
                         self._by_name.setdefault(file, []).append(Path(folder, file))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
-from gantool.data.labels import find_labelled
-from gantool.data.layouts import resolve_data_path
 from gantool.data.sample import CLASSES, draw_scene
+from gantool.data.sources.find import find_source
 from gantool.errors import DataError, UsageError
 from gantool.predict.segmenter import LoadedSegmenter
 from gantool.settings import SegmentationSettings, read_settings
@@ -41,12 +40,10 @@ def find_labelled_images(
         return ArrayLabels([(one.summer, one.mask) for one in scenes]), CLASSES, about
     if not data:
         raise UsageError("The model does not know its data.", "Name images with labels: --data DIR.")
-    root = resolve_data_path(data)
-    labelled = find_labelled(root)
-    if labelled is None:
-        raise DataError(f"{root}: no images with labels found.")
+    source = find_source(data)
+    labelled = source.labelled()
     several = [one for one in labelled.images if one.split == split]
     if not several:
         known = ", ".join(sorted({one.split for one in labelled.images}))
-        raise DataError(f"{root}: has no {split} split (it has {known}).", "Choose another with --split.")
+        raise DataError(f"{source.place}: has no {split} split (it has {known}).", "Choose another with --split.")
     return FileLabels(several), labelled.classes, f"{labelled.about}, {split} ({len(several)} images)"

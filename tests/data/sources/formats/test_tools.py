@@ -14,24 +14,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gantool.annotations import (
-    AnnotatedImage,
-    Shape,
-    is_cvat,
-    is_label_studio,
-    is_via,
-    rasterize,
-    read_cvat,
-    read_label_studio,
-    read_supervisely,
-    read_via,
-    supervisely_classes,
-)
-from gantool.annotations.label_studio import decode_brush
-from gantool.annotations.shapes import ellipse
+from gantool.data.sources.formats import READERS
+from gantool.data.sources.formats.cvat import read_cvat
+from gantool.data.sources.formats.label_studio import decode_brush, read_label_studio
+from gantool.data.sources.formats.painting import rasterize
+from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
+from gantool.data.sources.formats.supervisely import read_supervisely, supervisely_classes
+from gantool.data.sources.formats.via import read_via
 from gantool.errors import DataError, UsageError
 
 SQUARE = {"name": "polygon", "all_points_x": [2, 7, 7, 2], "all_points_y": [1, 1, 4, 4]}
+
+
+def tool_of(path: Path, tree: Any = None) -> str | None:
+    return next((reader.name for reader in READERS if reader.matches(path, tree)), None)
 
 
 def write(path: Path, tree: Any) -> Path:
@@ -64,7 +60,7 @@ def test_via_regions_as_list_or_dict_with_stray_whitespace(tmp_path: Path, as_di
         regions = {str(n): one for n, one in enumerate(regions)}
     tree: Any = {"a.png123": {"filename": " a.png ", "size": 123, "regions": regions}}
     path = write(tmp_path / "via.json", {"_via_img_metadata": tree, "_via_settings": {}} if as_project else tree)
-    assert is_via(json.loads(path.read_text()))
+    assert tool_of(path, json.loads(path.read_text())) == "VIA"
     (one,) = read_via(path, lambda name: (20, 10) if name == "a.png" else (0, 0))
     assert np.array_equal(mask_of(one, "lake", "hill"), expected((1, 2, 1, 7, 4), (2, 10, 5, 14, 7)))
 
@@ -115,7 +111,7 @@ def test_label_studio_percent_and_brush(tmp_path: Path) -> None:
         {"format": "rle", "rle": brush(painted), "brushlabels": ["road"]},
     )]  # fmt: skip
     path = write(tmp_path / "ls.json", tree)
-    assert is_label_studio(tree)
+    assert tool_of(path, tree) == "Label Studio"
     (one,) = read_label_studio(path)
     assert one.image == "/data/upload/1/0a1b2c3d-a.png"
     wanted = expected((1, 2, 1, 7, 4), (2, 10, 5, 14, 7))
@@ -135,11 +131,11 @@ def test_brush_round_trip(word: int) -> None:
     mask = (np.random.rand(7, 13) > 0.5).astype(np.uint8)
     if word == 3:  # values above 7 do not fit into three bits
         data = bytes(brush(mask, 8))
-        assert np.array_equal(decode_brush(data)[3::4].reshape(7, 13) > 0, mask > 0)
+        assert np.array_equal(decode_brush(data, 4 * mask.size)[3::4].reshape(7, 13) > 0, mask > 0)
     else:
-        assert np.array_equal(decode_brush(bytes(brush(mask, word)))[3::4].reshape(7, 13), mask * 255)
+        assert np.array_equal(decode_brush(bytes(brush(mask, word)), 4 * mask.size)[3::4].reshape(7, 13), mask * 255)
     with pytest.raises(ValueError, match="ends early"):
-        decode_brush(bytes(brush(mask)[:-9]))
+        decode_brush(bytes(brush(mask)[:-9]), 4 * mask.size)
 
 
 CVAT = """<?xml version="1.0"?><annotations><version>1.1</version><image id="0" name="a.png" width="20" height="10"
@@ -150,12 +146,12 @@ xbr="14" ybr="7" z_order="0"/><mask label="road" rle="1, 2, 1" left="18" top="8"
 
 def test_cvat_paints_by_z_order(tmp_path: Path) -> None:
     path = write(tmp_path / "annotations.xml", CVAT)
-    assert is_cvat(path)
+    assert tool_of(path) == "CVAT for images"
     (one,) = read_cvat(path)
     wanted = expected((2, 5, 3, 14, 7), (1, 2, 1, 7, 4))
     wanted[8, 19] = wanted[9, 18] = 3
     assert np.array_equal(mask_of(one, "lake", "hill", "road"), wanted)
-    assert one.subset == "Validation"
+    assert one.split == "Validation"
 
 
 def test_supervisely_holes_and_bitmaps(tmp_path: Path) -> None:
@@ -184,7 +180,7 @@ def test_shapes_outside_and_across_themselves() -> None:
     mask = mask_of(AnnotatedImage("a", 20, 10, (bow,)), "x")
     assert mask[4, 2] == mask[4, 16] == 1
     assert mask[0, 9] == mask[8, 9] == 0
-    away = Shape("x", "polygon", ((-50, -50), (-40, -50), (-40, -40)), holes=(((-45, -45), (-44, -45), (-44, -44)),))
+    away = Shape("x", "polygon", ((-50, -50), (-40, -50), (-40, -40)), rings=(((-45, -45), (-44, -45), (-44, -44)),))
     assert not mask_of(AnnotatedImage("a", 20, 10, (away,)), "x").any()
     round_ = Shape("x", "polygon", ellipse(10, 5, 8, 3))
     inside = mask_of(AnnotatedImage("a", 20, 10, (round_,)), "x")
@@ -202,7 +198,7 @@ BROKEN: list[tuple[Callable[[Path], Any], Any, str]] = [
     (lambda p: read_via(p, lambda name: (1, 1)), [], "is not a VIA file"),
     (read_label_studio, [], "is not a Label Studio file"),
     (read_label_studio, [task({"points": [[1, 2]]})], "region 1 has no label"),
-    (read_label_studio, [task({"points": [[1, 2]], "polygonlabels": ["x"]})], "only 1 points"),
+    (read_label_studio, [task({"points": [[1, 2]], "polygonlabels": ["x"]})], "has 1 points, expected at least 3"),
     (read_label_studio, [{"data": {"text": "hello"}, "annotations": []}], "names no image"),
     (read_cvat, "<annotations><image name='a'/></annotations>", "no width and height"),
     (read_cvat, "<annotations></annotations>", "has no images"),

@@ -1,14 +1,20 @@
-"""From the name of a data set, or an archive, to a folder: downloaded, unpacked, found."""
+"""From what a person types to a folder: a path, a name, an archive, or a data set to download.
+
+A name is looked for in this order: an existing path, ``./data/NAME``, ``data/NAME`` in the cache, and the catalogue.
+Training and evaluation take what is there (`resolve_data`); ``gantool prepare`` also unpacks archives and downloads
+what the catalogue has (`opened`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock
 
@@ -16,26 +22,57 @@ from gantool.data.archives import is_archive, unpack
 from gantool.data.cache import cache_folder
 from gantool.data.catalog import CATALOG, how_to_get
 from gantool.data.download import download
+from gantool.data.images import find_folders
 from gantool.errors import DataError, closest
-from gantool.workflows.prepare_sources import Kind
 
-__all__ = ["Opened", "open_source"]
+__all__ = ["Kind", "Opened", "opened", "resolve_data"]
 
+Kind = Literal["unpaired", "paired", "segmentation"]
 Progress = Callable[[str, int, int], None]
+
+
+def resolve_data(data: str) -> Path:
+    """An existing folder, the folder of that name under ``./data``, or the one in the cache.
+
+    Raises:
+        DataError: none exists; says how to get a named data set, or which name is nearest.
+    """
+    for candidate in (Path(data), Path("data") / data):
+        if candidate.is_dir():
+            return candidate
+    if Path(data).is_file():
+        raise DataError(f"{data}: is a file, expected a folder with a data set.")
+    cached = cache_folder() / "data" / data
+    if cached.is_dir():
+        return cached
+    if data in CATALOG:
+        raise DataError(f"{data}: is not here yet.", how_to_get(CATALOG[data]))
+    near = [entry.name for entry in find_folders(Path("data"))]
+    raise DataError(
+        f"{data}: there is no such folder, neither here nor under data/.", closest(data, [*near, *CATALOG])
+    )
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A source as a folder (or an annotation file); ``domains`` and ``kind`` where the catalog says."""
+    """A source that is here: a folder, an annotation file, or two folders by domain name.
 
-    path: Path
+    Attributes:
+        domains, kind: where the catalogue says.
+    """
+
+    data: Path | Mapping[str, str]
     name: str
     domains: tuple[str, str] | None = None
     kind: Kind | None = None
 
+    def folders(self) -> list[Path]:
+        """Where the source lies; nothing may be written there."""
+        return [self.data] if isinstance(self.data, Path) else [Path(folder) for folder in self.data.values()]
+
 
 @contextmanager
-def open_source(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator[Opened]:
+def opened(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator[Opened]:
     """Yield the folder of a source: itself, an unpacked archive, or a named data set.
 
     Args:

@@ -12,7 +12,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from gantool.annotations import AnnotatedImage, Shape, rasterize, read_coco, read_labelme
+from gantool.data.sources.formats.coco import read_coco
+from gantool.data.sources.formats.labelme import read_labelme
+from gantool.data.sources.formats.painting import rasterize
+from gantool.data.sources.formats.shapes import AnnotatedImage, Shape
 from gantool.errors import DataError
 
 
@@ -60,7 +63,7 @@ def test_labelme_file(tmp_path: Path) -> None:
             "mask": base64.b64encode(part.getvalue()).decode()}  # fmt: skip
     read = read_labelme(labelme(tmp_path / "a.json", [shape("linestrip", (0, 0), (5, 5)), mask]))
     assert (read.image, read.width, read.height) == ("a.png", 20, 10)
-    assert [s.kind for s in read.shapes] == ["line", "bitmap"]
+    assert [s.form for s in read.shapes] == ["line", "bitmap"]
     assert read.shapes[1].bitmap is not None
     where = read.shapes[1].bitmap()
     assert where.sum() == 4, "the part outside the image is cut off"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gantool.annotations.json_files import load_json
-from gantool.annotations.shapes import AnnotatedImage, Shape, ellipse
+from gantool.data.sources.formats.json_files import load_json
+from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
+from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
 from gantool.errors import DataError, UsageError
 
-__all__ = ["is_via", "read_via"]
+__all__ = ["VIA", "read_via"]
 
 _USUAL = ("class", "label", "name", "category", "type", "object")
 
 
-def is_via(tree: Any) -> bool:
-    """Whether parsed JSON looks like a VIA project or its exported annotations."""
+def _matches(path: Path, tree: Any) -> bool:
     entries = _entries(tree)
     return bool(entries) and all(
         isinstance(entry, dict) and "filename" in entry and "regions" in entry for entry in entries[:20]
@@ -48,8 +50,20 @@ def read_via(
         name = str(entry["filename"]).strip()
         width, height = size_of(name)
         shapes = tuple(_shape(one, key, f"{path}: {name}: region {n}") for n, one in enumerate(several, 1))
-        annotated.append(AnnotatedImage(name, width, height, shapes))
+        annotated.append(AnnotatedImage(name, width, height, shapes, file=path))
     return annotated
+
+
+def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
+    images = [
+        replace(one, split=file.split)
+        for file in files
+        for one in read_via(file.path, partial(context.size_of, file.path), context.attribute, file.tree)
+    ]
+    return Annotations(f"VIA ({listed(files)})", images, options=("classes", "attribute"))
+
+
+VIA = Reader("VIA", _matches, _read)
 
 
 def _entries(tree: Any) -> list[Any]:
@@ -95,20 +109,20 @@ def _shape(region: Any, attribute: str, where: str) -> Shape:
         if kind in ("polygon", "polyline"):
             xs, ys = shape["all_points_x"], shape["all_points_y"]
             points = tuple((float(x), float(y)) for x, y in zip(xs, ys, strict=True))
-            if len(points) < (3 if kind == "polygon" else 2):
-                raise DataError(f"{where} ({kind}) has only {len(points)} points.")
-            return Shape(label, "polygon" if kind == "polygon" else "line", points)
+            return Shape(label, "polygon" if kind == "polygon" else "line", points, where=where, called=kind)
         if kind == "rect":
             x, y = float(shape["x"]), float(shape["y"])
-            return Shape(label, "rectangle", ((x, y), (x + float(shape["width"]), y + float(shape["height"]))))
+            corner = x + float(shape["width"]), y + float(shape["height"])
+            return Shape(label, "rectangle", ((x, y), corner), where=where)
         center = float(shape["cx"]), float(shape["cy"])
         if kind == "circle":
-            return Shape(label, "circle", (center, (center[0] + float(shape["r"]), center[1])))
+            return Shape(label, "circle", (center, (center[0] + float(shape["r"]), center[1])), where=where)
         if kind == "ellipse":
             turn = float(shape.get("theta", 0.0)) * 57.29577951308232
-            return Shape(label, "polygon", ellipse(*center, float(shape["rx"]), float(shape["ry"]), turn))
+            around = ellipse(*center, float(shape["rx"]), float(shape["ry"]), turn)
+            return Shape(label, "polygon", around, where=where, called=kind)
         if kind == "point":
-            return Shape(label, "point", (center,))
-    except (KeyError, TypeError, ValueError):
+            return Shape(label, "point", (center,), where=where)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{where} ({kind}) is incomplete.") from None
     raise DataError(f"{where} is of the unknown kind {kind!r}.")

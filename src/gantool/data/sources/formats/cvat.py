@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.annotations.shapes import AnnotatedImage, Point, Shape, ellipse, place_bitmap
+from gantool.data.sources.formats.bitmaps import from_runs, place_bitmap
+from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
+from gantool.data.sources.formats.shapes import AnnotatedImage, Ring, Shape, ellipse
 from gantool.errors import DataError
 
-__all__ = ["is_cvat", "read_cvat"]
+__all__ = ["CVAT", "read_cvat"]
 
 
-def is_cvat(path: Path) -> bool:
-    """Whether an XML file begins like one of CVAT."""
+def _matches(path: Path, tree: Any) -> bool:
     try:
         with path.open("rb") as file:
             return b"<annotations" in file.read(4096)
@@ -50,10 +54,18 @@ def read_cvat(path: Path) -> list[AnnotatedImage]:
             if shape is not None:
                 shapes.append((int(element.get("z_order", "0") or 0), shape))
         ordered = tuple(shape for _, shape in sorted(shapes, key=lambda pair: pair[0]))
-        annotated.append(AnnotatedImage(name, width, height, ordered, image.get("subset", "")))
+        annotated.append(AnnotatedImage(name, width, height, ordered, image.get("subset", ""), path))
     if not annotated:
         raise DataError(f"{path}: has no images.", 'Export as "CVAT for images 1.1".')
     return annotated
+
+
+def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
+    images = [replace(one, split=one.split or file.split) for file in files for one in read_cvat(file.path)]
+    return Annotations(f"CVAT for images ({listed(files)})", images)
+
+
+CVAT = Reader("CVAT for images", _matches, _read, suffix=".xml")
 
 
 def _shape(element: ElementTree.Element, width: int, height: int, where: str) -> Shape | None:
@@ -65,29 +77,31 @@ def _shape(element: ElementTree.Element, width: int, height: int, where: str) ->
     try:
         if kind in ("polygon", "polyline", "points"):
             points = _points(element.attrib["points"])
-            if len(points) < {"polygon": 3, "polyline": 2, "points": 1}[kind]:
-                raise DataError(f"{where} ({kind}) has only {len(points)} points.")
             if kind == "points":
-                return Shape(label, "point", points[:1])
-            return Shape(label, "polygon" if kind == "polygon" else "line", points)
+                return Shape(label, "point", points[:1], where=where, called=kind)
+            return Shape(label, "polygon" if kind == "polygon" else "line", points, where=where, called=kind)
         if kind == "box":
             x0, y0, x1, y1 = (float(element.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
-            return Shape(label, "rectangle", ((x0, y0), (x1, y1)))
+            return Shape(label, "rectangle", ((x0, y0), (x1, y1)), where=where)
         if kind == "ellipse":
             x, y, across, down = (float(element.attrib[key]) for key in ("cx", "cy", "rx", "ry"))
-            return Shape(label, "polygon", ellipse(x, y, across, down, float(element.get("rotation", "0"))))
+            around = ellipse(x, y, across, down, float(element.get("rotation", "0")))
+            return Shape(label, "polygon", around, where=where, called=kind)
         if kind == "mask":
             left, top, wide, high = (int(float(element.attrib[key])) for key in ("left", "top", "width", "height"))
             counts = [int(count) for count in element.attrib["rle"].split(",")]
             if sum(counts) != wide * high or min(counts) < 0:
                 raise DataError(f"{where} has a mask of {sum(counts)} pixels in a box of {wide}x{high}.")
-            return Shape(label, "bitmap", bitmap=partial(_bitmap, counts, (left, top, wide, high), width, height))
-    except (KeyError, ValueError):
+            if wide > width or high > height:
+                raise DataError(f"{where} has a mask of {wide}x{high} pixels in an image of {width}x{height}.")
+            bitmap = partial(_bitmap, counts, (left, top, wide, high), width, height, where)
+            return Shape(label, "bitmap", bitmap=bitmap, where=where)
+    except (KeyError, ValueError, OverflowError):
         raise DataError(f"{where} ({kind}) is incomplete.") from None
     raise DataError(f"{where} is of the unknown kind {kind!r}.")
 
 
-def _points(text: str) -> tuple[Point, ...]:
+def _points(text: str) -> Ring:
     points = []
     for pair in text.split(";"):
         x, y = pair.split(",")
@@ -95,8 +109,9 @@ def _points(text: str) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def _bitmap(counts: list[int], box: tuple[int, int, int, int], width: int, height: int) -> NDArray[np.bool_]:
+def _bitmap(
+    counts: list[int], box: tuple[int, int, int, int], width: int, height: int, where: str
+) -> NDArray[np.bool_]:
     """Run lengths row by row within a box, background first."""
     left, top, wide, high = box
-    flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return place_bitmap(flat.reshape(high, wide), left, top, width, height)
+    return place_bitmap(from_runs(counts, high, wide, where), left, top, width, height)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gantool.data.layouts import find_unpaired, resolve_data_path
+from gantool.data.sources.find import find_source
+from gantool.data.sources.names import resolve_data
 from gantool.errors import DataError
 
 
@@ -20,7 +21,7 @@ def test_reference_layout_with_names_from_the_folder(tmp_path: Path) -> None:
     root = tmp_path / "summer2winter_yosemite"
     for part, count in (("trainA", 4), ("trainB", 3), ("testA", 2), ("testB", 1)):
         fill(root / part, count)
-    found = find_unpaired(root)
+    found = find_source(root).domains()
     assert (found.a.name, found.b.name) == ("summer", "winter")
     assert [len(x) for x in (found.a.train, found.b.train, found.a.test, found.b.test)] == [4, 3, 2, 1]
     assert not found.held_out
@@ -29,11 +30,11 @@ def test_reference_layout_with_names_from_the_folder(tmp_path: Path) -> None:
 def test_nested_and_plain_folders(tmp_path: Path) -> None:
     for part in ("train/day", "train/night", "test/day", "test/night"):
         fill(tmp_path / "one" / part)
-    found = find_unpaired(tmp_path / "one")
+    found = find_source(tmp_path / "one").domains()
     assert (found.a.name, found.b.name, len(found.a.test)) == ("day", "night", 3)
     for part in ("cats", "dogs"):
         fill(tmp_path / "two" / part, 10)
-    found = find_unpaired(tmp_path / "two")
+    found = find_source(tmp_path / "two").domains()
     assert (found.a.name, found.b.name) == ("cats", "dogs")
     assert found.held_out
     assert (len(found.a.train), len(found.a.test)) == (9, 1)
@@ -42,34 +43,34 @@ def test_nested_and_plain_folders(tmp_path: Path) -> None:
 def test_last_resort_names_and_dataset_yaml(tmp_path: Path) -> None:
     for part in ("train/A", "train/B"):
         fill(tmp_path / part)
-    assert find_unpaired(tmp_path).a.name == "A"
+    assert find_source(tmp_path).domains().a.name == "A"
     (tmp_path / "dataset.yaml").write_text("domains: [horse, zebra]\n")
-    assert find_unpaired(tmp_path).b.name == "zebra"
+    assert find_source(tmp_path).domains().b.name == "zebra"
     (tmp_path / "dataset.yaml").write_text("domains: [horse]\n")
     with pytest.raises(DataError, match="expected two names"):
-        find_unpaired(tmp_path)
+        find_source(tmp_path).domains()
 
 
 def test_two_named_folders(tmp_path: Path) -> None:
     fill(tmp_path / "x")
     fill(tmp_path / "y")
-    found = find_unpaired(domains={"on": str(tmp_path / "x"), "off": str(tmp_path / "y")})
+    found = find_source({"on": str(tmp_path / "x"), "off": str(tmp_path / "y")}).domains()
     assert (found.a.name, found.b.name) == ("on", "off")
     with pytest.raises(DataError, match=r"no such folder \(domain \"off\"\)"):
-        find_unpaired(domains={"on": str(tmp_path / "x"), "off": str(tmp_path / "z")})
+        find_source({"on": str(tmp_path / "x"), "off": str(tmp_path / "z")}).domains()
     with pytest.raises(DataError, match="expected two domains, got 1"):
-        find_unpaired(domains={"on": str(tmp_path / "x")})
+        find_source({"on": str(tmp_path / "x")}).domains()
 
 
 def test_holding_out_follows_content_not_names(tmp_path: Path) -> None:
     fill(tmp_path / "x", 40)
     fill(tmp_path / "y", 40)
-    before = find_unpaired(tmp_path)
+    before = find_source(tmp_path).domains()
     contents = {path.read_bytes() for path in before.a.test}
     assert len(contents) == 4
     for path in sorted((tmp_path / "x").iterdir()):
         path.rename(path.with_name(f"renamed-{path.name}"))
-    assert {path.read_bytes() for path in find_unpaired(tmp_path).a.test} == contents
+    assert {path.read_bytes() for path in find_source(tmp_path).domains().a.test} == contents
     assert not set(before.a.train) & set(before.a.test)
 
 
@@ -87,27 +88,27 @@ def test_incomplete_sets_are_named(folders: tuple[str, ...], words: str, tmp_pat
     for folder in folders:
         fill(tmp_path / folder)
     with pytest.raises(DataError, match=words):
-        find_unpaired(tmp_path)
+        find_source(tmp_path).domains()
 
 
 def test_an_empty_domain_is_named(tmp_path: Path) -> None:
     fill(tmp_path / "trainA")
     (tmp_path / "trainB").mkdir()
     with pytest.raises(DataError, match='no images for the domain "B"'):
-        find_unpaired(tmp_path)
+        find_source(tmp_path).domains()
 
 
 def test_names_resolve_under_data(workplace: Path) -> None:
     fill(workplace / "data" / "horse2zebra" / "trainA")
-    assert resolve_data_path("horse2zebra") == Path("data/horse2zebra")
+    assert resolve_data("horse2zebra") == Path("data/horse2zebra")
     with pytest.raises(DataError, match='Did you mean "horse2zebra"'):
-        resolve_data_path("horse2zebar")
+        resolve_data("horse2zebar")
     (workplace / "file").touch()
     with pytest.raises(DataError, match="is a file"):
-        resolve_data_path("file")
+        resolve_data("file")
 
 
 def test_real_yosemite_is_recognized(real_data: Path) -> None:
-    found = find_unpaired(real_data / "summer2winter_yosemite")
+    found = find_source(real_data / "summer2winter_yosemite").domains()
     assert (found.a.name, found.b.name) == ("summer", "winter")
     assert [len(x) for x in (found.a.train, found.b.train, found.a.test, found.b.test)] == [1231, 962, 309, 238]

@@ -23,6 +23,8 @@ def load_json(path: Path) -> Any:
 
     try:
         return json.loads(path.read_text("utf-8-sig"), parse_constant=refuse)
+    except RecursionError:
+        raise DataError(f"{path}: is not valid JSON (nested too deeply).") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: is not valid JSON (line {error.lineno}: {error.msg}).") from None
     except (OSError, UnicodeDecodeError) as error:

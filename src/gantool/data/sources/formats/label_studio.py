@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.annotations.json_files import load_json
-from gantool.annotations.shapes import AnnotatedImage, Shape, ellipse
+from gantool.data.sources.formats.json_files import load_json
+from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
+from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
 from gantool.errors import DataError
 
-__all__ = ["decode_brush", "is_label_studio", "read_label_studio"]
+__all__ = ["LABEL_STUDIO", "decode_brush", "read_label_studio"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _LABELS = ("polygonlabels", "rectanglelabels", "ellipselabels", "brushlabels", "keypointlabels", "labels")
 
 
-def is_label_studio(tree: Any) -> bool:
-    """Whether parsed JSON looks like Label Studio's JSON or JSON-MIN."""
+def _matches(path: Path, tree: Any) -> bool:
     if not (isinstance(tree, list) and tree and all(isinstance(task, dict) for task in tree)):
         return False
     first = tree[0]
@@ -36,7 +38,7 @@ def read_label_studio(path: Path, tree: Any = None) -> list[AnnotatedImage]:
         DataError: names the file, the task and the region.
     """
     tree = load_json(path) if tree is None else tree
-    if not is_label_studio(tree):
+    if not _matches(path, tree):
         raise DataError(f"{path}: is not a Label Studio file (expected a list of tasks).")
     annotated = []
     for number, task in enumerate(tree, 1):
@@ -49,8 +51,16 @@ def read_label_studio(path: Path, tree: Any = None) -> list[AnnotatedImage]:
         for n, region in enumerate(_regions(task), 1):
             shape, size = _shape(region, f"{where}: region {n}")
             shapes.append(shape)
-        annotated.append(AnnotatedImage(name, *size, tuple(shapes)))
+        annotated.append(AnnotatedImage(name, *size, tuple(shapes), file=path))
     return annotated
+
+
+def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
+    images = [replace(one, split=file.split) for file in files for one in read_label_studio(file.path, file.tree)]
+    return Annotations(f"Label Studio ({listed(files)})", images)
+
+
+LABEL_STUDIO = Reader("Label Studio", _matches, _read)
 
 
 def _image_name(data: Mapping[str, Any]) -> str:
@@ -83,55 +93,53 @@ def _shape(region: Mapping[str, Any], where: str) -> tuple[Shape, tuple[int, int
     try:
         label = str(labels[0]).strip()  # type: ignore[index]
         width, height = int(region["original_width"]), int(region["original_height"])
-    except (TypeError, KeyError, ValueError, IndexError):
+    except (TypeError, KeyError, ValueError, IndexError, OverflowError):
         raise DataError(f"{where} has no label or no original size.") from None
     try:
-        if "rle" in region:
-            return Shape(label, "bitmap", bitmap=partial(_bitmap, region["rle"], width, height, where)), (
-                width,
-                height,
-            )
-        if "points" in region:
-            points = tuple((float(x) * width / 100, float(y) * height / 100) for x, y in region["points"])
-            if len(points) < 3:
-                raise DataError(f"{where} (polygon) has only {len(points)} points.")
-            return Shape(label, "polygon", points), (width, height)
-        x, y = float(region["x"]) * width / 100, float(region["y"]) * height / 100
-        turn = float(region.get("rotation") or 0)
-        if "radiusX" in region:
-            radii = float(region["radiusX"]) * width / 100, float(region["radiusY"]) * height / 100
-            return Shape(label, "polygon", ellipse(x, y, *radii, turn)), (width, height)
-        if "height" not in region:
-            return Shape(label, "point", ((x, y),)), (width, height)
-        across = float(region["width"]) * width / 100, float(region["height"]) * height / 100
-        angle = np.deg2rad(turn)
-        along = np.array([np.cos(angle), np.sin(angle)]) * across[0]
-        down = np.array([-np.sin(angle), np.cos(angle)]) * across[1]
-        corners = [
-            np.array([x, y]),
-            np.array([x, y]) + along,
-            np.array([x, y]) + along + down,
-            np.array([x, y]) + down,
-        ]
-        return Shape(label, "polygon", tuple((float(cx), float(cy)) for cx, cy in corners)), (width, height)
-    except (KeyError, TypeError, ValueError):
+        return _region(region, label, width, height, where), (width, height)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{where} has a shape that cannot be read.") from None
+
+
+def _region(region: Mapping[str, Any], label: str, width: int, height: int, where: str) -> Shape:
+    """From percent to pixels; rotations are around the upper left corner, or an ellipse's center."""
+    if "rle" in region:
+        bitmap = partial(_bitmap, region["rle"], width, height, where)
+        return Shape(label, "bitmap", bitmap=bitmap, where=where)
+    if "points" in region:
+        points = tuple((float(x) * width / 100, float(y) * height / 100) for x, y in region["points"])
+        return Shape(label, "polygon", points, where=where)
+    x, y = float(region["x"]) * width / 100, float(region["y"]) * height / 100
+    turn = float(region.get("rotation") or 0)
+    if "radiusX" in region:
+        radii = float(region["radiusX"]) * width / 100, float(region["radiusY"]) * height / 100
+        return Shape(label, "polygon", ellipse(x, y, *radii, turn), where=where, called="ellipse")
+    if "height" not in region:
+        return Shape(label, "point", ((x, y),), where=where)
+    wide, high = float(region["width"]) * width / 100, float(region["height"]) * height / 100
+    cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    along, down = (wide * cos, wide * sin), (-high * sin, high * cos)
+    corners = ((0.0, 0.0), along, (along[0] + down[0], along[1] + down[1]), down)
+    return Shape(label, "polygon", tuple((x + right, y + low) for right, low in corners), where=where)
 
 
 def _bitmap(values: Any, width: int, height: int, where: str) -> NDArray[np.bool_]:
     try:
-        channels = decode_brush(bytes(values))
+        channels = decode_brush(bytes(values), 4 * width * height)
         return np.asarray(channels.reshape(height, width, 4)[..., 3] > 0)
     except (TypeError, ValueError, IndexError):
         raise DataError(f"{where} has a damaged brush mask.") from None
 
 
-def decode_brush(data: bytes) -> NDArray[np.uint8]:
+def decode_brush(data: bytes, most: int) -> NDArray[np.uint8]:
     """Unpack Label Studio's brush strokes (thi.ng ``rle-pack``) into the bytes of an RGBA picture.
 
     A bit stream: 32 bits with the number of values, 5 with the word size less one, four times 4 with the sizes of
     the length fields less one; then runs of one bit (repeated or listed), 2 (which length field), the length less
     one, and one word, or as many words as the length says.
+
+    Args:
+        most: bytes that the picture can have.
 
     Raises:
         ValueError: the stream ends early or is longer than it says.
@@ -151,7 +159,7 @@ def decode_brush(data: bytes) -> NDArray[np.uint8]:
 
     total = take(32)
     word = take(5) + 1
-    if total > 1 << 31:
+    if total > most:
         raise ValueError("the brush mask is too large")
     sizes = [take(4) + 1 for _ in range(4)]
     out = np.zeros(total, dtype=np.uint8)

@@ -3,28 +3,29 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
-import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gantool.annotations.json_files import load_json
-from gantool.annotations.shapes import AnnotatedImage, Point, Shape, place_bitmap
+from gantool.arrays import Color
+from gantool.data.images import find_folders
+from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
+from gantool.data.sources.formats.json_files import load_json
+from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
+from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.errors import DataError
 
-__all__ = ["read_supervisely", "supervisely_classes"]
+__all__ = ["SUPERVISELY", "read_supervisely", "supervisely_classes"]
 
-_LARGEST_BITMAP = 256 * 2**20  # bytes of an unpacked PNG; a bomb otherwise
+_FORMS: dict[str, Form] = {"polygon": "polygon", "rectangle": "rectangle", "line": "line", "point": "point"}
 
 
-def supervisely_classes(meta: Path) -> list[tuple[str, tuple[int, int, int]]]:
+def supervisely_classes(meta: Path) -> list[tuple[str, Color]]:
     """Class names and colors from ``meta.json``.
 
     Raises:
@@ -51,7 +52,28 @@ def read_supervisely(path: Path) -> AnnotatedImage:
     except (KeyError, TypeError, ValueError):
         raise DataError(f"{path}: is not a Supervisely file (expected size and objects).") from None
     shapes = tuple(_shape(one, width, height, f"{path}: object {number}") for number, one in enumerate(objects, 1))
-    return AnnotatedImage(path.name.removesuffix(".json"), width, height, shapes)
+    beside = (path.parent.parent / "img",)
+    return AnnotatedImage(path.name.removesuffix(".json"), width, height, shapes, file=path, folders=beside)
+
+
+def _find(root: Path) -> list[AnnotationFile]:
+    """The files of all data sets of a project, each with its folder's name for a split."""
+    if not (root / "meta.json").is_file():
+        return []
+    folders = [entry for entry in find_folders(root) if (entry / "ann").is_dir()]
+    return [
+        AnnotationFile(path, folder.name) for folder in folders for path in sorted((folder / "ann").glob("*.json"))
+    ]
+
+
+def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
+    named = supervisely_classes(context.root / "meta.json")
+    images = [replace(read_supervisely(file.path), split=file.split) for file in files]
+    about = f"a Supervisely project with {len(images)} images"
+    return Annotations(about, images, [name for name, _ in named], colors=dict(named))
+
+
+SUPERVISELY = Reader("Supervisely", lambda path, tree: False, _read, find=_find)
 
 
 def _shape(entry: Any, width: int, height: int, where: str) -> Shape:
@@ -61,33 +83,25 @@ def _shape(entry: Any, width: int, height: int, where: str) -> Shape:
         if kind == "bitmap":
             left, top = (int(value) for value in entry["bitmap"]["origin"])
             bitmap = partial(_bitmap, str(entry["bitmap"]["data"]), left, top, width, height, where)
-            return Shape(label, "bitmap", bitmap=bitmap)
+            return Shape(label, "bitmap", bitmap=bitmap, where=where)
         outside = _points(entry["points"]["exterior"])
         holes = tuple(_points(ring) for ring in entry["points"].get("interior") or [])
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise DataError(f"{where} has no class or no shape.") from None
-    fewest = {"polygon": 3, "rectangle": 2, "line": 2, "point": 1}.get(kind)
-    if fewest is None:
+    if kind not in _FORMS:
         raise DataError(f"{where} is of the unknown kind {kind!r}.")
-    if len(outside) < fewest:
-        raise DataError(f"{where} ({kind}) has only {len(outside)} points.")
-    if kind == "polygon":
-        return Shape(label, "polygon", outside, holes=tuple(hole for hole in holes if len(hole) >= 3))
-    return Shape(label, kind, outside[:2] if kind == "rectangle" else outside)  # type: ignore[arg-type]
+    holes = tuple(hole for hole in holes if len(hole) >= 3) if kind == "polygon" else ()
+    return Shape(label, _FORMS[kind], outside[:2] if kind == "rectangle" else outside, rings=holes, where=where)
 
 
-def _points(raw: Any) -> tuple[Point, ...]:
+def _points(raw: Any) -> Ring:
     return tuple((float(x), float(y)) for x, y in raw)
 
 
 def _bitmap(data: str, left: int, top: int, width: int, height: int, where: str) -> NDArray[np.bool_]:
     """Base64 of a zlib-packed PNG; its alpha channel, or else its values, are the mask."""
     try:
-        unpacker = zlib.decompressobj()
-        packed = unpacker.decompress(base64.b64decode(data), _LARGEST_BITMAP)
-        with Image.open(io.BytesIO(packed)) as image:
-            clear = image.mode in ("RGBA", "LA") or "transparency" in image.info
-            part = np.asarray(image.convert("RGBA").getchannel("A") if clear else image.convert("L")) > 0
-    except (ValueError, OSError, zlib.error, binascii.Error, Image.DecompressionBombError):
+        part = unpack_picture(data, (width, height), zipped=True)
+    except ValueError:
         raise DataError(f"{where} has a damaged bitmap.") from None
     return place_bitmap(part, left, top, width, height)
