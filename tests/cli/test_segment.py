@@ -160,6 +160,7 @@ def test_from_python(with_segmenter: Path) -> None:
     assert result.color().shape == result.overlay(scene.summer).shape == (48, 64, 3)
     Image.fromarray(scene.summer).save("a.png")
     assert np.array_equal(gantool.segment("a.png").mask, result.mask)
+    assert np.array_equal(gantool.segment(np.dstack([scene.summer, scene.mask])).mask, result.mask)
     assert np.array_equal(gantool.segment(Image.fromarray(scene.summer), size="native").mask.shape, (48, 64))
 
 

@@ -91,6 +91,8 @@ def segment(
     options = SegmentOptions(model, Path(runs).resolve(), device, precision, str(tile), wanted, tta, trust=trust)
     path = _resolve(options).path
     loaded = keep_loaded(load_segmentation, replace(options, model=str(path)), path)
+    if isinstance(image, np.ndarray) and image.ndim == 3:
+        image = image[:, :, :3]  # how transparent a pixel is says nothing about its class
     return loaded(picture_of(image).pixels, probabilities=probabilities)
 
 
