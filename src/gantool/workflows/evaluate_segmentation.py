@@ -19,11 +19,11 @@ from gantool.data.layouts import resolve_data_path
 from gantool.data.masks import read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.errors import DataError, ModelError, UsageError, closest
+from gantool.methods.images import LabelledSplit
+from gantool.methods.registry import make_method, read_settings
 from gantool.metrics.boundary import BoundaryIou
 from gantool.metrics.estimates import Estimate, differences_of
 from gantool.metrics.segmentation import Confusion
-from gantool.settings import SegmentationSettings, read_settings
-from gantool.workflows.labelled_data import build_labelled_data
 from gantool.workflows.segment import LoadedSegmenter, load_segmentation
 from gantool.workflows.segmentation_results import Evaluated, SegmentationEvaluation, write_segmentation
 
@@ -118,11 +118,10 @@ def evaluate_masks(
 def _images(first: LoadedSegmenter, data: str | None, split: str) -> tuple[LabelledImages, tuple[str, ...], str]:
     if data is None:
         own = first.model.path.parent / "settings.yaml"
-        if own.is_file() and isinstance(settings := read_settings(own), SegmentationSettings):
-            found = build_labelled_data(settings)
-            chosen = {"train": found.train, "val": found.validation, "test": found.test}[split]
-            where = "built-in sample" if settings.data.path == "sample" else settings.data.path
-            return chosen, found.classes, f"{where}, {split} ({len(chosen)} images)"
+        if own.is_file() and first.card.is_segmenter:
+            found = make_method(read_settings(own)).images(split)
+            assert isinstance(found, LabelledSplit)
+            return found.images, found.classes, found.about
         data = first.card.origin.data
     if data == "sample":
         scenes = [draw_scene(_SAMPLE_FIRST + n, size=first.card.size) for n in range(_SAMPLE_SCENES)]
