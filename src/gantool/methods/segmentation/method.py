@@ -39,7 +39,7 @@ class SegmentationMethod:
     """One network that labels every pixel; see `gantool.methods.base.Method`."""
 
     def __init__(self, settings: SegmentationSettings, model: str, *, fresh: bool) -> None:
-        self.settings, self.model = settings, model
+        self.settings, self.model = settings, model or settings.model.architecture
         self._check()
         self._weights = self._find_encoder_weights() if fresh else None
         self.data = build_labelled_data(settings)
