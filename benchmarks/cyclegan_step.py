@@ -22,9 +22,9 @@ from gantool.cards import Card, Domain
 from gantool.data.augment import to_tensor
 from gantool.data.sample import draw_scene
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Player
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator, build_generator
-from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 from gantool.tasks.image_pool import ImagePool
 
@@ -59,12 +59,12 @@ def plain_step(device: torch.device) -> Callable[[Tensor, Tensor], None]:
         cycled_a = f(fake_b)
         fake_a = f(b)
         cycled_b = g(fake_a)
-        discriminators.learn(False)
+        discriminators.requires_grad_(False)
         generators.optimizer.zero_grad()
         loss = 5 * F.l1_loss(g(b), b) + 5 * F.l1_loss(f(a), a) + gan(d_b(fake_b), 1) + gan(d_a(fake_a), 1)
         (loss + 10 * F.l1_loss(cycled_a, a) + 10 * F.l1_loss(cycled_b, b)).backward()
         generators.optimizer.step()
-        discriminators.learn(True)
+        discriminators.requires_grad_(True)
         discriminators.optimizer.zero_grad()
         judge(d_b, b, pools[0].exchange(fake_b))
         judge(d_a, a, pools[1].exchange(fake_a))

@@ -22,12 +22,12 @@ from gantool.data.datasets import ArrayImages, UnpairedDataset
 from gantool.data.sample import draw_scene
 from gantool.engine.ema import Ema
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Player
 from gantool.metrics.paired import l1_ratio
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator
 from gantool.nets.resnet import ResnetBlock, ResnetGenerator
 from gantool.nets.unet import UnetGenerator
-from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
 

@@ -240,8 +240,9 @@ def test_pages_in_a_browser(cli: Cli, with_run: Path, tmp_path: Path) -> None:
 
 
 def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
+    from gantool.engine.loss_terms import LossTerm
     from gantool.engine.runs import Run
-    from gantool.settings import read_settings
+    from gantool.methods.registry import read_settings
     from gantool.workflows.run_page import write_run_page
 
     run = Run(Path("runs/cyclegan-1"))
@@ -253,7 +254,8 @@ def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
     noise.save(run.samples / "epoch-0100.png")
     for epoch in range(101, 201):
         shutil.copy(run.samples / "epoch-0100.png", run.samples / f"epoch-{epoch:04d}.png")
-    write_run_page(run, read_settings(run.settings))
+    terms = {name: LossTerm(name) for name in line["losses"]}
+    write_run_page(run, read_settings(run.settings), terms)
     text = run.report.read_text("utf-8")
     assert len(text) < 5_000_000
     assert text.count("<figure data-epoch") == 10

@@ -59,20 +59,16 @@ def test_resumed_equals_uninterrupted(cli: Cli, workplace: Path) -> None:
         "schedule.name=poly",
     ]
     assert cli("train", *options, "--epochs", "3", "--name", "whole").code == 0
-    from gantool.workflows.plan_training import plan_training
+    from gantool.workflows.plan_training import TrainOptions, plan_training
     from gantool.workflows.train import StepDone, training_events
 
     def cut(last: int, resume: str | None) -> None:
         assignments = [after for flag, after in itertools.pairwise(options) if flag == "--set"]
-        overrides = {"train.epochs": 3, "data.size": 32, "train.batch_size": 4, "optimizer.lr": 0.02,
-                     "runtime.precision": "fp32", "runtime.device": "cpu",
-                     "model.encoder_weights": "none"}  # fmt: skip
-        plan = (
-            plan_training(None, resume=resume)
-            if resume
-            else plan_training(options[0], assignments=assignments, overrides=overrides, name="cut")
-        )
-        for event in training_events(plan):
+        first = TrainOptions(
+            options[0], assignments=assignments, epochs=3, size=32, batch_size=4, lr=0.02, precision="fp32",
+            device="cpu", encoder_weights="none", name="cut",
+        )  # fmt: skip
+        for event in training_events(plan_training(TrainOptions(resume=resume) if resume else first)):
             if isinstance(event, StepDone) and event.step == last:
                 signal.raise_signal(signal.SIGINT)
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from support import TINY, Cli
 
-from gantool.settings import read_settings
+from gantool.methods.registry import read_settings
 
 
 def fill(folder: Path, count: int = 3, size: int = 40) -> Path:
@@ -234,7 +234,7 @@ def test_an_error_of_ours_says_where_the_traceback_is(
 
 
 def test_tensorboard_must_be_installed_first(cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantool.workflows.recipes.find_spec", lambda name: None)
+    monkeypatch.setattr("gantool.workflows.train.find_spec", lambda name: None)
     result = cli("train", "cyclegan", "--set", "runtime.tensorboard=true")
     assert result.code == 2
     assert "gantool[tensorboard]" in result.err

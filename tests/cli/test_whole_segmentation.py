@@ -90,18 +90,19 @@ def test_two_ranks_measure_what_one_would(tmp_path: Path) -> None:
         "--device", "cpu", "--json",
     ]  # fmt: skip
     two = json.loads(gantool(tmp_path, *options, "--devices", "2", OMP_NUM_THREADS="1").stdout)
-    from gantool.data.labelled import ArrayLabels
+    from gantool.metrics.segmentation import Confusion
     from gantool.nets.model_file import load_segmenter, read_card
     from gantool.predict.labels import LabelPredictor
     from gantool.predict.live import LiveRunner
-    from gantool.workflows.train_segmentation import measure_segmenter
 
     path = tmp_path / "runs/unet-1/model.safetensors"
     card = read_card(path)
     scenes = [draw_scene(2_000_000 + n, size=32) for n in range(6)]
-    images = ArrayLabels([(one.winter if n % 2 else one.summer, one.mask) for n, one in enumerate(scenes)])
     runner = LiveRunner(load_segmenter(path, card), multiple_of=4, smallest=4)
     predictor = LabelPredictor(runner, load_size=32)
-    scores = measure_segmenter(predictor, images, CLASSES)
+    confusion = Confusion(CLASSES)
+    for n, one in enumerate(scenes):
+        confusion.add(one.mask, predictor(one.winter if n % 2 else one.summer).mask)
+    scores = confusion.scores()
     assert two["metrics"]["mean_iou"] == pytest.approx(scores.mean_iou, abs=1e-12)
     assert two["metrics"]["accuracy"] == pytest.approx(scores.accuracy, abs=1e-12)

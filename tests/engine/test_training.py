@@ -17,7 +17,7 @@ from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
 from gantool.engine.runs import Run
 from gantool.errors import RunError, TrainingError
 from gantool.tasks.cyclegan import CycleGan
-from gantool.workflows.plan_training import plan_training
+from gantool.workflows.plan_training import TrainOptions, plan_training
 from gantool.workflows.train import Finished, training_events
 
 TINY: dict[str, Any] = {
@@ -47,7 +47,7 @@ def run(
 ) -> Run:
     """Train; ``until`` kills it at an event as if the power had gone."""
     settings = {**TINY, **options.pop("settings", {})}
-    plan = plan_training("cyclegan", overrides=settings, name=name, runs=workplace / "runs", **options)
+    plan = plan_training(TrainOptions("cyclegan", settings=settings, name=name, runs=workplace / "runs", **options))
     where = None
     for event in training_events(plan):
         if isinstance(event, Finished):
@@ -59,7 +59,7 @@ def run(
 
 
 def go_on(workplace: Path, name: str, **settings: Any) -> Run:
-    plan = plan_training(resume=name, overrides=settings, runs=workplace / "runs")
+    plan = plan_training(TrainOptions(resume=name, settings=settings, runs=workplace / "runs"))
     events = list(training_events(plan))
     assert isinstance(events[-1], Finished)
     return Run(events[-1].result.run)
@@ -86,7 +86,7 @@ def test_killed_and_resumed_equals_uninterrupted(workplace: Path, step: int, ema
 
 def test_stopping_saves_and_resuming_ends_alike(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(workplace, "whole")
-    plan = plan_training("cyclegan", overrides=TINY, name="stopped", runs=workplace / "runs")
+    plan = plan_training(TrainOptions("cyclegan", settings=TINY, name="stopped", runs=workplace / "runs"))
     import signal
 
     for event in training_events(plan):
@@ -125,7 +125,7 @@ def test_what_may_change_on_resume(workplace: Path) -> None:
     with pytest.raises(RunError, match=r"data\.size = 32, it cannot go on with 64.*--init-from fixed"):
         go_on(workplace, "fixed", **{"data.size": 64})
     with pytest.raises(RunError, match="is a run of cyclegan, not of cyclegan-light"):
-        plan_training("cyclegan-light", resume="fixed", runs=workplace / "runs")
+        plan_training(TrainOptions("cyclegan-light", resume="fixed", runs=workplace / "runs"))
 
 
 def test_init_from_takes_the_weights(workplace: Path) -> None:
@@ -165,10 +165,9 @@ def test_what_a_run_leaves(workplace: Path) -> None:
 
 def test_the_best_epoch_is_delivered(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gantool.nets.model_file import read_card
-    from gantool.workflows import judge_translation
 
-    values = iter([0.5, 0.3, 0.4])
-    monkeypatch.setattr(judge_translation, "make_evaluate", lambda *_: lambda nets, judge: {"l1_ratio": next(values)})
+    values = iter([0.5, 0.3, 0.4, 0.9])
+    monkeypatch.setattr("gantool.methods.scores.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)})
     run_ = run(workplace)
     assert read_card(run_.model).origin.epochs == 2
 
@@ -191,8 +190,8 @@ def test_a_loss_that_is_no_number_stops_the_run(workplace: Path, monkeypatch: py
 
 
 def test_a_dry_run_keeps_nothing(workplace: Path) -> None:
-    plan = plan_training("cyclegan", overrides=TINY, runs=workplace / "runs")
-    events = list(training_events(plan, dry_run=True))
+    plan = plan_training(TrainOptions("cyclegan", settings=TINY, runs=workplace / "runs", dry_run=True))
+    events = list(training_events(plan))
     assert sum(isinstance(event, StepDone) for event in events) == 1
     assert list(workplace.iterdir()) == []
 
@@ -208,12 +207,10 @@ def test_resuming_a_checkpoint_that_does_not_fit(workplace: Path) -> None:
 
 def test_patience_ends_a_run_that_no_longer_gets_better(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.5, 0.4, 0.45, 0.44, 0.1])
-    monkeypatch.setattr(
-        "gantool.workflows.judge_translation.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)}
-    )
+    monkeypatch.setattr("gantool.methods.scores.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)})
     settings = {**TINY, "train.epochs": 9, "train.patience": 2}
     events = []
-    for event in training_events(plan_training("cyclegan", overrides=settings, runs=workplace / "runs")):
+    for event in training_events(plan_training(TrainOptions("cyclegan", settings=settings, runs=workplace / "runs"))):
         events.append(event)
         if isinstance(event, EndedEarly):
             break

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gantool.errors import SettingsError
-from gantool.settings import PRESETS, Settings, load_settings, read_settings, to_yaml
+from gantool.methods.registry import PRESETS, load_settings, read_settings
+from gantool.settings import Settings, to_yaml
 from gantool.settings.sources import merge
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gantool.cards import Card, Domain
+from gantool.engine.task import Player
 from gantool.nets.registry import build_discriminator, build_generator
-from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
 

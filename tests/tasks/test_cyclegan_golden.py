@@ -11,8 +11,8 @@ from support import golden
 from torch import Tensor
 
 from gantool.cards import Card, Domain
+from gantool.engine.task import Player
 from gantool.nets.registry import build_discriminator, build_generator
-from gantool.tasks.base import Player
 from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
 CARD = Card(task="cyclegan", domains=(Domain(name="A"), Domain(name="B")), directions=())

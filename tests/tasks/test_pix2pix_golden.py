@@ -10,8 +10,8 @@ from support import golden
 from torch import Tensor
 
 from gantool.cards import Card, Domain
+from gantool.engine.task import Player
 from gantool.nets.registry import build_discriminator, build_generator
-from gantool.tasks.base import Player
 from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
 
 CARD = Card(task="pix2pix", domains=(Domain(name="A"), Domain(name="B")))

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from gantool.cards import Card, LabelClass
+from gantool.engine.task import Player
 from gantool.losses.segmentation import SegmentationLoss
-from gantool.tasks.base import Player
 from gantool.tasks.segmentation import Segmentation, classes_of
 
 CARD = Card(

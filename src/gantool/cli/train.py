@@ -100,54 +100,37 @@ def train(
     Ctrl-C saves first; --resume latest goes on.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    from gantool.methods.registry import MODELS
     from gantool.workflows import plan_training as planning
 
     if list_models:
-        screen.print_table(("model", "what it is"), planning.MODELS.items())
-        screen.json({"models": dict(planning.MODELS)})
+        screen.print_table(("model", "what it is"), MODELS.items())
+        screen.json({"models": dict(MODELS)})
         return 0
     if data is not None and domain:
         raise UsageError("--data and --domain name the images twice; give one of them.")
     plan = planning.plan_training(
-        model,
-        overrides={
-            "data.path": data,
-            "data.domains": parse_domains(domain or []),
-            "data.names": parse_halves(domains),
-            "data.size": size,
-            "train.epochs": epochs,
-            "train.batch_size": batch_size,
-            "train.seed": seed,
-            "optimizer.lr": lr,
-            "runtime.devices": devices,
-            "runtime.workers": workers,
-            "runtime.device": device,
-            "runtime.precision": precision,
-            "runtime.compile": compile_nets or None,
-            "model.encoder_weights": encoder_weights,
-            "data.to": to,
-        },
-        assignments=assignments or [],
-        config=config,
-        name=name,
-        runs=runs,
-        resume=resume,
-        init_from=init_from,
-    )
+        planning.TrainOptions(
+            model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
+            devices, workers, device, precision, compile_nets or None, to, encoder_weights,
+            assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
+            dry_run=dry_run,
+        )
+    )  # fmt: skip
     if write_settings is not None:
         _write_settings(screen, plan, write_settings, overwrite)
         return 0
-    return _run(screen, plan, dry_run)
+    return _run(screen, plan)
 
 
-def _run(screen: Screen, plan: TrainingPlan, dry_run: bool) -> int:
+def _run(screen: Screen, plan: TrainingPlan) -> int:
     from gantool.cli.training_display import TrainingDisplay
     from gantool.workflows.train import Finished, Notice, Started, training_events
 
     display = TrainingDisplay(screen)
     started: Started | None = None
     with display:
-        for event in training_events(plan, dry_run=dry_run):
+        for event in training_events(plan):
             if isinstance(event, Started):
                 started = event
                 if not event.main:
@@ -161,7 +144,7 @@ def _run(screen: Screen, plan: TrainingPlan, dry_run: bool) -> int:
                 # The other processes of a run end with 0: their launcher takes any other code for a crash.
                 main = started is not None and started.main
                 if main:
-                    _conclude(screen, plan, event.result, dry_run)
+                    _conclude(screen, plan, event.result)
                 return 128 + event.signal if main and event.result.stopped and event.signal is not None else 0
             else:
                 display.show(event)
@@ -183,8 +166,8 @@ def _announce(screen: Screen, event: Started) -> None:
         screen.detail(f"{name}: {count / 1e6:.3f} M parameters")
 
 
-def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult, dry_run: bool) -> None:
-    if dry_run:
+def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
+    if plan.dry_run:
         screen.note("Dry run: settings, data and one step are fine; nothing was kept.")
         screen.json({"dry_run": True})
         return

@@ -12,11 +12,10 @@ from gantool.cli.console import Screen
 
 if TYPE_CHECKING:
     from gantool.engine.events import EpochDone, StepDone
+    from gantool.engine.loss_terms import LossTerm
     from gantool.workflows.train import Event, Started
 
 __all__ = ["TrainingDisplay"]
-
-_BY_DOMAIN = ("adversarial", "cycle", "identity", "discriminator")  # losses that come once per domain
 
 
 class TrainingDisplay:
@@ -27,6 +26,7 @@ class TrainingDisplay:
         self._progress: Progress | None = None
         self._silent = False
         self._epochs = 0
+        self._terms: Mapping[str, LossTerm] = {}
         self._batch_size = 1
         self._average: dict[str, float] = {}
         self._seconds = 0.0
@@ -44,7 +44,7 @@ class TrainingDisplay:
         self._silent = True
 
     def start(self, event: Started) -> None:
-        self._epochs, self._batch_size = event.epochs, event.batch_size
+        self._epochs, self._batch_size, self._terms = event.epochs, event.batch_size, event.losses
         if self._screen.interactive and not self._silent:
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -69,7 +69,7 @@ class TrainingDisplay:
         if isinstance(event, StepDone):
             self._step(event)
         elif isinstance(event, EpochDone):
-            self._screen.note(_epoch_line(event, self._epochs))
+            self._screen.note(_epoch_line(event, self._epochs, self._terms))
             classes = [(key[4:], value) for key, value in event.metrics.items() if key.startswith("iou/")]
             if classes:
                 self._screen.note("  IoU " + "  ".join(f"{name} {value:.2f}" for name, value in classes))
@@ -90,10 +90,12 @@ class TrainingDisplay:
     def _step(self, event: StepDone) -> None:
         if self._progress is None:
             return
+        from gantool.engine.loss_terms import by_group
+
         # A running mean over about twenty steps keeps the numbers readable.
         self._seconds = event.seconds if self._seconds == 0 else 0.95 * self._seconds + 0.05 * event.seconds
         self._waited = 0.95 * self._waited + 0.05 * event.waited
-        for name, value in grouped(event.losses or {}).items():
+        for name, value in by_group(event.losses or {}, self._terms).items():
             self._average[name] = 0.95 * self._average.get(name, value) + 0.05 * value
         left = (self._epochs - event.epoch + 1) * event.steps_per_epoch - event.step_in_epoch
         self._progress.update(
@@ -106,19 +108,11 @@ class TrainingDisplay:
         )
 
 
-def grouped(losses: Mapping[str, float]) -> dict[str, float]:
-    """Sum the losses of both domains: ``cycle_summer`` and ``cycle_winter`` become ``cycle``."""
-    out: dict[str, float] = {}
-    for name, value in losses.items():
-        kind, _, rest = name.partition("_")
-        kind = kind if kind in _BY_DOMAIN else f"{kind}_{rest}".rstrip("_")
-        out[kind] = out.get(kind, 0.0) + value
-    return out
+def _epoch_line(event: EpochDone, epochs: int, terms: Mapping[str, LossTerm]) -> str:
+    from gantool.engine.loss_terms import by_group
 
-
-def _epoch_line(event: EpochDone, epochs: int) -> str:
     parts = [f"epoch {event.epoch}/{epochs}"]
-    parts += [f"{name} {value:.3f}" for name, value in grouped(event.losses).items()]
+    parts += [f"{name} {value:.3f}" for name, value in by_group(event.losses, terms).items()]
     if event.metrics:
         name, value = next(iter(event.metrics.items()))
         parts.append(f"{name} {value:.3f}{' (best)' if event.best else ''}")

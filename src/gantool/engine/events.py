@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from gantool.report.gallery import Gallery
+
 __all__ = ["EndedEarly", "EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped"]
 
 
@@ -26,7 +28,10 @@ class StepDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """One epoch: mean losses, what was measured, and where the time went. ``epoch`` counts from 1."""
+    """One epoch: mean losses, what was measured, and where the time went. ``epoch`` counts from 1.
+
+    ``gallery`` has the worst and the best images of the measurement, on the main process.
+    """
 
     epoch: int
     step: int
@@ -37,6 +42,7 @@ class EpochDone:
     images_per_second: float
     wait_share: float
     best: bool
+    gallery: Gallery | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,12 +20,14 @@ from torch import Tensor, nn
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from gantool.engine.ema import Ema
 from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
+from gantool.engine.loss_terms import generator_objective
+from gantool.engine.measurement import Measurement
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.engine.schedules import Plateau, lr_factor
+from gantool.engine.task import Batch, Task
 from gantool.errors import RunError, TrainingError
 from gantool.settings.schema import Settings
-from gantool.tasks.base import Batch, Task
 
 __all__ = ["Batches", "Trainer"]
 
@@ -59,8 +61,7 @@ class Trainer:
     """Trains a task within a run.
 
     Args:
-        evaluate: measures the given nets.
-        score: which epoch is best, from what was measured (lower is better); default the first value.
+        measure: measures the given nets; None where there is nothing to measure them by.
         preview: the batch for sample pictures.
         deliver: writes the given nets into a model file, for the given number of epochs.
         stop: asked after every step whether to save and end.
@@ -74,14 +75,13 @@ class Trainer:
         runtime: Runtime,
         run: Run,
         *,
-        evaluate: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None,
-        score: Callable[[Mapping[str, float]], float] = lambda metrics: next(iter(metrics.values())),
+        measure: Callable[[Mapping[str, nn.Module]], Measurement | None],
         preview: Batch | None = None,
         deliver: Callable[[Path, Mapping[str, nn.Module], int], None],
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.task, self.batches, self.settings, self.runtime, self.run = task, batches, settings, runtime, run
-        self.evaluate, self.score, self.preview, self.deliver, self.stop = evaluate, score, preview, deliver, stop
+        self.measure, self.preview, self.deliver, self.stop = measure, preview, deliver, stop
         self.progress = Progress()
         self.plateau = Plateau(settings.schedule)
         self.ema = (
@@ -93,6 +93,7 @@ class Trainer:
         # Reading a loss back makes the CPU wait for a GPU; there it is done now and then only.
         self._read_every = 1 if runtime.device.type == "cpu" else 10
         self._sum_dtype = torch.float32 if runtime.device.type == "mps" else torch.float64
+        self._measures = settings.metrics.every > 0
         self._stopping = False
 
     @property
@@ -172,20 +173,21 @@ class Trainer:
         progress.step_in_epoch, progress.sums = 0, {}
         progress.seconds = progress.waited = 0.0
         last = progress.epoch == train.epochs
-        metrics = self._measure() if self._due(self.settings.metrics.every, last) else {}
+        found = self._measure() if self._measures and self._due(self.settings.metrics.every, last) else None
         best = False
-        if metrics:
-            value = self.score(metrics)
-            self.plateau.observe(value)
-            best = value < progress.best
+        if found is not None:
+            self.plateau.observe(found.best)
+            best = found.best < progress.best
             if best:
-                progress.best, progress.best_epoch = value, progress.epoch
-        elif self.evaluate is None or self.settings.metrics.every == 0:
-            self.plateau.observe(sum(value for name, value in losses.items() if not name.startswith("discriminator")))
+                progress.best, progress.best_epoch = found.best, progress.epoch
+        elif not self._measures:
+            self.plateau.observe(generator_objective(losses, self.task.losses))
+        metrics, gallery = (found.values, found.gallery) if found is not None else ({}, None)
         images = steps * train.batch_size
         yield EpochDone(
-            progress.epoch, progress.step, losses, metrics, lr, seconds, images / seconds, waited / seconds, best
-        )
+            progress.epoch, progress.step, losses, metrics, lr, seconds, images / seconds, waited / seconds, best,
+            gallery,
+        )  # fmt: skip
         if self.preview is not None and self._due(train.samples_every, last):
             yield Sampled(progress.epoch, self._sample())
         self._stopping = self.runtime.any_rank(self.stop())
@@ -222,14 +224,15 @@ class Trainer:
 
     # -- looking ------------------------------------------------------------------------------------------------
 
-    def _measure(self) -> dict[str, float]:
-        if self.evaluate is None:
-            return {}
-        metrics: dict[str, float] = {}
+    def _measure(self) -> Measurement | None:
+        found = None
         if self.runtime.is_main:
             with _looking(self.nets, self.runtime):
-                metrics = self.evaluate(self.nets)
-        return self.runtime.broadcast(metrics)
+                found = self.measure(self.nets)
+        # The images stay where they are written.
+        told = self.runtime.broadcast(found and replace(found, gallery=None))
+        self._measures = told is not None
+        return found if self.runtime.is_main else told
 
     def _sample(self) -> dict[str, Tensor]:
         if self.preview is None or not self.runtime.is_main:
@@ -252,10 +255,9 @@ class Trainer:
                     )
         # Without a metric the newest weights are the ones to deliver; with one, the best so far (or any at all).
         # First the model, then the checkpoint: if this is cut off in between, going on delivers the same again.
-        unmeasured = self.evaluate is None or self.settings.metrics.every == 0
-        if deliver and (best or unmeasured or not self.run.model.exists()):
+        if deliver and (best or not self._measures or not self.run.model.exists()):
             self._deliver(self.run.model)
-        if deliver and not unmeasured:
+        if deliver and self._measures:
             self._deliver(self.run.last_model)
         state = self.state_dict()
         self.runtime.on_main(lambda: save_checkpoint(path, state))

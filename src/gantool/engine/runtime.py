@@ -18,8 +18,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gantool.devices import Precision, choose_device, choose_precision
+from gantool.engine.task import Batch, Player, Update
 from gantool.errors import SettingsError
-from gantool.tasks.base import Batch, Player, Update
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ class Runtime:
                 self._fabric.backward(loss)
                 self._average_gradients(parameters)
                 if clip_norm is not None:
-                    self._fabric._precision.unscale_gradients(player.optimizer)
+                    self._fabric.strategy.precision.unscale_gradients(player.optimizer)
                     nn.utils.clip_grad_norm_(parameters, clip_norm)
                 optimizer.step()
             # Autocast keeps cast copies of weights; a net that is run again in this step must not use old ones.
@@ -148,19 +148,19 @@ class Runtime:
         if self.world_size == 1:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch._utils._flatten_dense_tensors(gradients)  # type: ignore[no-untyped-call]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         flat /= self.world_size
-        averaged = torch._utils._unflatten_dense_tensors(flat, gradients)  # type: ignore[no-untyped-call]
+        averaged = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, mean in zip(gradients, averaged, strict=True):
-            gradient.copy_(mean)
+            gradient.copy_(mean.view(gradient.shape))
 
     def scaler_state(self) -> dict[str, Any]:
-        return dict(self._fabric._precision.state_dict())
+        return dict(self._fabric.strategy.precision.state_dict())
 
     def load_scaler_state(self, state: Mapping[str, Any]) -> None:
         if state:
-            self._fabric._precision.load_state_dict(dict(state))
+            self._fabric.strategy.precision.load_state_dict(dict(state))
 
     def any_rank(self, flag: bool) -> bool:
         """Whether the flag is set on any rank; all ranks must ask together."""

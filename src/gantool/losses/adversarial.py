@@ -15,6 +15,7 @@ with s the sigmoid. Mao et al. 2017 (https://arxiv.org/abs/1611.04076), Goodfell
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -23,7 +24,14 @@ from torch import Tensor, nn
 
 Adversarial = Literal["lsgan", "vanilla", "wgan-gp"]
 
-__all__ = ["Adversarial", "adversarial_loss", "discriminator_loss", "generator_loss", "gradient_penalty"]
+__all__ = [
+    "Adversarial",
+    "adversarial_loss",
+    "discriminator_loss",
+    "generator_loss",
+    "gradient_penalty",
+    "undecided",
+]
 
 
 def adversarial_loss(logits: Tensor, *, real: bool, mode: Adversarial) -> Tensor:
@@ -47,6 +55,13 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, mode: Adversari
     real = adversarial_loss(real_logits, real=True, mode=mode)
     fake = adversarial_loss(fake_logits, real=False, mode=mode)
     return (real + fake) * 0.5
+
+
+def undecided(mode: Adversarial) -> tuple[str, float] | None:
+    """Name and value of what a discriminator that knows nothing loses; also a generator that deceives it half of the
+    time. None where curves are not read against it.
+    """
+    return ("ln 2", math.log(2)) if mode == "vanilla" else None
 
 
 def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

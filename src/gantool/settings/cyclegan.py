@@ -54,11 +54,9 @@ class Model(Section):
     """Scale of the first weights."""
 
 
-class Pictures(Section):
+class Pictures(schema.Data):
     """Where the pictures come from and how large they are."""
 
-    path: str = "sample"
-    """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
     domains: dict[str, str] | None = None
     """Two plain folders by domain name, such as {summer: DIR1, winter: DIR2}; replaces path."""
     names: tuple[str, str] | None = None
@@ -77,6 +75,14 @@ class Pictures(Section):
     """Training scenes per domain drawn for the built-in sample."""
     test_scenes: Positive = 24
     """Held-out scenes drawn for the built-in sample."""
+
+    @property
+    def is_sample(self) -> bool:
+        return self.path == "sample" and not self.domains
+
+    @property
+    def label(self) -> str:
+        return " and ".join(self.domains.values()) if self.domains else self.path
 
 
 class Data(Pictures):

@@ -11,7 +11,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Metrics", "NotNegative", "Optimizer", "Positive", "Runtime", "Schedule", "Section", "Settings", "Train"]
+__all__ = [
+    "Data",
+    "Metrics",
+    "NotNegative",
+    "Optimizer",
+    "Positive",
+    "Runtime",
+    "Schedule",
+    "Section",
+    "Settings",
+    "Train",
+]
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -21,6 +32,23 @@ class Section(BaseModel):
     """A frozen group of keys that refuses unknown ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Data(Section):
+    """Where the pictures come from and how large they are."""
+
+    path: str = "sample"
+    """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the built-in sample is trained on."""
+        return self.path == "sample"
+
+    @property
+    def label(self) -> str:
+        """What the pictures are called in a model's card."""
+        return self.path
 
 
 class Optimizer(Section):
@@ -114,6 +142,7 @@ class Settings(Section):
 
     task: str
     """The method."""
+    data: Data
     optimizer: Optimizer
     schedule: Schedule
     train: Train

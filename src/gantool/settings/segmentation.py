@@ -38,11 +38,9 @@ class Model(Section):
     by itself."""
 
 
-class Data(Section):
+class Data(schema.Data):
     """Where the pictures come from and how large they are."""
 
-    path: str = "sample"
-    """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
     size: int = Field(ge=32)
     """Side of the square crops the network sees while training, in pixels."""
     load_size: Annotated[int, Field(ge=0)] | None = None

@@ -7,68 +7,57 @@ filled in twice.
 from __future__ import annotations
 
 import io
-import types
 import typing
 from collections.abc import Iterable, Mapping
-from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gantool.errors import SettingsError, closest
-from gantool.settings.cyclegan import CycleGanSettings
-from gantool.settings.pix2pix import Pix2PixSettings
 from gantool.settings.schema import Section, Settings
-from gantool.settings.segmentation import SegmentationSettings
 
 __all__ = [
-    "PRESETS",
+    "Presets",
     "Tree",
     "load_settings",
     "merge",
     "overlay",
     "parse_assignment",
-    "preset_text",
-    "read_settings",
+    "read_yaml",
+    "scalar",
+    "sentence",
     "to_yaml",
+    "validate",
 ]
 
 Tree = dict[str, Any]
+Presets = Mapping[str, Traversable]
+"""The files of presets by name."""
 
-PRESETS = (
-    "cyclegan",
-    "cyclegan-light",
-    "cyclegan-sample",
-    "cyclegan-seasons",
-    "pix2pix",
-    "pix2pix-sample",
-    "segmentation",
-    "segmentation-sample",
-)
+S = TypeVar("S", bound=Settings)
 
-_TASKS: Mapping[str, type[Settings]] = {
-    "cyclegan": CycleGanSettings,
-    "pix2pix": Pix2PixSettings,
-    "segmentation": SegmentationSettings,
-}
 _WHOLE = ("domains", "terms", "class_weights")  # mappings that are one value: a new one replaces the old
 
 
 def load_settings(
+    kind: type[S],
     preset: str,
+    presets: Presets,
     *,
     base: Mapping[str, Any] | None = None,
     config: Path | None = None,
     assignments: Iterable[str] = (),
     overrides: Mapping[str, Any] | None = None,
-) -> Settings:
+) -> S:
     """Merge preset < ``config`` file < ``assignments`` < ``overrides`` and validate.
 
     Args:
-        preset: one of `PRESETS`.
+        kind: the schema.
+        preset: name of one of ``presets``.
         base: values by dotted key that replace the preset's; None is a value here.
         config: a YAML file of sections, not necessarily complete; it may name another preset with ``extends``.
         assignments: ``section.key=value`` with the value in YAML.
@@ -77,47 +66,40 @@ def load_settings(
     Raises:
         SettingsError: names the key, what is wrong with it and the nearest valid one.
     """
-    layer = _read_yaml(config) if config is not None else {}
-    tree = _preset_tree(str(layer.pop("extends", preset)))
+    layer = read_yaml(config) if config is not None else {}
+    tree = _preset_tree(str(layer.pop("extends", preset)), presets)
     for key, value in (base or {}).items():
         tree = merge(tree, _nest(key, value))
-    return _finish(merge(tree, layer), config, assignments, overrides)
+    return _finish(kind, merge(tree, layer), config, assignments, overrides)
 
 
 def overlay(
+    kind: type[S],
     base: Path,
     *,
     config: Path | None = None,
     assignments: Iterable[str] = (),
     overrides: Mapping[str, Any] | None = None,
-) -> Settings:
+) -> S:
     """Like `load_settings`, over a complete settings file instead of a preset."""
-    layer = _read_yaml(config) if config is not None else {}
+    layer = read_yaml(config) if config is not None else {}
     layer.pop("extends", None)
-    return _finish(merge(_read_yaml(base), layer), config, assignments, overrides)
+    return _finish(kind, merge(read_yaml(base), layer), config, assignments, overrides)
 
 
 def _finish(
-    tree: Tree, config: Path | None, assignments: Iterable[str], overrides: Mapping[str, Any] | None
-) -> Settings:
+    kind: type[S],
+    tree: Tree,
+    config: Path | None,
+    assignments: Iterable[str],
+    overrides: Mapping[str, Any] | None,
+) -> S:
     for assignment in assignments:
         tree = merge(tree, parse_assignment(assignment))
     for key, value in (overrides or {}).items():
         if value is not None:
             tree = merge(tree, _nest(key, value))
-    return _validate(tree, str(config) if config is not None else "")
-
-
-def read_settings(path: Path) -> Settings:
-    """Read a complete settings file, such as the ``settings.yaml`` of a run."""
-    return _validate(_read_yaml(path), str(path))
-
-
-def preset_text(name: str) -> str:
-    """The YAML of a preset as it ships."""
-    if name not in PRESETS:
-        raise SettingsError(f'There is no preset "{name}".', closest(name, PRESETS))
-    return resources.files("gantool.settings").joinpath("presets", f"{name}.yaml").read_text("utf-8")
+    return validate(kind, tree, str(config) if config is not None else "")
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
@@ -149,16 +131,18 @@ def to_yaml(settings: Settings) -> str:
         lines += ["", f"# {section.__doc__}", f"{name}:"]
         values = getattr(settings, name)
         for key, field in section.model_fields.items():
-            lines += [f"  # {line}" for line in _sentence(field.description).split("\n")]
-            lines.append(f"  {key}: {_scalar(getattr(values, key))}")
+            lines += [f"  # {line}" for line in sentence(field.description).split("\n")]
+            lines.append(f"  {key}: {scalar(getattr(values, key))}")
     return "\n".join(lines) + "\n"
 
 
-def _sentence(description: str | None) -> str:
+def sentence(description: str | None) -> str:
+    """A docstring in one line."""
     return " ".join((description or "").split())
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """A value as YAML in one line."""
     stream = io.StringIO()
     yaml = _yaml()
     yaml.default_flow_style = True
@@ -176,7 +160,12 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _read_yaml(path: Path) -> Tree:
+def read_yaml(path: Path) -> Tree:
+    """Read a settings file as it is.
+
+    Raises:
+        SettingsError: missing, unreadable, or no sections.
+    """
     try:
         tree = _yaml().load(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -194,10 +183,12 @@ def _read_yaml(path: Path) -> Tree:
     return tree
 
 
-def _preset_tree(name: str) -> Tree:
-    tree: Tree = _yaml().load(preset_text(name))
+def _preset_tree(name: str, presets: Presets) -> Tree:
+    if name not in presets:
+        raise SettingsError(f'There is no preset "{name}".', closest(name, presets))
+    tree: Tree = _yaml().load(presets[name].read_text("utf-8"))
     parent = tree.pop("extends", None)
-    return merge(_preset_tree(parent), tree) if parent else tree
+    return merge(_preset_tree(parent, presets), tree) if parent else tree
 
 
 def _nest(key: str, value: Any) -> Tree:
@@ -206,17 +197,21 @@ def _nest(key: str, value: Any) -> Tree:
     return typing.cast(Tree, value)
 
 
-def _validate(tree: Tree, where: str) -> Settings:
-    prefix = f"{where}: " if where else ""
-    task = str(tree.get("task", ""))
-    if task not in _TASKS:
-        said = f'there is no method "{task}"' if task else "is required"
-        raise SettingsError(f"{prefix}task: {said}.", closest(task, _TASKS))
+def validate(kind: type[S], tree: Tree, where: str = "") -> S:
+    """Turn merged values into settings.
+
+    Args:
+        where: the file they come from, for the message.
+
+    Raises:
+        SettingsError: names the first key that is wrong.
+    """
     try:
-        return _TASKS[task].model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise SettingsError(prefix + _explain(first, _TASKS[task].sections())) from None
+        prefix = f"{where}: " if where else ""
+        raise SettingsError(prefix + _explain(first, kind.sections())) from None
 
 
 def _explain(error: Any, sections: Mapping[str, type[Section]]) -> str:
@@ -245,44 +240,3 @@ def _nearest_key(path: list[str], sections: Mapping[str, type[Section]]) -> str:
         if path[1] in other.model_fields:
             return f'Did you mean "{name}.{path[1]}"?'
     return closest(path[1], section.model_fields)
-
-
-def describe_type(annotation: Any) -> str:
-    """A type in a reader's words: ``number``, ``list of 2``, ``adam | sgd``."""
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return describe_type(args[0])
-    if origin is typing.Literal:
-        return " | ".join(str(arg) for arg in args)
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join(describe_type(arg) for arg in args)
-    if origin is tuple:
-        return f"list{'' if args[-1] is Ellipsis else f' of {len(args)}'} ({describe_type(args[0])})"
-    if origin is dict:
-        return "mapping"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "section"
-    words = {int: "integer", float: "number", str: "text", bool: "true | false", type(None): "null"}
-    return words.get(annotation, str(annotation))
-
-
-def reference() -> str:
-    """The settings reference of the documentation, as Markdown."""
-    lines: list[str] = []
-    for task, kind in _TASKS.items():
-        trees = {name: tree for name in PRESETS if (tree := load_settings(name)).task == task}
-        lines += [f"## task: {task}", ""]
-        for name, section in kind.sections().items():
-            lines += [f"### {name} ({task})", "", (section.__doc__ or "").strip(), ""]
-            lines += [f"| key | type | {' | '.join(trees)} | meaning |", "|" + " --- |" * (3 + len(trees))]
-            lines += [_row(name, section, key, trees) for key in section.model_fields]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def _row(name: str, section: type[Section], key: str, trees: Mapping[str, Settings]) -> str:
-    field = section.model_fields[key]
-    values = [_scalar(getattr(getattr(tree, name), key)) for tree in trees.values()]
-    kind = describe_type(field.annotation).replace("|", "\\|")
-    cells = [f"`{name}.{key}`", kind, *(f"`{value}`" for value in values), _sentence(field.description)]
-    return f"| {' | '.join(cells)} |"

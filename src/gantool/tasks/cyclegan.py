@@ -21,10 +21,17 @@ import torch
 from torch import Tensor, nn
 
 from gantool.cards import Card
-from gantool.losses.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
+from gantool.engine.task import Batch, Player, Update
+from gantool.losses.adversarial import (
+    Adversarial,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    undecided,
+)
 from gantool.losses.discriminator_views import View, look
 from gantool.losses.reconstruction import Distance, reconstruction_loss
-from gantool.tasks.base import Batch, Player, Update
 from gantool.tasks.image_pool import ImagePool
 
 __all__ = ["CycleGan", "CycleGanWeights"]
@@ -75,6 +82,12 @@ class CycleGan:
         self.views = tuple(views)
         self._card = card
         self._a, self._b = (domain.name for domain in card.domains)
+        lines = {group: undecided(weights.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
+        self.losses = {
+            f"{group}_{domain}": LossTerm(group, reference=lines.get(group))
+            for group in (ADVERSARIAL, "cycle", "identity", DISCRIMINATOR)
+            for domain in (self._a, self._b)
+        }
         self._pool_a, self._pool_b = ImagePool(pool_size, seed), ImagePool(pool_size, seed + 1)
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
@@ -83,7 +96,7 @@ class CycleGan:
         d_a, d_b = self.discriminators.nets["a"], self.discriminators.nets["b"]
         w = self.weights
 
-        self.discriminators.learn(False)
+        self.discriminators.requires_grad_(False)
         fake_b, same_b = self._translate(g, real_a, real_b)
         fake_a, same_a = self._translate(f, real_b, real_a)
         losses = {
@@ -96,14 +109,14 @@ class CycleGan:
             losses[f"identity_{self._b}"] = w.cycle_b * w.identity * reconstruction_loss(same_b, real_b)
             losses[f"identity_{self._a}"] = w.cycle_a * w.identity * reconstruction_loss(same_a, real_a)
         update(self.generators, torch.stack(list(losses.values())).sum())
-        self.discriminators.learn(True)
+        self.discriminators.requires_grad_(True)
 
-        critic = {
-            f"discriminator_{self._b}": self._judge(d_b, real_b, self._pool_b.exchange(fake_b)),
-            f"discriminator_{self._a}": self._judge(d_a, real_a, self._pool_a.exchange(fake_a)),
+        critics = {
+            f"discriminator_{self._b}": self._critic_loss(d_b, real_b, self._pool_b.exchange(fake_b)),
+            f"discriminator_{self._a}": self._critic_loss(d_a, real_a, self._pool_a.exchange(fake_a)),
         }
-        update(self.discriminators, torch.stack(list(critic.values())).sum())
-        return {name: loss.detach() for name, loss in (losses | critic).items()}
+        update(self.discriminators, torch.stack(list(critics.values())).sum())
+        return {name: loss.detach() for name, loss in (losses | critics).items()}
 
     def _translate(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the translated ``source`` and, where the objective asks for it, what becomes of ``target``."""
@@ -114,7 +127,7 @@ class CycleGan:
             return translated, same
         return generator(source), generator(target)
 
-    def _judge(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    def _critic_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         mode = self.weights.adversarial
         fake = fake.to(real.dtype)
         if self.batch_calls:

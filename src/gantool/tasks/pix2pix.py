@@ -20,15 +20,17 @@ import torch
 from torch import Tensor, nn
 
 from gantool.cards import Card
+from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
+from gantool.engine.task import Batch, Player, Update
 from gantool.losses.adversarial import (
     Adversarial,
     adversarial_loss,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
+    undecided,
 )
 from gantool.losses.reconstruction import Distance, reconstruction_loss
-from gantool.tasks.base import Batch, Player, Update
 
 __all__ = ["Pix2Pix", "Pix2PixWeights"]
 
@@ -68,6 +70,14 @@ class Pix2Pix:
         self.generator, self.discriminator, self.weights, self.every = generator, discriminator, weights, every
         self._card, self._for_use = card, for_use
         self._source, self._target = (domain.name for domain in card.domains)
+        line = undecided(weights.adversarial)
+        # The discriminator's objective is the mean of its two losses.
+        self.losses = {
+            "discriminator_real": LossTerm(DISCRIMINATOR, 0.5, line),
+            "discriminator_fake": LossTerm(DISCRIMINATOR, 0.5, line),
+            "adversarial": LossTerm(ADVERSARIAL, reference=line),
+            "reconstruction": LossTerm("reconstruction"),
+        }
         self._steps = 0
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
@@ -86,11 +96,11 @@ class Pix2Pix:
             update(self.discriminator, loss)
         self._steps += 1
 
-        self.discriminator.learn(False)
+        self.discriminator.requires_grad_(False)
         losses["adversarial"] = generator_loss(d(torch.cat([a, fake], 1)), w.adversarial)
         losses["reconstruction"] = w.reconstruction * reconstruction_loss(fake, b, w.distance)
         update(self.generator, losses["adversarial"] + losses["reconstruction"])
-        self.discriminator.learn(True)
+        self.discriminator.requires_grad_(True)
         return {name: loss.detach() for name, loss in losses.items()}
 
     @staticmethod

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from gantool.arrays import IGNORE
 from gantool.cards import Card
+from gantool.engine.loss_terms import LossTerm
+from gantool.engine.task import Batch, Player, Update
 from gantool.losses.segmentation import Mode, SegmentationLoss
-from gantool.tasks.base import Batch, Player, Update
 
 __all__ = ["Segmentation", "classes_of"]
 
@@ -40,6 +41,7 @@ class Segmentation:
     ) -> None:
         self.players = (player,)
         self.player, self.loss, self.frozen = player, loss, tuple(frozen)
+        self.losses = {name: LossTerm(name) for name in loss.terms}
         self._card = card
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:

@@ -3,36 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gantool.engine.runs import Run, find_run
-from gantool.errors import RunError, SettingsError, UsageError, closest
-from gantool.nets.segmenter_table import SEGMENTERS, split_name
-from gantool.settings import (
-    CycleGanSettings,
-    Pix2PixSettings,
-    SegmentationSettings,
-    Settings,
-    load_settings,
-    read_settings,
-)
+from gantool.errors import RunError, SettingsError, UsageError
+from gantool.methods.registry import MODELS, PRESETS, overlay_settings, read_settings, resolve_name
+from gantool.settings.schema import Settings
+from gantool.settings.sources import load_settings
 
-__all__ = ["MODELS", "TrainingPlan", "plan_training"]
+__all__ = ["TrainOptions", "TrainingPlan", "plan_training"]
 
-MODELS: Mapping[str, str] = {
-    "cyclegan": "unpaired translation with the paper's networks (ResNet generators, 70x70 PatchGAN)",
-    "cyclegan-light": "the same method with generators that a CPU trains in hours",
-    "cyclegan-seasons": "the recipe of the built-in model for photographs (needs its data set)",
-    "pix2pix": "translation learned from pairs (U-Net generator, conditional 70x70 PatchGAN)",
-    "unet": "segmentation with the classic U-Net",
-    "ARCH-ENCODER": "segmentation, such as unet-resnet50 or deeplabv3plus-resnet50: any architecture of "
-    "segmentation-models-pytorch (unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, pan, "
-    "upernet, segformer, dpt) with any of its encoders, or tu-NAME for one of timm",
-}
-_TRANSLATION = ("cyclegan", "cyclegan-light", "cyclegan-seasons", "pix2pix")
 _CHANGEABLE = {"train.epochs", "runtime.devices", "runtime.workers"}
+_KEYS: Mapping[str, str] = {
+    "data": "data.path",
+    "domains": "data.domains",
+    "names": "data.names",
+    "size": "data.size",
+    "to": "data.to",
+    "epochs": "train.epochs",
+    "batch_size": "train.batch_size",
+    "seed": "train.seed",
+    "lr": "optimizer.lr",
+    "encoder_weights": "model.encoder_weights",
+    "devices": "runtime.devices",
+    "workers": "runtime.workers",
+    "device": "runtime.device",
+    "precision": "runtime.precision",
+    "compile": "runtime.compile",
+}
+"""The settings that options of their own stand for."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a training is asked for; None leaves a setting alone.
+
+    Attributes:
+        model: one of `gantool.methods.registry.MODELS`; may be left out with ``resume``, and must agree with the run
+            if given.
+        data: a folder or a name under ``./data``; default the built-in sample.
+        domains: two plain folders by domain name, instead of ``data``.
+        names: of the halves of side-by-side images, left and right.
+        to: domain that pix2pix translates to.
+        encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
+        settings: any others by dotted key, such as ``{"loss.identity": 0}``.
+        assignments: ``section.key=value`` texts, as ``--set`` takes them; weaker than all options.
+        config: a YAML file of settings, weaker still.
+        name: of the new run; default the next free ``model-N``.
+        runs: folder of the runs.
+        resume: a run's name or path, or ``latest``, to go on with.
+        init_from: a run or a model file to take first weights from.
+        dry_run: take one step in a run directory that is removed again.
+    """
+
+    model: str | None = None
+    data: str | None = None
+    domains: Mapping[str, str] | None = None
+    names: tuple[str, str] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    size: int | None = None
+    lr: float | None = None
+    seed: int | None = None
+    devices: int | None = None
+    workers: int | None = None
+    device: str | None = None
+    precision: str | None = None
+    compile: bool | None = None
+    to: str | None = None
+    encoder_weights: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    assignments: Sequence[str] = ()
+    config: Path | None = None
+    name: str | None = None
+    runs: Path = Path("runs")
+    resume: str | None = None
+    init_from: str | None = None
+    dry_run: bool = False
+
+    def overrides(self) -> dict[str, Any]:
+        """All settings that are asked for, by dotted key."""
+        own = {key: getattr(self, name) for name, key in _KEYS.items()}
+        return {key: value for key, value in {**own, **self.settings}.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -43,6 +97,7 @@ class TrainingPlan:
         kind: what the run is named after.
         resume: the run to go on with, instead of making a new one.
         init_from: a run or model file whose weights to start from.
+        dry_run: whether one step is all.
     """
 
     kind: str
@@ -51,101 +106,68 @@ class TrainingPlan:
     name: str | None = None
     resume: Run | None = None
     init_from: str | None = None
+    dry_run: bool = False
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it begins with weights of its own."""
+        return self.resume is None and self.init_from is None
 
 
-def plan_training(
-    model: str | None = None,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    assignments: Sequence[str] = (),
-    config: Path | None = None,
-    name: str | None = None,
-    runs: Path = Path("runs"),
-    resume: str | None = None,
-    init_from: str | None = None,
-) -> TrainingPlan:
+def plan_training(options: TrainOptions) -> TrainingPlan:
     """Resolve names and settings.
-
-    Args:
-        model: one of `MODELS`; may be left out with ``resume``, and must agree with the run if given.
-        overrides: settings by dotted key, such as ``{"train.epochs": 20}``; None leaves a key alone.
-        assignments: ``section.key=value`` texts, as ``--set`` takes them.
-        config: a YAML file of settings.
-        name: of the new run; default the next free ``model-N``.
-        runs: folder of the runs.
-        resume: a run's name or path, or ``latest``.
-        init_from: a run or a model file to take first weights from.
 
     Raises:
         UsageError, SettingsError, RunError: with the name or key at fault and the remedy.
     """
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    if resume is not None:
-        if init_from is not None or name is not None:
+    if options.resume is not None:
+        if options.init_from is not None or options.name is not None:
             raise UsageError("--resume goes on with a run; it takes neither --init-from nor --name.")
-        return _plan_resume(find_run(resume, runs), model, given, assignments, config, runs)
-    if model is None:
+        return _plan_resume(find_run(options.resume, options.runs), options)
+    if options.model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
-    settings = _settings_of(model, config, assignments, given)
-    return TrainingPlan(model, settings, runs, name=name, init_from=init_from)
+    settings = _settings_of(options.model, options)
+    return TrainingPlan(
+        options.model, settings, options.runs, options.name, init_from=options.init_from, dry_run=options.dry_run
+    )
 
 
-def _settings_of(model: str, config: Path | None, assignments: Sequence[str], given: Mapping[str, Any]) -> Settings:
+def _settings_of(model: str, options: TrainOptions) -> Settings:
     """Merge the model's preset, or that of the built-in sample where no data is named, with what is given."""
-    if model in _TRANSLATION:
-        if given.get("model.encoder_weights") is not None:
-            raise UsageError(f"--encoder-weights: {model} has no encoder.")
-        if model != "pix2pix" and given.get("data.to") is not None:
-            raise UsageError(f"--to: {model} learns both directions; only pix2pix has one.")
-        settings = load_settings(model, config=config, assignments=assignments, overrides=given)
-        assert isinstance(settings, CycleGanSettings | Pix2PixSettings)
-        if settings.data.path == "sample" and settings.data.domains is None:
-            sample = "pix2pix-sample" if model == "pix2pix" else "cyclegan-sample"
-            settings = load_settings(sample, config=config, assignments=assignments, overrides=given)
-        return settings
-    parts = split_name(model)
-    if parts is None:
-        known = [*_TRANSLATION, *(f"{name}-resnet50" for name in SEGMENTERS), "unet"]
-        first, dash, encoder = model.partition("-")
-        near = closest(f"{first}-resnet50" if dash else first, known)
-        raise UsageError(f'There is no model "{model}".', near.replace("resnet50", encoder) if dash else near)
-    if given.get("data.to") is not None:
-        raise UsageError(f"--to: {model} labels pixels; only pix2pix translates in one direction.")
-    if given.get("data.domains") is not None:
-        raise UsageError("--domain names two folders to translate between; a segmenter takes --data.")
-    if given.get("data.names") is not None:
-        raise UsageError("--domains names two kinds of pictures to translate between; a segmenter has classes.")
-    architecture, encoder_name = parts
-    whole = {
-        "model.architecture": architecture,
-        "model.encoder": encoder_name,
-        **({} if encoder_name else {"model.encoder_weights": "none"}),
-    }
-    # The model's name stands between the preset and the user's own settings.
-    settings = load_settings("segmentation", base=whole, config=config, assignments=assignments, overrides=given)
-    if isinstance(settings, SegmentationSettings) and settings.data.path == "sample":
-        settings = load_settings(
-            "segmentation-sample", base=whole, config=config, assignments=assignments, overrides=given
-        )
-    assert isinstance(settings, SegmentationSettings)
-    if (settings.model.architecture, settings.model.encoder) != parts:
-        raise UsageError(f"{model} is {architecture} with {encoder_name}; the settings name another network.")
+    spec, named = resolve_name(model)
+    given = options.overrides()
+    for key, sentence in spec.refused.items():
+        if key in given:
+            raise UsageError(sentence.format(model=model))
+
+    def over(preset: str) -> Settings:
+        # The model's name stands between the preset and the user's own settings.
+        return load_settings(
+            spec.settings, preset, PRESETS, base={**named.network, **named.others}, config=options.config,
+            assignments=options.assignments, overrides=given,
+        )  # fmt: skip
+
+    settings = over(named.preset)
+    if settings.data.is_sample:
+        settings = over(named.sample)
+    for key, value in named.network.items():
+        section, _, name = key.partition(".")
+        if getattr(getattr(settings, section), name) != value:
+            parts = " with ".join(str(part) for part in named.network.values())
+            raise UsageError(f"{model} is {parts}; the settings name another network.")
     return settings
 
 
-def _plan_resume(
-    run: Run,
-    model: str | None,
-    given: Mapping[str, Any],
-    assignments: Sequence[str],
-    config: Path | None,
-    runs: Path,
-) -> TrainingPlan:
+def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
     kind = str(run.facts().get("kind", ""))
-    if model is not None and model != kind:
-        raise RunError(f"{run.path}: is a run of {kind}, not of {model}.", f"Leave the model out, or name {kind}.")
+    if options.model not in (None, kind):
+        raise RunError(
+            f"{run.path}: is a run of {kind}, not of {options.model}.", f"Leave the model out, or name {kind}."
+        )
     old = read_settings(run.settings)
-    new = _overlaid(run, given, assignments, config)
+    new = overlay_settings(
+        run.settings, config=options.config, assignments=options.assignments, overrides=options.overrides()
+    )
     for key, (was, wanted) in _differences(old, new).items():
         if key not in _CHANGEABLE:
             raise RunError(
@@ -153,13 +175,7 @@ def _plan_resume(
                 f"Only {', '.join(sorted(_CHANGEABLE))} may change; for anything else start a new run with "
                 f"--init-from {run.name}.",
             )
-    return TrainingPlan(kind, new, runs, resume=run)
-
-
-def _overlaid(run: Run, given: Mapping[str, Any], assignments: Sequence[str], config: Path | None) -> Settings:
-    from gantool.settings.sources import overlay
-
-    return overlay(run.settings, config=config, assignments=assignments, overrides=given)
+    return TrainingPlan(kind, new, options.runs, resume=run, dry_run=options.dry_run)
 
 
 def _differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:

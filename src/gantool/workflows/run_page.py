@@ -14,9 +14,10 @@ from PIL import Image
 
 from gantool._version import __version__
 from gantool.arrays import Pixels
+from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.engine.runs import Run
+from gantool.report.gallery import read_gallery
 from gantool.report.grids import read_grid
-from gantool.report.judged import read_judged
 from gantool.report.pages import data_uri, thumbnail, write_page
 from gantool.report.plots import draw_panels
 from gantool.settings import to_yaml
@@ -31,11 +32,11 @@ _WIDEST_GRID = 1000  # pixels
 _PAIRS_SHOWN = 6
 
 
-def write_run_page(run: Run, settings: Settings, *, vanilla: bool = False) -> None:
+def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) -> None:
     """Write the page anew from the run's files; whoever has it open sees the old one until it is reloaded.
 
     Args:
-        vanilla: whether the adversarial loss is cross-entropy, whose curves are read against ln 2.
+        terms: what the losses are.
     """
     records = run.read_metrics()
     facts = run.facts()
@@ -52,15 +53,15 @@ def write_run_page(run: Run, settings: Settings, *, vanilla: bool = False) -> No
             "about": _about(facts, settings, last),
             "best": best[-1] if best else None,
             "final": _metric_rows(facts),
-            "curves": _png(loss_panels(records, vanilla=vanilla)) if records else None,
-            "losses": [(name, f"{value:.4g}") for name, value in last.get("losses", {}).items()],
+            "curves": _png(loss_panels(records, terms)) if records else None,
+            "losses": [(name, f"{value:.4g}") for name, value in by_curve(last.get("losses", {}), terms).items()],
             "metrics": [
                 (name.replace("_", " "), f"{value:.4g}", _best(records, name))
                 for name, value in last.get("metrics", {}).items()
                 if "/" not in name
             ],
             "pairs": _pairs(latest),
-            "judged": _judged(run.judged),
+            "gallery": _gallery(run.judged),
             "latest": _epoch(grids[-1]) if grids else None,
             "epochs": [(_epoch(path), _shrunk(path)) for path in _spread(grids)],
             "environment": list(facts.get("environment", {}).items()),
@@ -116,9 +117,9 @@ def _pairs(columns: Mapping[str, Sequence[Pixels]]) -> list[tuple[tuple[str, str
     return [pairs[int(n * step)] for n in range(min(len(pairs), _PAIRS_SHOWN))]
 
 
-def _judged(path: Path) -> dict[str, Any]:
+def _gallery(path: Path) -> dict[str, Any]:
     """The worst and the best images with their pictures."""
-    metric, images = read_judged(path)
+    metric, images = read_gallery(path)
     rows: dict[bool, list[Any]] = {True: [], False: []}
     for one in images:
         pictures = [(title, data_uri(pixels)) for title, pixels in one.pictures.items()]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +20,24 @@ from gantool._version import __version__
 from gantool.cards import Origin
 from gantool.engine.events import EpochDone, StepDone, Stopped
 from gantool.engine.loop import Trainer
+from gantool.engine.measurement import Measurement
 from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
-from gantool.errors import ModelError, UsageError
-from gantool.nets.model_file import save_model
-from gantool.report.judged import write_judged
-from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, to_yaml
-from gantool.workflows.plan_training import TrainingPlan, plan_training
-from gantool.workflows.recipes import Recipe, make_recipe
+from gantool.engine.task import Task
+from gantool.errors import ModelError, SettingsError, UsageError
+from gantool.methods.base import Method
+from gantool.methods.registry import make_method
+from gantool.nets.model_file import load_net, load_segmenter, read_card, save_model
+from gantool.report.gallery import write_gallery
+from gantool.settings import Settings, to_yaml
+from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
 from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 from gantool.workflows.training_records import environment, record, run_log
 
-__all__ = ["Event", "Finished", "Notice", "Started", "TrainResult", "train", "training_events"]
+__all__ = ["Event", "Finished", "Notice", "Started", "TrainOptions", "TrainResult", "train", "training_events"]
 
 _RUN_VARIABLE = "GANTOOL_RUN_DIR"  # tells the other processes of a run which directory it has
 _STEPS_BEFORE_ESTIMATE = 5
@@ -80,30 +85,12 @@ def train(
     Raises:
         GantoolError: with the key, file or run at fault and the remedy.
     """
-    overrides = {
-        "data.path": data,
-        "data.domains": dict(domains) if domains else None,
-        "data.size": size,
-        "train.epochs": epochs,
-        "train.batch_size": batch_size,
-        "train.seed": seed,
-        "optimizer.lr": lr,
-        "runtime.device": device,
-        "runtime.precision": precision,
-        "model.encoder_weights": encoder_weights,
-        "data.to": to,
-        **(settings or {}),
-    }
-    plan = plan_training(
-        model,
-        overrides=overrides,
-        config=Path(config) if config is not None else None,
-        name=name,
-        runs=Path(runs),
-        resume=resume,
-        init_from=init_from,
-    )
-    for event in training_events(plan):
+    options = TrainOptions(
+        model, data, domains, None, epochs, batch_size, size, lr, seed, device=device, precision=precision, to=to,
+        encoder_weights=encoder_weights, settings=settings or {}, config=Path(config) if config is not None else None,
+        name=name, runs=Path(runs), resume=resume, init_from=init_from,
+    )  # fmt: skip
+    for event in training_events(plan_training(options)):
         if on_event is not None:
             on_event(event)
         if isinstance(event, Finished):
@@ -111,31 +98,58 @@ def train(
     raise AssertionError("training ended without a result")
 
 
-def training_events(plan: TrainingPlan, *, dry_run: bool = False) -> Iterator[Event]:
+@dataclass(frozen=True)
+class _Training:
+    """What one training consists of."""
+
+    plan: TrainingPlan
+    method: Method
+    runtime: Runtime
+    run: Run
+    trainer: Trainer
+
+    @property
+    def task(self) -> Task:
+        return self.trainer.task
+
+
+def training_events(plan: TrainingPlan) -> Iterator[Event]:
     """Train and yield what happens, `Started` first and `Finished` last.
 
     The run's files are written whether or not anything is done with the events; training goes on only while they
     are asked for.
-
-    Args:
-        dry_run: take one step in a run directory that is removed again.
     """
-    if dry_run and plan.resume is not None:
+    if plan.dry_run and plan.resume is not None:
         raise UsageError("--dry-run checks a new run; it cannot be had with --resume.")
     settings = plan.settings
-    recipe = make_recipe(settings, plan.kind, fresh=plan.resume is None and plan.init_from is None)
+    _check_runtime(settings)
+    method = make_method(settings, plan.kind, fresh=plan.fresh)
     with ExitStack() as stack:
         runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
-        run = _make_run(plan, dry_run, stack)
+        made = _make_run(plan, stack)
         stack.callback(runtime.close)
         runtime.launch()
-        run = Run(runtime.broadcast(run.path if run is not None else Path()))
+        run = Run(runtime.broadcast(made.path if made is not None else Path()))
         stack.enter_context(run_log(run, runtime))
         request = stack.enter_context(StopRequest())
-        yield from _train_in(run, plan, recipe, runtime, request, dry_run)
+        trainer = _make_trainer(plan, method, runtime, run, lambda: request.asked or plan.dry_run)
+        result = yield from _train(_Training(plan, method, runtime, run, trainer))
+        yield Finished(result, None if plan.dry_run else request.signal)
 
 
-def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None:
+def _check_runtime(settings: Settings) -> None:
+    if settings.runtime.tensorboard and find_spec("tensorboard") is None:
+        raise SettingsError(
+            "runtime.tensorboard: the tensorboard package is missing.",
+            'Install it: pip install "gantool[tensorboard]".',
+        )
+    if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
+        raise SettingsError(
+            "runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out."
+        )
+
+
+def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
     """Return the run to train in; processes that another one started get its name from that one."""
     if plan.resume is not None:
         return plan.resume
@@ -143,65 +157,21 @@ def _make_run(plan: TrainingPlan, dry_run: bool, stack: ExitStack) -> Run | None
         return Run(Path(os.environ[_RUN_VARIABLE]))
     if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
         return None
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if dry_run else plan.runs
-    facts = {"gantool": __version__, "data": _data_label(plan), "init_from": plan.init_from}
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.dry_run else plan.runs
+    facts = {"gantool": __version__, "data": plan.settings.data.label, "init_from": plan.init_from}
     run = create_run(folder, plan.kind, plan.name, facts)
     os.environ[_RUN_VARIABLE] = str(run.path.resolve())
     stack.callback(os.environ.pop, _RUN_VARIABLE, None)
     return run
 
 
-def _train_in(
-    run: Run,
-    plan: TrainingPlan,
-    recipe: Recipe,
-    runtime: Runtime,
-    request: StopRequest,
-    dry_run: bool,
-) -> Iterator[Event]:
-    trainer = _make_trainer(run, plan, recipe, runtime, lambda: request.asked or dry_run)
-    exact = trainer.resume() if plan.resume is not None else True
-    if runtime.is_main:
-        run.settings.write_text(to_yaml(plan.settings), "utf-8")
-        if recipe.held_out:
-            (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in recipe.held_out), "utf-8")
-        run.write_facts({**run.facts(), **recipe.facts, "environment": environment(runtime)})
-    yield _started(run, plan, recipe, runtime, trainer)
-    if not exact:
-        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
-    losses: Mapping[str, float] = {}
-    stopped = False
-    for event in _with_estimate(trainer, plan, recipe, runtime):
-        if runtime.is_main:
-            if isinstance(event, EpochDone) and event.metrics and recipe.judged is not None:
-                write_judged(run.judged, recipe.judged)
-            record(run, event, plan.settings, vanilla=_is_vanilla(plan))
-        if isinstance(event, EpochDone):
-            losses = event.losses
-        stopped = stopped or isinstance(event, Stopped)
-        yield event
-    if dry_run and runtime.is_main and (peak := _peak_memory(runtime)):
-        yield Notice(f"Most memory this process had: {peak / 2**30:.1f} GiB on {runtime.device}.")
-    model = run.model if run.model.exists() else None
-    result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
-    if runtime.is_main and model is not None and not stopped:
-        metrics, baselines = recipe.final(run, runtime)
-        if metrics:
-            result = replace(result, metrics=metrics, baselines=baselines)
-            if recipe.judged is not None:
-                write_judged(run.judged, recipe.judged)
-            run.write_facts({**run.facts(), "metrics": metrics, "baselines": baselines})
-            write_run_page(run, plan.settings, vanilla=_is_vanilla(plan))
-    yield Finished(result, None if dry_run else request.signal)
-
-
 def _make_trainer(
-    run: Run, plan: TrainingPlan, recipe: Recipe, runtime: Runtime, stop: Callable[[], bool]
+    plan: TrainingPlan, method: Method, runtime: Runtime, run: Run, stop: Callable[[], bool]
 ) -> Trainer:
     settings = plan.settings
-    task = recipe.build_task(runtime, fresh=plan.resume is None and plan.init_from is None)
+    task = method.task(runtime, fresh=plan.fresh)
     if plan.init_from is not None:
-        recipe.load_first_weights(_model_file(plan.init_from, plan.runs), task.nets())
+        method.load_weights(_model_file(plan.init_from, plan.runs), task.nets())
     facts = run.facts()
 
     def deliver(path: Path, nets: Mapping[str, nn.Module], epochs: int) -> None:
@@ -213,34 +183,93 @@ def _make_trainer(
             epochs=epochs,
             ema=settings.train.ema > 0,
         )
-        save_model(path, recipe.for_use(nets), task.card().model_copy(update={"origin": origin}))
+        save_model(path, method.delivered(nets), task.card().model_copy(update={"origin": origin}))
 
     return Trainer(
         task,
-        recipe.batches(runtime),
+        method.batches(runtime),
         settings,
         runtime,
         run,
-        evaluate=recipe.evaluate(runtime),
-        score=recipe.score,
-        preview=recipe.preview(),
+        measure=lambda nets: method.measure(method.delivered(nets), "val", runtime),
+        preview=method.preview(),
         deliver=deliver,
         stop=stop,
     )
 
 
-def _started(run: Run, plan: TrainingPlan, recipe: Recipe, runtime: Runtime, trainer: Trainer) -> Started:
+def _train(training: _Training) -> Generator[Event, None, TrainResult]:
+    plan, method, runtime, run = training.plan, training.method, training.runtime, training.run
+    trainer, terms = training.trainer, training.task.losses
+    exact = trainer.resume() if plan.resume is not None else True
+    if runtime.is_main:
+        _write_start(training)
+    yield _started(training)
+    if not exact:
+        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
+    losses: Mapping[str, float] = {}
+    stopped = False
+    for event in _with_estimate(training):
+        if runtime.is_main:
+            record(run, event, plan.settings, terms)
+        if isinstance(event, EpochDone):
+            losses = event.losses
+        stopped = stopped or isinstance(event, Stopped)
+        yield event
+    if plan.dry_run and runtime.is_main and (peak := _peak_memory(runtime)):
+        yield Notice(f"Most memory this process had: {peak / 2**30:.1f} GiB on {runtime.device}.")
+    model = run.model if run.model.exists() else None
+    result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
+    if not runtime.is_main or model is None or stopped:
+        return result
+    found = method.measure(_load_delivered(model, runtime), "test", runtime)
+    if found is None:
+        return result
+    _write_end(training, found)
+    return replace(result, metrics=found.values, baselines=found.baselines)
+
+
+def _write_start(training: _Training) -> None:
+    run, method = training.run, training.method
+    run.settings.write_text(to_yaml(training.plan.settings), "utf-8")
+    if method.held_out:
+        (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in method.held_out), "utf-8")
+    run.write_facts({**run.facts(), **method.facts, "environment": environment(training.runtime)})
+
+
+def _write_end(training: _Training, found: Measurement) -> None:
+    run = training.run
+    if found.gallery is not None:
+        write_gallery(run.judged, found.gallery)
+    run.write_facts({**run.facts(), "metrics": found.values, "baselines": found.baselines})
+    write_run_page(run, training.plan.settings, training.task.losses)
+
+
+def _load_delivered(path: Path, runtime: Runtime) -> dict[str, nn.Module]:
+    """The networks of a model file, under the names that the task gives them, on the device."""
+    card = read_card(path)
+    nets: dict[str, nn.Module] = (
+        {"segment": load_segmenter(path, card)}
+        if card.is_segmenter
+        else {one.net: load_net(path, card, one.target) for one in card.directions}
+    )
+    return {name: net.to(runtime.device) for name, net in nets.items()}
+
+
+def _started(training: _Training) -> Started:
+    trainer, settings, runtime = training.trainer, training.plan.settings, training.runtime
     return Started(
-        run.path,
-        recipe.about,
+        training.run.path,
+        training.method.about,
         str(runtime.device),
         runtime.precision,
         runtime.world_size,
-        plan.settings.train.epochs,
+        settings.train.epochs,
         trainer.progress.epoch,
         trainer.batches.steps_per_epoch,
-        plan.settings.train.batch_size,
-        {name: sum(p.numel() for p in net.parameters()) for name, net in trainer.task.nets().items()},
+        settings.train.batch_size,
+        {name: sum(p.numel() for p in net.parameters()) for name, net in training.task.nets().items()},
+        training.task.losses,
         runtime.is_main,
     )
 
@@ -257,21 +286,22 @@ def _peak_memory(runtime: Runtime) -> int:
     return int(largest if sys.platform == "darwin" else largest * 1024)
 
 
-def _with_estimate(trainer: Trainer, plan: TrainingPlan, recipe: Recipe, runtime: Runtime) -> Iterator[Event]:
+def _with_estimate(training: _Training) -> Iterator[Event]:
     """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
+    settings, runtime, hint = training.plan.settings, training.runtime, training.method.hint
     seconds: list[float] = []
-    wanted = runtime.device.type == "cpu" and runtime.is_main and recipe.estimate
-    for event in trainer.train():
+    wanted = runtime.device.type == "cpu" and runtime.is_main and not settings.data.is_sample
+    for event in training.trainer.train():
         yield event
         if wanted and isinstance(event, StepDone):
             seconds.append(event.seconds)
             if len(seconds) == _STEPS_BEFORE_ESTIMATE:
                 wanted = False
-                left = plan.settings.train.epochs * event.steps_per_epoch - event.step
+                left = settings.train.epochs * event.steps_per_epoch - event.step
                 hours = left * sorted(seconds)[len(seconds) // 2] / 3600
                 text = f"About {hours:.1f} hours to go on this CPU ({sorted(seconds)[2]:.2f} s a step)."
-                if hours > 1 and recipe.hint:
-                    text += f" {recipe.hint}"
+                if hours > 1 and hint:
+                    text += f" {hint}"
                 yield Notice(text)
 
 
@@ -286,16 +316,3 @@ def _model_file(source: str, runs: Path) -> Path:
             "Name the run or model it came from.",
         )
     return resolved.path
-
-
-def _is_vanilla(plan: TrainingPlan) -> bool:
-    settings = plan.settings
-    return isinstance(settings, CycleGanSettings | Pix2PixSettings) and settings.loss.adversarial == "vanilla"
-
-
-def _data_label(plan: TrainingPlan) -> str:
-    settings = plan.settings
-    if isinstance(settings, CycleGanSettings | Pix2PixSettings) and settings.data.domains:
-        return " and ".join(settings.data.domains.values())
-    assert isinstance(settings, CycleGanSettings | Pix2PixSettings | SegmentationSettings)
-    return settings.data.path

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gantool.engine.events import Event as LoopEvent
+from gantool.engine.loss_terms import LossTerm
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainResult"]
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run begins or goes on. ``main`` is False in all processes but one."""
+    """A run begins or goes on. ``losses`` says what they are; ``main`` is False in all processes but one."""
 
     run: Path
     data: str
@@ -25,6 +26,7 @@ class Started:
     steps_per_epoch: int
     batch_size: int
     parameters: Mapping[str, int]
+    losses: Mapping[str, LossTerm]
     main: bool
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import torch
 
 from gantool._version import __version__
 from gantool.engine.events import EpochDone, Sampled, Saved
+from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
+from gantool.report.gallery import write_gallery
 from gantool.report.grids import write_grid
 from gantool.report.plots import write_panels
 from gantool.settings.schema import Settings
@@ -25,13 +27,15 @@ __all__ = ["environment", "record", "run_log"]
 _log = logging.getLogger("gantool")
 
 
-def record(run: Run, event: Event, settings: Settings, *, vanilla: bool = False) -> None:
+def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossTerm]) -> None:
     """Write down what an event says.
 
     Args:
-        vanilla: whether the adversarial loss is cross-entropy, whose curves are read against ln 2.
+        terms: what the losses are.
     """
     if isinstance(event, EpochDone):
+        if event.gallery is not None:
+            write_gallery(run.judged, event.gallery)
         line = {
             "event": "epoch",
             "epoch": event.epoch,
@@ -45,14 +49,14 @@ def record(run: Run, event: Event, settings: Settings, *, vanilla: bool = False)
             "best": event.best,
         }
         run.append_metrics(line)
-        write_panels(run.curves, loss_panels(run.read_metrics(), vanilla=vanilla))
+        write_panels(run.curves, loss_panels(run.read_metrics(), terms))
         _log.info("epoch %d: %s", event.epoch, line)
         if settings.runtime.tensorboard:
-            _write_tensorboard(run, event)
-        write_run_page(run, settings, vanilla=vanilla)
+            _write_tensorboard(run, event, terms)
+        write_run_page(run, settings, terms)
     elif isinstance(event, Sampled) and event.pictures:
         write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
-        write_run_page(run, settings, vanilla=vanilla)
+        write_run_page(run, settings, terms)
     elif isinstance(event, Saved):
         _log.info("saved %s at step %d", event.path, event.step)
 
@@ -69,11 +73,11 @@ def environment(runtime: Runtime) -> dict[str, str]:
     }
 
 
-def _write_tensorboard(run: Run, event: EpochDone) -> None:
+def _write_tensorboard(run: Run, event: EpochDone, terms: Mapping[str, LossTerm]) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(run.path / "tensorboard")) as writer:
-        for name, value in {**event.losses, **event.metrics, "lr": event.lr}.items():
+        for name, value in {**by_curve(event.losses, terms), **event.metrics, "lr": event.lr}.items():
             writer.add_scalar(name, value, event.epoch)
 
 

@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from gantool.arrays import Pixels
-from gantool.cards import Card, LabelClass
+from gantool.cards import Card
 from gantool.data.augment import Preparation
-from gantool.data.datasets import ArrayImages, FileImages, Images
+from gantool.data.datasets import FileImages
 from gantool.data.sources.find import find_source
 from gantool.errors import DataError, UsageError
-from gantool.settings import CycleGanSettings, Pix2PixSettings, load_settings, read_settings
-from gantool.workflows.paired_data import PairedData, build_paired_data, label_pairs
+from gantool.methods.images import Side, TranslationImages, as_it_is, two_sides
+from gantool.methods.pairs import build_paired_data, label_pairs
+from gantool.methods.registry import METHODS, PRESETS, load_settings, make_method, read_settings
+from gantool.settings import sources
+from gantool.settings.pix2pix import Pix2PixSettings
 from gantool.workflows.resolve_model import ResolvedModel
-from gantool.workflows.unpaired_data import UnpairedData, build_data
 
-__all__ = ["TranslationImages", "find_images_for"]
-
+__all__ = ["Side", "TranslationImages", "find_images_for"]
 
 _PLACEHOLDERS = ({"A", "B"}, {"left", "right"})
-
-
-@dataclass(frozen=True)
-class Side:
-    """One domain's images with their names, and how they are shown to a model."""
-
-    images: Images
-    view: Callable[[Pixels], Pixels]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def name(self, index: int) -> str:
-        return self.images.name(index)
-
-    def __getitem__(self, index: int) -> Pixels:
-        return self.view(self.images[index])
-
-
-@dataclass(frozen=True)
-class TranslationImages:
-    """Two domains of test images.
-
-    Attributes:
-        sides: by the domain names of the models.
-        paired: whether image n of one belongs to image n of the other.
-        classes: of a domain of label maps.
-    """
-
-    about: str
-    sides: Mapping[str, Side]
-    paired: bool
-    classes: Mapping[str, tuple[LabelClass, ...]]
 
 
 def find_images_for(model: ResolvedModel, data: str | None, split: str, size: int | None) -> TranslationImages:
@@ -92,64 +60,27 @@ class _Scaled:
         return made[:, :, None] if gray else made
 
 
-def _as_it_is(pixels: Pixels) -> Pixels:
-    return pixels
-
-
 def _own(model: ResolvedModel, split: str) -> TranslationImages:
     path = model.path.parent / "settings.yaml"
-    if not path.is_file():
-        if model.card.origin.data == "sample":
-            settings = load_settings("cyclegan-sample", overrides={"data.size": model.card.size})
-            assert isinstance(settings, CycleGanSettings)
-            return _of_unpaired(build_data(settings), split, "built-in sample")
-        raise UsageError(f"{model.label}: does not know its data.", "Name images: --data DIR.")
-    settings = read_settings(path)
-    if isinstance(settings, CycleGanSettings):
-        data = build_data(settings)
-        return _of_unpaired(data, split, settings.data.path if settings.data.domains is None else "two folders")
-    assert isinstance(settings, Pix2PixSettings)
-    return _of_pairs(build_paired_data(settings), split, settings.data.path)
-
-
-def _of_unpaired(data: UnpairedData, split: str, where: str) -> TranslationImages:
-    if data.labelled is not None:
-        chosen = {"train": data.train, "val": data.labelled[0], "test": data.labelled[1]}[split]
-        paired = split != "train"
-    elif data.truth is not None and data.validation is not None and split != "train":
-        truth = data.truth if split == "test" else data.validation
-        return _assembled(
-            f"{where}, {split}",
-            data.names,
-            (ArrayImages(truth.a), ArrayImages(truth.b)),
-            (_as_it_is, _as_it_is),
-            True,
-            data.classes,
-        )
-    elif split == "val":
-        raise UsageError("--split val: the run has no validation images.", "Use --split test or --split train.")
+    if path.is_file():
+        images = make_method(read_settings(path)).images(split)
+    elif model.card.origin.data == "sample":
+        settings = load_settings("cyclegan-sample", overrides={"data.size": model.card.size})
+        images = make_method(settings).images(split)
     else:
-        chosen, paired = (data.train, False) if split == "train" else (data.test, False)
-    views = [preparation.testing for preparation in data.preparations]
-    return _assembled(f"{where}, {split}", data.names, chosen, views, paired, data.classes)
-
-
-def _of_pairs(data: PairedData, split: str, where: str) -> TranslationImages:
-    chosen = {"train": data.train, "val": data.validation, "test": data.test}[split]
-    views = [preparation.testing for preparation in data.preparations]
-    return _assembled(f"{where}, {split}", data.names, chosen, views, True, data.classes)
+        raise UsageError(f"{model.label}: does not know its data.", "Name images: --data DIR.")
+    assert isinstance(images, TranslationImages)
+    return images
 
 
 def _given(data: str, card: Card, split: str) -> TranslationImages:
     """Images of a folder, unchanged."""
     source = find_source(data)
     root = source.place
-    preset = "pix2pix" if card.task == "pix2pix" else "cyclegan"
-    settings = load_settings(preset, overrides={"data.path": root})
-    assert isinstance(settings, CycleGanSettings | Pix2PixSettings)
+    settings = sources.load_settings(Pix2PixSettings, "pix2pix", PRESETS, overrides={"data.path": root})
     plain = Preparation("none", 0, 0, flip=False, multiple_of=1)
     if source.labels is not None:
-        return replace(_of_pairs(label_pairs(source.labels, settings, plain), split, root))
+        return label_pairs(source.labels, settings, plain).images(split, root)
     halves = source.halves
     if halves is not None:
         paths = [pair.left for pair in halves.pairs if pair.split == split]
@@ -158,9 +89,9 @@ def _given(data: str, card: Card, split: str) -> TranslationImages:
             raise DataError(f"{root}: has no {split} split (it has {known}).", "Choose another with --split.")
         channels = [domain.channels for domain in card.domains]
         sides = (FileImages(paths, channels[0], 0), FileImages(paths, channels[1], 1))
-        return _assembled(f"{root}, {split}", halves.names, sides, (_as_it_is, _as_it_is), True, ((), ()))
-    if card.task == "pix2pix" and source.folders:
-        return _of_pairs(build_paired_data(settings), split, root)  # type: ignore[arg-type]
+        return two_sides(f"{root}, {split}", halves.names, sides, (as_it_is, as_it_is), paired=True)
+    if METHODS[card.task].paired and source.folders:
+        return build_paired_data(settings).images(split, root)
     files = source.domains()
     if split == "val":
         raise UsageError("--split val: two domains without pairs have train and test only.")
@@ -168,24 +99,7 @@ def _given(data: str, card: Card, split: str) -> TranslationImages:
     some = [FileImages(paths, domain.channels) for paths, domain in zip(chosen, card.domains, strict=True)]
     held = " (held out)" if files.held_out else ""
     about = f"{root}, {split}{held}"
-    return _assembled(about, (files.a.name, files.b.name), some, (_as_it_is, _as_it_is), False, ((), ()))
-
-
-def _assembled(
-    about: str,
-    names: tuple[str, str],
-    images: Sequence[Images],
-    views: Sequence[Callable[[Pixels], Pixels]],
-    paired: bool,
-    classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]],
-) -> TranslationImages:
-    sides = {name: Side(some, view) for name, some, view in zip(names, images, views, strict=True)}
-    empty = next((name for name, side in sides.items() if not len(side)), None)
-    if empty is not None:
-        raise DataError(f"{about}: there are no images of {empty}.", "Choose another with --split.")
-    counts = " and ".join(f"{len(side)} {name}" for name, side in sides.items())
-    kinds = {name: own for name, own in zip(names, classes, strict=True) if own}
-    return TranslationImages(f"{about}: {counts}{', paired' if paired else ''}", sides, paired, kinds)
+    return two_sides(about, (files.a.name, files.b.name), some, (as_it_is, as_it_is), paired=False)
 
 
 def _by_domain(found: TranslationImages, card: Card) -> dict[str, Side]:

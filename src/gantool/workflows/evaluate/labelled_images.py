@@ -6,9 +6,9 @@ from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.errors import DataError, UsageError
+from gantool.methods.images import LabelledSplit
+from gantool.methods.registry import make_method, read_settings
 from gantool.predict.segmenter import LoadedSegmenter
-from gantool.settings import SegmentationSettings, read_settings
-from gantool.workflows.labelled_data import build_labelled_data
 
 __all__ = ["find_labelled_images"]
 
@@ -28,11 +28,10 @@ def find_labelled_images(
     """
     if data is None:
         own = first.model.path.parent / "settings.yaml"
-        if own.is_file() and isinstance(settings := read_settings(own), SegmentationSettings):
-            found = build_labelled_data(settings)
-            chosen = {"train": found.train, "val": found.validation, "test": found.test}[split]
-            where = "built-in sample" if settings.data.path == "sample" else settings.data.path
-            return chosen, found.classes, f"{where}, {split} ({len(chosen)} images)"
+        if own.is_file() and first.card.is_segmenter:
+            found = make_method(read_settings(own)).images(split)
+            assert isinstance(found, LabelledSplit)
+            return found.images, found.classes, found.about
         data = first.card.origin.data
     if data == "sample":
         scenes = [draw_scene(_SAMPLE_FIRST + n, size=first.card.size) for n in range(_SAMPLE_SCENES)]

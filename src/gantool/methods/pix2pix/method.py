@@ -1,4 +1,4 @@
-"""The recipe of pix2pix."""
+"""pix2pix on a run's data."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ import torch
 from torch import nn
 
 from gantool.cards import Architecture, Card, Direction, Domain
-from gantool.engine.runs import Run
+from gantool.engine.batches import EpochBatches, build_batches
+from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Batch
 from gantool.errors import ModelError
-from gantool.metrics.paired import l1
-from gantool.nets.deterministic import with_instance_norm
-from gantool.nets.model_file import load_net, read_card
-from gantool.nets.registry import GENERATORS, build_generator
-from gantool.report.judged import ImageJudge
-from gantool.settings import Pix2PixSettings
-from gantool.tasks.base import Batch, Task
-from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
-from gantool.workflows.batches import EpochBatches, build_batches
-from gantool.workflows.build_cyclegan import (
+from gantool.methods.base import Split
+from gantool.methods.gan import (
     check_settings,
     generator_options,
     initialize_all,
     make_discriminator,
     make_player,
+    place,
 )
-from gantool.workflows.judge_translation import scores_on_pairs
-from gantool.workflows.paired_data import PairedData, Sides, build_paired_data, paired_set, preview_pairs
-from gantool.workflows.recipes import Measure
+from gantool.methods.images import TranslationImages
+from gantool.methods.pairs import build_paired_data, paired_set, preview_pairs
+from gantool.methods.scores import scores_on_pairs
+from gantool.metrics.paired import l1
+from gantool.nets.deterministic import with_instance_norm
+from gantool.nets.model_file import load_net, read_card
+from gantool.nets.registry import GENERATORS, build_generator
+from gantool.report.gallery import Gallery
+from gantool.settings.pix2pix import Pix2PixSettings
+from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
 
-__all__ = ["Pix2PixRecipe"]
+__all__ = ["Pix2PixMethod"]
 
 
-class Pix2PixRecipe:
-    """Translation learned from pairs; see `gantool.workflows.recipes.Recipe`."""
+class Pix2PixMethod:
+    """Translation learned from pairs; see `gantool.methods.base.Method`."""
 
-    def __init__(self, settings: Pix2PixSettings, kind: str) -> None:
+    def __init__(self, settings: Pix2PixSettings, model: str, *, fresh: bool) -> None:
         check_settings(settings)
         self.settings = settings
-        self.data: PairedData = build_paired_data(settings)
+        self.data = build_paired_data(settings)
         source, target = self.data.names
         self.about = f"{self.data.about}, {source} to {target}"
         self.held_out: Sequence[str] = self.data.held_out
         self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
-        self.estimate = settings.data.path != "sample"
         self.hint = ""
-        self.judged: ImageJudge | None = None
         # Batch norm over one image is instance norm; see `gantool.nets.deterministic`.
         alone = settings.train.batch_size == settings.runtime.devices
         self._alone = settings.model.norm == "batch" and alone
 
-    def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
+    def task(self, runtime: Runtime, *, fresh: bool) -> Pix2Pix:
         settings, model = self.settings, self.settings.model
         source, target = self.data.names
         channels = dict(zip(self.data.names, self._channels(), strict=True))
@@ -64,11 +64,7 @@ class Pix2PixRecipe:
         generator = build_generator(model.generator, **options)
         discriminator = make_discriminator(settings, channels[source] + channels[target])
         initialize_all(settings, (generator,), (discriminator,))
-        runtime.place([generator, discriminator], channels_last=settings.runtime.channels_last)
-        if settings.runtime.compile:
-            generator.compile()
-            discriminator.compile()
-        torch.manual_seed(settings.train.seed + 1 + runtime.rank)
+        place(settings, (generator, discriminator), runtime)
         norm = "instance_affine" if self._alone else model.norm
         delivered = {**options, "norm": norm} if "norm" in options else options
         card = Card(
@@ -96,7 +92,7 @@ class Pix2PixRecipe:
             ),
             Pix2PixWeights(loss.adversarial, loss.reconstruction, loss.distance, loss.gradient_penalty),
             every=settings.train.discriminator_every,
-            for_use=self._delivered,
+            for_use=self._without_batch,
         )
 
     def _channels(self) -> tuple[int, int]:
@@ -111,36 +107,34 @@ class Pix2PixRecipe:
     def preview(self) -> Batch:
         return preview_pairs(self.settings, self.data)
 
-    def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-        """The networks as they are delivered: deterministic, without dropout, independent of a batch."""
-        return {name: self._delivered(net) for name, net in nets.items()}
+    def images(self, split: str) -> TranslationImages:
+        data = self.settings.data
+        return self.data.images(split, "built-in sample" if data.is_sample else data.label)
 
-    def _delivered(self, net: nn.Module) -> nn.Module:
+    def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement:
+        """L1 to the truth; for label maps first the mean IoU."""
+        data, final = self.data, split == "test"
+        classes = data.classes[1]
+        gallery = Gallery("accuracy", higher_is_better=True) if classes else Gallery("L1")
+        values = scores_on_pairs(
+            nets[f"to_{data.names[1]}"], data.test if final else data.validation, data.preparations, classes,
+            runtime.device, gallery, None if final else self.settings.metrics.images,
+        )  # fmt: skip
+        baselines = {"mean training image": {"l1": self._distance_of_the_mean()}} if final else {}
+        return Measurement(values, 1 - values["mean_iou"] if classes else values["l1"], baselines, gallery)
+
+    def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        """Deterministic, without dropout, independent of a batch."""
+        return {name: self._without_batch(net) for name, net in nets.items()}
+
+    def _without_batch(self, net: nn.Module) -> nn.Module:
         return with_instance_norm(net).eval() if self._alone else net
 
-    def evaluate(self, runtime: Runtime) -> Measure:
-        count = self.settings.metrics.images
-
-        def measure(nets: Mapping[str, nn.Module]) -> dict[str, float]:
-            net = self.for_use(nets)[f"to_{self.data.names[1]}"]
-            return self._measure(net, self.data.validation, runtime, count)
-
-        return measure
-
-    def _measure(self, net: nn.Module, sides: Sides, runtime: Runtime, count: int | None = None) -> dict[str, float]:
-        classes = self.data.classes[1]
-        self.judged = ImageJudge("accuracy", higher_is_better=True) if classes else ImageJudge("L1")
-        return scores_on_pairs(net, sides, self.data.preparations, classes, runtime.device, self.judged, count)
-
-    def score(self, metrics: Mapping[str, float]) -> float:
-        return 1 - metrics["mean_iou"] if "mean_iou" in metrics else metrics["l1"]
-
-    def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
+    def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the generator; the discriminator starts anew."""
         card = read_card(path)
         for name, net in nets.items():
-            elsewhere = card.origin.data.startswith("checkpoint ")
-            target = card.directions[0].target if elsewhere else name.removeprefix("to_")
+            target = card.directions[0].target if card.from_elsewhere else name.removeprefix("to_")
             weights = load_net(path, card, target).state_dict()
             own = net.state_dict()
             # A model that was delivered with instance norm has no running statistics; they begin anew.
@@ -151,12 +145,6 @@ class Pix2PixRecipe:
                     f"--init-from {path}: is another network than the settings ask for.",
                     "Set model.generator, model.width and model.norm to the same.",
                 ) from None
-
-    def final(self, run: Run, runtime: Runtime) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-        card, target = read_card(run.model), self.data.names[1]
-        net = load_net(run.model, card, target).to(runtime.device)
-        metrics = self._measure(net, self.data.test, runtime)
-        return metrics, {"mean training image": {"l1": self._distance_of_the_mean()}}
 
     def _distance_of_the_mean(self) -> float:
         """L1 of the mean training image, the best constant guess under a squared error."""

@@ -1,4 +1,4 @@
-"""The recipe of semantic segmentation."""
+"""Semantic segmentation on a run's data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from torch import nn
 from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
 from gantool.cards import Architecture, Card, LabelClass
 from gantool.data.labelled import LabelledDataset, LabelledImages
-from gantool.engine.runs import Run
+from gantool.engine.batches import EpochBatches, build_batches
+from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Batch, Player
 from gantool.errors import ModelError, SettingsError, closest
 from gantool.losses.segmentation import SegmentationLoss
+from gantool.methods.base import Split
+from gantool.methods.images import LabelledSplit
+from gantool.methods.segmentation.data import LabelledData, build_labelled_data, class_frequencies, preview_labelled
 from gantool.metrics.segmentation import Confusion, Scores
 from gantool.nets.encoder_weights import find_imagenet_weights, load_encoder_weights
 from gantool.nets.model_file import load_segmenter, read_card
@@ -24,31 +29,25 @@ from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import Segmenter, build_segmenter
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.live import LiveRunner
-from gantool.report.judged import ImageJudge
-from gantool.settings import SegmentationSettings
-from gantool.tasks.base import Batch, Player, Task
+from gantool.report.gallery import Gallery
+from gantool.settings.segmentation import SegmentationSettings
 from gantool.tasks.segmentation import Segmentation
-from gantool.workflows.batches import EpochBatches, build_batches
-from gantool.workflows.labelled_data import build_labelled_data, class_frequencies, preview_labelled
-from gantool.workflows.recipes import Measure
 
-__all__ = ["SegmentationRecipe", "measure_segmenter"]
+__all__ = ["SegmentationMethod"]
 
 
-class SegmentationRecipe:
-    """One network that labels every pixel; see `gantool.workflows.recipes.Recipe`."""
+class SegmentationMethod:
+    """One network that labels every pixel; see `gantool.methods.base.Method`."""
 
-    def __init__(self, settings: SegmentationSettings, kind: str, *, fresh: bool) -> None:
-        self.settings, self.kind = settings, kind
+    def __init__(self, settings: SegmentationSettings, model: str, *, fresh: bool) -> None:
+        self.settings, self.model = settings, model or settings.model.architecture
         self._check()
         self._weights = self._find_encoder_weights() if fresh else None
         self.data = build_labelled_data(settings)
         self.about = self.data.about
         self.held_out: Sequence[str] = self.data.held_out
         self.facts: Mapping[str, Any] = {"classes": list(self.data.classes)}
-        self.estimate = settings.data.path != "sample"
         self.hint = ""
-        self.judged: ImageJudge | None = None
         self._class_weights()  # says early what is wrong with them
 
     def _check(self) -> None:
@@ -68,12 +67,12 @@ class SegmentationRecipe:
         if settings.data.size % probe.multiple_of:
             low = max(settings.data.size // probe.multiple_of, 1) * probe.multiple_of
             raise SettingsError(
-                f"data.size: must be a multiple of {probe.multiple_of} for {self.kind}, got {settings.data.size}.",
+                f"data.size: must be a multiple of {probe.multiple_of} for {self.model}, got {settings.data.size}.",
                 f"Use {low} or {low + probe.multiple_of}.",
             )
         if settings.data.size < probe.smallest:
             raise SettingsError(
-                f"data.size: must be at least {probe.smallest} for {self.kind}, got {settings.data.size}."
+                f"data.size: must be at least {probe.smallest} for {self.model}, got {settings.data.size}."
             )
 
     def _options(self, classes: int) -> dict[str, Any]:
@@ -88,7 +87,7 @@ class SegmentationRecipe:
         if model.encoder is None or model.encoder_weights == "none":
             return None
         if model.encoder_weights == "imagenet":
-            return find_imagenet_weights(self.kind, model.encoder)
+            return find_imagenet_weights(self.model, model.encoder)
         path = Path(model.encoder_weights)
         if not path.is_file():
             raise ModelError(
@@ -96,7 +95,7 @@ class SegmentationRecipe:
             )
         return path
 
-    def build_task(self, runtime: Runtime, *, fresh: bool) -> Task:
+    def task(self, runtime: Runtime, *, fresh: bool) -> Segmentation:
         settings, model, data = self.settings, self.settings.model, self.data
         torch.manual_seed(settings.train.seed)
         options = self._options(1 if model.mode == "binary" else len(data.classes))
@@ -158,15 +157,15 @@ class SegmentationRecipe:
     def preview(self) -> Batch:
         return preview_labelled(self.settings, self.data)
 
-    def evaluate(self, runtime: Runtime) -> Measure:
-        def measure(nets: Mapping[str, nn.Module]) -> dict[str, float]:
-            net = nets["segment"]
-            assert isinstance(net, Segmenter)
-            return _flat(self._measure(net, self.data.validation, runtime))
+    def images(self, split: str) -> LabelledSplit:
+        chosen = {"train": self.data.train, "val": self.data.validation, "test": self.data.test}[split]
+        where = "built-in sample" if self.settings.data.is_sample else self.settings.data.path
+        return LabelledSplit(f"{where}, {split} ({len(chosen)} images)", chosen, self.data.classes)
 
-        return measure
-
-    def _measure(self, net: Segmenter, images: LabelledImages, runtime: Runtime) -> Scores:
+    def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement:
+        """One confusion matrix over all images, each at the size of its own mask."""
+        net = nets["segment"]
+        assert isinstance(net, Segmenter)
         runner = LiveRunner(
             net,
             multiple_of=net.multiple_of,
@@ -175,53 +174,38 @@ class SegmentationRecipe:
             precision=runtime.precision,
         )
         predictor = LabelPredictor(runner, self.settings.model.mode, load_size=self.data.preparation.load_size)
-        self.judged = ImageJudge("accuracy", higher_is_better=True)
-        return measure_segmenter(predictor, images, self.data.classes, (self.judged, self.data.colors))
+        gallery = Gallery("accuracy", higher_is_better=True)
+        images = self.data.test if split == "test" else self.data.validation
+        values = _flat(_scores(predictor, images, self.data, gallery))
+        return Measurement(values, 1 - values["mean_iou"], gallery=gallery)
 
-    def score(self, metrics: Mapping[str, float]) -> float:
-        return 1 - metrics["mean_iou"]
-
-    def for_use(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return dict(nets)
 
-    def load_first_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
+    def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the whole network, or all but its last layer where the classes differ in number."""
         weights = load_segmenter(path, read_card(path)).state_dict()
         wanted = nets["segment"].state_dict()
         other = [key for key in wanted if key not in weights or weights[key].shape != wanted[key].shape]
         if set(weights) != set(wanted) or any("head" not in key for key in other):
             raise ModelError(
-                f"--init-from {path}: is another network than {self.kind}.",
+                f"--init-from {path}: is another network than {self.model}.",
                 "Name the same architecture, encoder and widths.",
             )
         nets["segment"].load_state_dict({key: wanted[key] if key in other else weights[key] for key in wanted})
 
-    def final(self, run: Run, runtime: Runtime) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-        net = load_segmenter(run.model, read_card(run.model)).to(runtime.device)
-        return _flat(self._measure(net, self.data.test, runtime)), {}
 
-
-def measure_segmenter(
-    predictor: LabelPredictor,
-    images: LabelledImages,
-    names: tuple[str, ...],
-    show: tuple[ImageJudge, Sequence[Color]] | None = None,
-) -> Scores:
-    """One confusion matrix over all images, each at the size of its own mask.
-
-    Args:
-        show: what looks at every image by its share of right pixels, and the colors of the classes for that.
-    """
-    confusion = Confusion(names)
+def _scores(predictor: LabelPredictor, images: LabelledImages, data: LabelledData, gallery: Gallery) -> Scores:
+    """One confusion matrix over all images; the gallery has them by the fraction of right pixels."""
+    confusion = Confusion(data.classes)
     for n in range(len(images)):
         pixels, mask = images[n]
         found = predictor(pixels).mask
         confusion.add(mask, found)
         labelled = mask != IGNORE
-        if show is not None and labelled.any():
-            judge, colors = show
+        if labelled.any():
             accuracy = float((found == mask)[labelled].mean())
-            judge.add(images.name(n), accuracy, _in_colors(pixels, found, mask, colors))
+            gallery.add(images.name(n), accuracy, _in_colors(pixels, found, mask, data.colors))
     return confusion.scores()
 
 

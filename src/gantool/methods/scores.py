@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,64 +12,33 @@ from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.label_pictures import nearest_classes
-from gantool.engine.runtime import Runtime
+from gantool.engine.measurement import Measurement
+from gantool.methods.domains import PairedTruth, UnpairedData
+from gantool.methods.pairs import Sides
 from gantool.metrics.paired import histogram_matcher, l1, l1_ratio, median_image
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import PatchSet, common_size, sliced_distance
-from gantool.report.judged import ImageJudge
-from gantool.settings import CycleGanSettings
-from gantool.workflows.paired_data import Sides
-from gantool.workflows.unpaired_data import PairedTruth, UnpairedData
+from gantool.report.gallery import Gallery
 
-__all__ = [
-    "baseline_ratios",
-    "make_evaluate",
-    "make_judge",
-    "ratios_to_truth",
-    "scores_on_labels",
-    "scores_on_pairs",
-]
+__all__ = ["SlicedDistances", "baseline_ratios", "on_label_maps", "ratios_to_truth", "scores_on_pairs"]
 
 
-def make_judge(data: UnpairedData) -> ImageJudge:
-    """What single images are judged by: against their truth where there is one, otherwise by how they cycle."""
-    if data.labelled is not None:
-        return ImageJudge("accuracy", higher_is_better=True)
-    return ImageJudge("L1" if data.truth is not None else "cycle error")
+class SlicedDistances:
+    """How far translations of test images are from real ones; those are looked at once, when first needed.
 
+    The gallery has the images by how well they cycle.
 
-def make_evaluate(
-    settings: CycleGanSettings, data: UnpairedData, runtime: Runtime
-) -> Callable[[Mapping[str, nn.Module], ImageJudge], dict[str, float]]:
-    """Return what measures networks on validation images.
-
-    The first value decides which epoch is best: where there is a truth the mean of the L1 ratios of both directions,
-    for label maps the mean IoU, otherwise the mean of the sliced Wasserstein distances to real images.
+    Args:
+        count: at most so many images per domain.
     """
-    count = settings.metrics.images
-    if data.labelled is not None:
-        pairs = data.labelled[0]
-        return lambda nets, judge: scores_on_labels(nets, data, pairs, runtime.device, judge, count)
-    if data.validation is None:
-        return _SlicedDistances(data, count, runtime.device)
-    truth = PairedTruth(data.validation.a[:count], data.validation.b[:count])
-
-    def evaluate(nets: Mapping[str, nn.Module], judge: ImageJudge) -> dict[str, float]:
-        ratios = ratios_to_truth(nets, data.names, truth, runtime.device, judge)
-        return {"l1_ratio": sum(ratios.values()) / len(ratios), **ratios}
-
-    return evaluate
-
-
-class _SlicedDistances:
-    """How far translations of test images are from real ones; those are looked at once, when first needed."""
 
     def __init__(self, data: UnpairedData, count: int, device: torch.device) -> None:
         self.data, self.count, self.device = data, count, device
         self._images = [test if len(test) else train for test, train in zip(data.test, data.train, strict=True)]
         self._real: list[PatchSet] = []
 
-    def __call__(self, nets: Mapping[str, nn.Module], judge: ImageJudge) -> dict[str, float]:
+    def __call__(self, nets: Mapping[str, nn.Module]) -> Measurement:
+        gallery = Gallery("cycle error")
         views = [self._views(side) for side in (0, 1)]
         if not self._real:
             self._real = [_patches(list(side.values())) for side in views]
@@ -81,10 +50,11 @@ class _SlicedDistances:
             cycled = _translated(nets[f"to_{source}"], made, self.device)
             for name, before, after, back in zip(views[side], inputs, made, cycled, strict=True):
                 pictures = {source: before, f"{source} to {target}": after, f"{source} cycled": back}
-                judge.add(name, l1([back], [before]), pictures)
+                gallery.add(name, l1([back], [before]), pictures)
         a, b = self.data.names
         to_b, to_a = distances
-        return {"swd": (to_a + to_b) / 2, f"swd_to_{b}": to_b, f"swd_to_{a}": to_a}
+        mean = (to_a + to_b) / 2
+        return Measurement({"swd": mean, f"swd_to_{b}": to_b, f"swd_to_{a}": to_a}, mean, gallery=gallery)
 
     def _views(self, side: int) -> dict[str, Pixels]:
         """Some images of a domain, evenly spread, by name."""
@@ -106,7 +76,7 @@ def ratios_to_truth(
     names: tuple[str, str],
     truth: PairedTruth,
     device: torch.device,
-    judge: ImageJudge,
+    gallery: Gallery,
 ) -> dict[str, float]:
     """L1(translated, truth) / L1(untranslated, truth) in both directions."""
     ratios = {}
@@ -115,7 +85,7 @@ def ratios_to_truth(
         ratios[f"l1_ratio_to_{target}"] = l1_ratio(made, inputs, truths)
         for n, (before, after, true) in enumerate(zip(inputs, made, truths, strict=True)):
             pictures = {source: before, f"{source} to {target}": after, f"true {target}": true}
-            judge.add(f"scene {n + 1} ({source})", l1([after], [true]), pictures)
+            gallery.add(f"scene {n + 1} ({source})", l1([after], [true]), pictures)
     return ratios
 
 
@@ -125,7 +95,7 @@ def scores_on_pairs(
     preparations: tuple[Preparation, Preparation],
     classes: Sequence[LabelClass],
     device: torch.device,
-    judge: ImageJudge | None = None,
+    gallery: Gallery | None = None,
     count: int | None = None,
 ) -> dict[str, float]:
     """L1 of translations to their truth in levels of 255; for label maps first the mean IoU of the nearest classes.
@@ -133,7 +103,7 @@ def scores_on_pairs(
     Args:
         sides: sources and truths that belong together.
         classes: of the truths; empty where they are no label maps.
-        judge: looks at every image, by its accuracy for label maps and its L1 otherwise.
+        gallery: takes every image, with its accuracy for label maps and its L1 otherwise.
         count: at most so many pairs.
     """
     confusion = Confusion([entry.name for entry in classes])
@@ -148,9 +118,9 @@ def scores_on_pairs(
             wanted, found = nearest_classes(truth, colors), nearest_classes(made, colors)
             confusion.add(wanted, found)
             value = float((wanted == found).mean())
-        if judge is not None:
+        if gallery is not None:
             pictures = {"source": inputs, "translated": made, "truth": truth}
-            judge.add(sides[0].name(n), value, pictures)
+            gallery.add(sides[0].name(n), value, pictures)
     metrics = {"l1": float(np.mean(distances))}
     if not colors:
         return metrics
@@ -158,20 +128,21 @@ def scores_on_pairs(
     return {"mean_iou": scores.mean_iou, "accuracy": scores.accuracy, **metrics}
 
 
-def scores_on_labels(
-    nets: Mapping[str, nn.Module],
-    data: UnpairedData,
-    pairs: Sides,
-    device: torch.device,
-    judge: ImageJudge,
-    count: int | None = None,
-) -> dict[str, float]:
-    """Both directions of a CycleGAN between label maps (first) and photos: mean IoU and accuracy, L1 of photos."""
+def on_label_maps(
+    nets: Mapping[str, nn.Module], data: UnpairedData, pairs: Sides, device: torch.device, count: int | None = None
+) -> Measurement:
+    """Both directions of a CycleGAN between label maps (first) and photos: mean IoU and accuracy, L1 of photos.
+
+    Args:
+        count: at most so many pairs.
+    """
+    gallery = Gallery("accuracy", higher_is_better=True)
     labels, photos = data.names
     to_photos = scores_on_pairs(nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, None, count)
     back, turned = (pairs[1], pairs[0]), (data.preparations[1], data.preparations[0])
-    to_labels = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, judge, count)
-    return {"mean_iou": to_labels["mean_iou"], "accuracy": to_labels["accuracy"], "l1": to_photos["l1"]}
+    to_labels = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, gallery, count)
+    values = {"mean_iou": to_labels["mean_iou"], "accuracy": to_labels["accuracy"], "l1": to_photos["l1"]}
+    return Measurement(values, 1 - values["mean_iou"], gallery=gallery)
 
 
 def baseline_ratios(data: UnpairedData) -> dict[str, dict[str, float]]:

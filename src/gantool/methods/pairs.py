@@ -24,9 +24,11 @@ from gantool.data.sources.find import find_source
 from gantool.data.sources.pairs import PairedFiles, PairFile
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError, closest
+from gantool.methods.images import TranslationImages, two_sides
+from gantool.methods.labels import check_labels
 from gantool.nets.registry import GENERATORS
-from gantool.settings import CycleGanSettings, Pix2PixSettings
-from gantool.workflows.labelled_data import check_labels
+from gantool.settings.cyclegan import CycleGanSettings
+from gantool.settings.pix2pix import Pix2PixSettings
 
 __all__ = [
     "LABELS",
@@ -66,6 +68,19 @@ class PairedData:
     preparations: tuple[Preparation, Preparation]
     held_out: tuple[str, ...] = ()
     turned_around: bool = False
+
+    def images(self, split: str, where: str) -> TranslationImages:
+        """The images of a split, prepared without chance.
+
+        Args:
+            where: what to call the data.
+
+        Raises:
+            DataError: there are none.
+        """
+        chosen = {"train": self.train, "val": self.validation, "test": self.test}[split]
+        views = [preparation.testing for preparation in self.preparations]
+        return two_sides(f"{where}, {split}", self.names, chosen, views, paired=True, classes=self.classes)
 
     def turned(self) -> PairedData:
         """The same pairs with target and source exchanged."""

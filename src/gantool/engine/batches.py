@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from gantool.data.datasets import PositionBatches
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Batch
 from gantool.errors import SettingsError
-from gantool.settings import Settings
-from gantool.tasks.base import Batch
+from gantool.settings.schema import Settings
 
 __all__ = ["EpochBatches", "build_batches"]
 

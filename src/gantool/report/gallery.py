@@ -16,7 +16,7 @@ from gantool.arrays import Pixels
 from gantool.files import atomic
 from gantool.report.pages import thumbnail
 
-__all__ = ["ImageJudge", "JudgedImage", "read_judged", "write_judged"]
+__all__ = ["Gallery", "GalleryImage", "read_gallery", "write_gallery"]
 
 
 _KEPT = 3  # worst and as many best images
@@ -25,7 +25,7 @@ _KEY = "gantool"
 
 
 @dataclass(frozen=True)
-class JudgedImage:
+class GalleryImage:
     """One image of a measurement.
 
     Attributes:
@@ -41,7 +41,7 @@ class JudgedImage:
     pictures: Mapping[str, Pixels]
 
 
-class ImageJudge:
+class Gallery:
     """Keeps the worst and the best images of a measurement, however many there are.
 
     Args:
@@ -67,20 +67,20 @@ class ImageJudge:
         if len(self._kept) > 2 * _KEPT:
             del self._kept[_KEPT]
 
-    def images(self) -> list[JudgedImage]:
+    def images(self) -> list[GalleryImage]:
         """The worst images, the very worst first, then the best, the very best first."""
         half = min((len(self._kept) + 1) // 2, _KEPT)
         worst, best = self._kept[:half], self._kept[half:][::-1]
         return [
-            JudgedImage(name, value, bad, small)
+            GalleryImage(name, value, bad, small)
             for entries, bad in ((worst, True), (best, False))
             for _, _, name, value, small in entries
         ]
 
 
-def write_judged(path: Path, judge: ImageJudge) -> None:
-    """Write the images as PNG, one row each; nothing is written where nothing was judged."""
-    images = judge.images()
+def write_gallery(path: Path, gallery: Gallery) -> None:
+    """Write the images as PNG, one row each; nothing is written where there are none."""
+    images = gallery.images()
     if not images:
         return
     heights = [max(picture.shape[0] for picture in one.pictures.values()) for one in images]
@@ -97,12 +97,12 @@ def write_judged(path: Path, judge: ImageJudge) -> None:
         rows.append({"name": one.name, "value": one.value, "worst": one.worst, "boxes": boxes})
         top += height
     about = PngInfo()
-    about.add_text(_KEY, json.dumps({"metric": judge.metric, "rows": rows}))
+    about.add_text(_KEY, json.dumps({"metric": gallery.metric, "rows": rows}))
     with atomic(path) as temporary:
         sheet.save(temporary, format="PNG", pnginfo=about)
 
 
-def read_judged(path: Path) -> tuple[str, list[JudgedImage]]:
+def read_gallery(path: Path) -> tuple[str, list[GalleryImage]]:
     """The metric and the images of such a file; none if there is no file or it does not say where they are."""
     if not path.exists():
         return "", []
@@ -113,7 +113,7 @@ def read_judged(path: Path) -> tuple[str, list[JudgedImage]]:
         sheet = opened.convert("RGB")
     about = json.loads(text)
     return str(about["metric"]), [
-        JudgedImage(
+        GalleryImage(
             str(row["name"]),
             float(row["value"]),
             bool(row["worst"]),

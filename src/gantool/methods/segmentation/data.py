@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +13,16 @@ from torch import Tensor
 
 from gantool.arrays import IGNORE, class_colors
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
-from gantool.data.inspect import inspect_images
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.labels import LabelledImage
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError
-from gantool.settings import SegmentationSettings
+from gantool.methods.labels import check_labels, unusable
+from gantool.settings.segmentation import SegmentationSettings
 
-__all__ = ["LabelledData", "build_labelled_data", "check_labels", "class_frequencies", "preview_labelled"]
+__all__ = ["LabelledData", "build_labelled_data", "class_frequencies", "preview_labelled"]
 
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 
@@ -100,7 +99,7 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
     data = settings.data
     found = find_source(data.path).labelled()
     if found.unpaired:
-        raise _unusable(list(found.unpaired))
+        raise unusable(found.unpaired)
     seen, contents = check_labels(found.images, len(found.classes))
     images, held_out = _with_splits(found.images, seen, contents, settings)
     by_split = {split: [one for one in images if one.split == split] for split in ("train", "val", "test")}
@@ -121,56 +120,6 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
         _preparation(settings, tiled=found.tiled),
         sum((seen[one.image] for one in train), np.zeros(256, np.int64)),
         tuple(held_out),
-    )
-
-
-def check_labels(
-    images: Sequence[LabelledImage], classes: int
-) -> tuple[dict[Path, NDArray[np.int64]], dict[Path, str]]:
-    """Read every image and every mask once; return the counts of values and the content hashes.
-
-    Raises:
-        DataError: names every file that cannot be used.
-    """
-    problems: list[str] = []
-    counts: dict[Path, NDArray[np.int64]] = {}
-    facts = {one.path: one for one in inspect_images(image.image for image in images)}
-
-    def count(one: LabelledImage) -> NDArray[np.int64] | str:
-        known = facts[one.image]
-        if known.problem:
-            return known.problem
-        try:
-            mask = one.mask()
-        except DataError as error:
-            return str(error)
-        if mask.shape != (known.height, known.width):
-            return f"{one.image}: has {known.width}x{known.height} pixels, its mask {mask.shape[1]}x{mask.shape[0]}."
-        values = np.bincount(mask.ravel(), minlength=256)
-        if values[classes:IGNORE].any():
-            wrong = classes + int(np.flatnonzero(values[classes:IGNORE])[0])
-            return f"{one.image}: its mask has the index {wrong}, there are {classes} classes."
-        return values
-
-    with ThreadPoolExecutor(4) as pool:
-        for one, result in zip(images, pool.map(count, images), strict=True):
-            if isinstance(result, str):
-                problems.append(result)
-            else:
-                counts[one.image] = result
-    if problems:
-        raise _unusable(problems)
-    if not any(values[:IGNORE].any() for values in counts.values()):
-        raise DataError(f"{images[0].image.parent}: every pixel of every mask is to be ignored.")
-    return counts, {path: one.content for path, one in facts.items()}
-
-
-def _unusable(problems: list[str]) -> DataError:
-    listed = "\n  ".join(problems[:20])
-    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-    return DataError(
-        f"{len(problems)} images cannot be used:\n  {listed}{more}\n",
-        "Repair or remove them, or let gantool prepare leave them out.",
     )
 
 

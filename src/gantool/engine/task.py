@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gantool.cards import Card
+from gantool.engine.loss_terms import LossTerm
 
 __all__ = ["Batch", "Player", "Task", "Update"]
 
@@ -28,10 +29,10 @@ class Player:
         for net in self.nets.values():
             yield from net.parameters()
 
-    def learn(self, on: bool) -> None:
+    def requires_grad_(self, on: bool) -> None:
         """Switch gradients of this player's weights on or off while the other one moves."""
-        for parameter in self.parameters():
-            parameter.requires_grad_(on)
+        for net in self.nets.values():
+            net.requires_grad_(on)
 
 
 Update = Callable[[Player, Tensor], None]
@@ -43,6 +44,11 @@ class Task(Protocol):
 
     @property
     def players(self) -> tuple[Player, ...]: ...
+
+    @property
+    def losses(self) -> Mapping[str, LossTerm]:
+        """What the losses that `step` returns are, by name."""
+        ...
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
         """Train on one batch, calling ``update`` once for each player that moves; return the detached losses."""

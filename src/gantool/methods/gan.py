@@ -1,4 +1,4 @@
-"""From settings to a CycleGAN: networks that fit the settings, optimizers, and the card."""
+"""What GAN methods share: networks that fit the settings, their first weights, and players."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from gantool.cards import Architecture, Card, Direction, Domain, LabelClass
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Player
 from gantool.errors import SettingsError, closest
 from gantool.nets.layers import initialize, with_spectral_norm
-from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator, build_generator
-from gantool.settings import CycleGanSettings, Pix2PixSettings
-from gantool.settings.cyclegan import Model
-from gantool.tasks.base import Player
-from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
+from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator
+from gantool.settings.cyclegan import CycleGanSettings, Model
+from gantool.settings.pix2pix import Pix2PixSettings
 
-__all__ = ["build_task", "check_settings", "generator_options", "initialize_all", "make_discriminator", "make_player"]
+__all__ = ["check_settings", "generator_options", "initialize_all", "make_discriminator", "make_player", "place"]
 
 
 GanSettings = CycleGanSettings | Pix2PixSettings
@@ -69,64 +67,6 @@ def _spec(table: Mapping[str, NetworkSpec], key: str, name: str) -> NetworkSpec:
     return table[name]
 
 
-def build_task(
-    settings: CycleGanSettings,
-    names: tuple[str, str],
-    runtime: Runtime,
-    classes: tuple[tuple[LabelClass, ...], tuple[LabelClass, ...]] = ((), ()),
-) -> CycleGan:
-    """Build networks and optimizers on the runtime's device; the first weights follow ``train.seed``.
-
-    Args:
-        classes: of each domain that consists of label maps.
-    """
-    model, runtime_settings = settings.model, settings.runtime
-    a, b = names
-    torch.manual_seed(settings.train.seed)
-    channels = dict(zip(names, settings.data.channels, strict=True))
-    directions = (_direction(settings, a, b, channels), _direction(settings, b, a, channels))
-    to_b, to_a = (build_generator(d.architecture.name, **d.architecture.options) for d in directions)
-    d_a, d_b = (make_discriminator(settings, channels[name]) for name in names)
-    nets = [to_b, to_a, d_a, d_b]
-    initialize_all(settings, (to_b, to_a), (d_a, d_b))
-    runtime.place(nets, channels_last=runtime_settings.channels_last)
-    if runtime_settings.compile:
-        for net in nets:
-            net.compile()
-    torch.manual_seed(settings.train.seed + 1 + runtime.rank)
-    loss, lr = settings.loss, settings.optimizer.lr
-    card = Card(
-        task="cyclegan",
-        domains=tuple(
-            Domain(name=name, channels=channels[name], classes=own) for name, own in zip(names, classes, strict=True)
-        ),
-        directions=directions,
-        multiple_of=GENERATORS[model.generator].multiple_of,
-        size=settings.data.size,
-        norm=model.norm,
-    )
-    return CycleGan(
-        card,
-        make_player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
-        make_player(
-            settings, "discriminators", {"b": d_b, "a": d_a}, settings.optimizer.discriminator_lr or lr, runtime
-        ),
-        CycleGanWeights(
-            loss.adversarial, loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity, loss.gradient_penalty
-        ),
-        pool_size=settings.train.pool_size,
-        batch_calls=runtime_settings.batch_calls and model.norm != "batch",
-        views=settings.augment.discriminator,
-        seed=settings.train.seed + 2 * runtime.rank,
-    )
-
-
-def _direction(settings: CycleGanSettings, source: str, target: str, channels: Mapping[str, int]) -> Direction:
-    options = generator_options(settings.model, channels[source], channels[target])
-    architecture = Architecture(name=settings.model.generator, options=options)
-    return Direction(source=source, target=target, net=f"to_{target}", architecture=architecture)
-
-
 def generator_options(model: Model, in_channels: int, out_channels: int) -> dict[str, Any]:
     """The keywords that the generator of these settings is built with."""
     options: dict[str, Any] = {"in_channels": in_channels, "out_channels": out_channels, "width": model.width}
@@ -158,6 +98,15 @@ def initialize_all(
     if model.discriminator_norm == "spectral":
         for net in discriminators:
             with_spectral_norm(net)
+
+
+def place(settings: GanSettings, nets: Sequence[nn.Module], runtime: Runtime) -> None:
+    """Move networks to the device, compiled on request, and start the random numbers of this rank's training."""
+    runtime.place(nets, channels_last=settings.runtime.channels_last)
+    if settings.runtime.compile:
+        for net in nets:
+            net.compile()
+    torch.manual_seed(settings.train.seed + 1 + runtime.rank)
 
 
 def make_player(settings: GanSettings, name: str, nets: dict[str, nn.Module], lr: float, runtime: Runtime) -> Player:

@@ -20,10 +20,11 @@ from gantool.data.labels import LabelledSet
 from gantool.data.sample import SEASONS, Scene, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.sources.unpaired import UnpairedFiles
-from gantool.errors import DataError, SettingsError
+from gantool.errors import DataError, SettingsError, UsageError
+from gantool.methods.images import TranslationImages, as_it_is, two_sides
+from gantool.methods.pairs import Sides, label_pairs
 from gantool.nets.registry import GENERATORS
-from gantool.settings import CycleGanSettings
-from gantool.workflows.paired_data import Sides, label_pairs
+from gantool.settings.cyclegan import CycleGanSettings
 
 __all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "training_set"]
 
@@ -65,6 +66,30 @@ class UnpairedData:
     validation: PairedTruth | None = None
     truth: PairedTruth | None = None
     held_out: tuple[Path | str, ...] = ()
+
+    def images(self, split: str, where: str) -> TranslationImages:
+        """The images of a split, prepared without chance.
+
+        Args:
+            where: what to call the data.
+
+        Raises:
+            UsageError, DataError: there are none.
+        """
+        about = f"{where}, {split}"
+        if self.truth is not None and self.validation is not None and split != "train":
+            truth = self.truth if split == "test" else self.validation
+            sides = (ArrayImages(truth.a), ArrayImages(truth.b))
+            return two_sides(about, self.names, sides, (as_it_is, as_it_is), paired=True, classes=self.classes)
+        if self.labelled is not None:
+            chosen = {"train": self.train, "val": self.labelled[0], "test": self.labelled[1]}[split]
+        elif split == "val":
+            raise UsageError("--split val: the run has no validation images.", "Use --split test or --split train.")
+        else:
+            chosen = self.train if split == "train" else self.test
+        paired = self.labelled is not None and split != "train"
+        views = [preparation.testing for preparation in self.preparations]
+        return two_sides(about, self.names, chosen, views, paired=paired, classes=self.classes)
 
 
 def build_data(settings: CycleGanSettings) -> UnpairedData:

@@ -1,0 +1,1 @@
+"""What can be trained: one folder per method, and a table of them in `gantool.methods.registry`."""

@@ -1,0 +1,163 @@
+"""CycleGAN on a run's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gantool.cards import Architecture, Card, Direction, Domain
+from gantool.engine.batches import EpochBatches, build_batches
+from gantool.engine.measurement import Measurement
+from gantool.engine.runtime import Runtime
+from gantool.engine.task import Batch
+from gantool.errors import ModelError
+from gantool.methods import scores
+from gantool.methods.base import Split
+from gantool.methods.domains import PairedTruth, build_data, preview_batch, training_set
+from gantool.methods.gan import (
+    check_settings,
+    generator_options,
+    initialize_all,
+    make_discriminator,
+    make_player,
+    place,
+)
+from gantool.methods.images import TranslationImages
+from gantool.nets.model_file import load_net, read_card
+from gantool.nets.registry import GENERATORS, build_generator
+from gantool.report.gallery import Gallery
+from gantool.settings.cyclegan import CycleGanSettings
+from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
+
+__all__ = ["CycleGanMethod"]
+
+
+class CycleGanMethod:
+    """Unpaired translation; see `gantool.methods.base.Method`."""
+
+    def __init__(self, settings: CycleGanSettings, model: str, *, fresh: bool) -> None:
+        check_settings(settings)
+        self.settings = settings
+        self.data = build_data(settings)
+        self.about = self.data.about
+        self.held_out: Sequence[str] = [str(path) for path in self.data.held_out]
+        self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
+        light = "The light generators take a fraction of that: gantool train cyclegan-light."
+        self.hint = light if model == "cyclegan" else ""
+        self._distances: scores.SlicedDistances | None = None
+
+    def task(self, runtime: Runtime, *, fresh: bool) -> CycleGan:
+        settings = self.settings
+        torch.manual_seed(settings.train.seed)
+        card = self._card()
+        to_b, to_a = (build_generator(d.architecture.name, **d.architecture.options) for d in card.directions)
+        d_a, d_b = (make_discriminator(settings, channels) for channels in settings.data.channels)
+        initialize_all(settings, (to_b, to_a), (d_a, d_b))
+        place(settings, (to_b, to_a, d_a, d_b), runtime)
+        loss, lr = settings.loss, settings.optimizer.lr
+        critics_lr = settings.optimizer.discriminator_lr or lr
+        weights = CycleGanWeights(
+            loss.adversarial, loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity, loss.gradient_penalty
+        )
+        return CycleGan(
+            card,
+            make_player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
+            make_player(settings, "discriminators", {"b": d_b, "a": d_a}, critics_lr, runtime),
+            weights,
+            pool_size=settings.train.pool_size,
+            batch_calls=settings.runtime.batch_calls and settings.model.norm != "batch",
+            views=settings.augment.discriminator,
+            seed=settings.train.seed + 2 * runtime.rank,
+        )
+
+    def _card(self) -> Card:
+        settings, model, names = self.settings, self.settings.model, self.data.names
+        channels = dict(zip(names, settings.data.channels, strict=True))
+        return Card(
+            task="cyclegan",
+            domains=tuple(
+                Domain(name=name, channels=channels[name], classes=classes)
+                for name, classes in zip(names, self.data.classes, strict=True)
+            ),
+            directions=tuple(
+                Direction(
+                    source=source, target=target, net=f"to_{target}",
+                    architecture=Architecture(
+                        name=model.generator, options=generator_options(model, channels[source], channels[target])
+                    ),
+                )
+                for source, target in (names, names[::-1])
+            ),
+            multiple_of=GENERATORS[model.generator].multiple_of,
+            size=settings.data.size,
+            norm=model.norm,
+        )  # fmt: skip
+
+    def batches(self, runtime: Runtime) -> EpochBatches:
+        dataset = training_set(self.settings, self.data)
+        return build_batches(dataset, len(dataset), self.settings, runtime)
+
+    def preview(self) -> Batch:
+        return preview_batch(self.settings, self.data)
+
+    def images(self, split: str) -> TranslationImages:
+        data = self.settings.data
+        where = "built-in sample" if data.is_sample else "two folders" if data.domains else data.path
+        return self.data.images(split, where)
+
+    def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement | None:
+        """Against truths where there are any: L1 ratios of drawn scenes, mean IoU of label maps.
+
+        Otherwise epochs are told apart by the sliced Wasserstein distance to real images, and the last numbers are
+        left to ``gantool evaluate``.
+        """
+        data, final = self.data, split == "test"
+        count = None if final else self.settings.metrics.images
+        if data.labelled is not None:
+            return scores.on_label_maps(nets, data, data.labelled[final], runtime.device, count)
+        if data.truth is not None and data.validation is not None:
+            truth = data.truth if final else data.validation
+            truth = PairedTruth(truth.a[:count], truth.b[:count])
+            gallery = Gallery("L1")
+            ratios = scores.ratios_to_truth(nets, data.names, truth, runtime.device, gallery)
+            mean = sum(ratios.values()) / len(ratios)
+            if final:
+                return Measurement(ratios, mean, scores.baseline_ratios(data), gallery)
+            return Measurement({"l1_ratio": mean, **ratios}, mean, gallery=gallery)
+        if final:
+            return None
+        if self._distances is None:
+            self._distances = scores.SlicedDistances(data, self.settings.metrics.images, runtime.device)
+        return self._distances(nets)
+
+    def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        return dict(nets)
+
+    def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
+        """Fill the generators; the discriminators start anew.
+
+        A checkpoint from elsewhere has one direction: the domain that its name tells, A or B in the order of the
+        data, or else the second domain. The other generator starts anew, too.
+        """
+        card = read_card(path)
+        wanted = {name: name.removeprefix("to_") for name in nets}
+        if card.from_elsewhere:
+            (direction,) = card.directions
+            placeholder = {"A": self.data.names[0]}.get(direction.target, self.data.names[1])
+            target = direction.target if direction.target in self.data.names else placeholder
+            wanted = {f"to_{target}": direction.target}
+        for name, target in wanted.items():
+            weights = load_net(path, card, target).state_dict()
+            try:
+                nets[name].load_state_dict(weights)
+            except RuntimeError:
+                known = card.direction(target).architecture
+                raise ModelError(
+                    f"--init-from {path}: has {known.name} with {known.options}, the settings ask for another "
+                    "network.",
+                    "Set model.generator, model.width, model.norm and the other model keys to the same.",
+                ) from None
