@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from gantool.nets.export_files import write_file
 from torch import nn
 
-from gantool.nets.export_files import write_file
 from gantool.nets.registry import build_generator
 from gantool.nets.segmenters import build_segmenter
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from gantool.data.cache import cache_folder
 from gantool.data.catalog import CATALOG, how_to_get
 from gantool.data.images import find_images
 from gantool.errors import DataError, closest
+from gantool.fetch.cache import cache_folder
 
 __all__ = ["DomainFiles", "UnpairedFiles", "find_unpaired", "resolve_data_path"]
 

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from gantool.engine.ema import Ema
 from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.engine.schedules import Plateau, lr_factor
 from gantool.errors import RunError, TrainingError
+from gantool.models.runs import Run
 from gantool.settings.schema import Settings
 from gantool.tasks.base import Batch, Task
 

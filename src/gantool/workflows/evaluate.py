@@ -7,11 +7,11 @@ from pathlib import Path
 
 from gantool.errors import UsageError
 from gantool.metrics.inception import Resize
+from gantool.models.find import find_model
 from gantool.workflows.evaluate_folders import evaluate_image_folders
 from gantool.workflows.evaluate_segmentation import SegmentationEvaluation, evaluate_masks, evaluate_segmenters
 from gantool.workflows.evaluate_translation import evaluate_translations
 from gantool.workflows.evaluation_results import TranslationEvaluation
-from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.segment_by_translation import direction_to_labels
 
 __all__ = [
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def _makes_labels(name: str, runs: Path, to: str | None) -> bool:
-    card = resolve_model(name, runs).card
+    card = find_model(name, runs).card
     if card.task == "segmentation":
         return True
     direction = direction_to_labels(card)

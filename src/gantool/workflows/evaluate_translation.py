@@ -18,6 +18,7 @@ from gantool.metrics.inception import Resize
 from gantool.metrics.paired import l1
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import common_size
+from gantool.models.find import find_model
 from gantool.workflows.evaluate_segmentation import match_classes
 from gantool.workflows.evaluation_results import (
     ImageResult,
@@ -26,7 +27,6 @@ from gantool.workflows.evaluation_results import (
     write_evaluation,
 )
 from gantool.workflows.image_scores import ImageSet, Instruments, PairScores, compare_sets, make_instruments
-from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.segment import LoadedSegmenter, load_segmentation
 from gantool.workflows.translate import Translator, load_translator
 from gantool.workflows.translation_images import Side, TranslationImages, find_images_for
@@ -55,7 +55,7 @@ def evaluate_translations(
     on_progress: Progress = lambda what, done, total: None,
 ) -> TranslationEvaluation:
     """Measure translation models on the same images; see `gantool.evaluate`."""
-    models = [resolve_model(name, runs) for name in names]
+    models = [find_model(name, runs) for name in names]
     images = find_images_for(models[0], data, split, size)
     for model in models[1:]:
         if {domain.name for domain in model.card.domains} != set(images.sides):

@@ -11,18 +11,17 @@ from typing import Any
 import torch
 
 from gantool._version import __version__
-from gantool.data.cache import cache_folder
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired
 from gantool.data.pairs import find_halves, halves_as_domains
 from gantool.devices import choose_device, choose_precision
-from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
-from gantool.nets.model_file import read_card
-from gantool.workflows.builtin import builtin_models
-from gantool.workflows.pretrained import cached_pretrained
-from gantool.workflows.resolve_model import resolve_model
+from gantool.fetch.cache import cache_folder
+from gantool.models.files import read_card
+from gantool.models.find import bundled_models, find_model
+from gantool.models.pretrained import cached_pretrained
+from gantool.models.runs import Run, list_runs
 
 __all__ = ["describe", "describe_machine"]
 
@@ -53,7 +52,7 @@ def describe_machine(runs: Path) -> dict[str, Any]:
         "devices": [*devices, f"cpu with {torch.get_num_threads()} threads"],
         "cache": str(cache_folder()),
         "data sets downloaded": [entry.name for entry in _entries(cache_folder() / "downloads")],
-        "built-in models": list(builtin_models()),
+        "built-in models": list(bundled_models()),
         "official weights downloaded": cached_pretrained(),
         "runs": [run.name for run in list_runs(runs)],
     }
@@ -80,7 +79,7 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
         if (folder / "run.json").is_file():
             return _run(Run(folder))
     try:
-        return _model(resolve_model(subject, runs).path)
+        return _model(find_model(subject, runs).path)
     except ModelError:
         raise UsageError(
             f"{subject}: is no file, data set, run or model here.", "gantool info without argument lists the runs."

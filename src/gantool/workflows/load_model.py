@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from gantool.arrays import Pixels
 from gantool.cards import Card
 from gantool.errors import ModelError, SettingsError, UsageError
-from gantool.nets.card_files import form_of, open_onnx
+from gantool.models.files import format_of
+from gantool.models.onnx_file import open_onnx
 from gantool.predict.changes import Change
 from gantool.predict.exported import ExportedPredictor, ExportedSegmenter, Run, onnx_runner
 from gantool.predict.results import Segmented
@@ -52,7 +53,7 @@ def load_picture_predictor(
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
     """
-    form = form_of(path)
+    form = format_of(path).name
     strength = card.direction(target).change_strength
     change = Change(card.change_size, card.change_blur, strength) if card.change_size else None
     if form in ("onnx", "torchscript", "pt2"):
@@ -62,7 +63,7 @@ def load_picture_predictor(
         )
         return predictor, machine.device, machine.precision
     from gantool.devices import choose_device, choose_precision
-    from gantool.nets.model_file import load_net
+    from gantool.models.files import load_net
     from gantool.predict.predictor import Predictor
 
     chosen = choose_device(device)
@@ -77,7 +78,7 @@ def load_segment_predictor(
     path: Path, card: Card, *, load_size: int, device: str, precision: str, tiling: Tiling, tta: bool
 ) -> tuple[LabelPredictor, str, str]:
     """Load a segmenter; returns it with the device and the precision it runs in."""
-    form = form_of(path)
+    form = format_of(path).name
     if form in ("onnx", "torchscript", "pt2"):
         if tta:
             raise UsageError(f"--tta: {path} is an exported file, which sees every image once.")
@@ -88,7 +89,7 @@ def load_segment_predictor(
         )  # fmt: skip
         return exported, machine.device, machine.precision
     from gantool.devices import choose_device, choose_precision
-    from gantool.nets.model_file import load_segmenter
+    from gantool.models.files import load_segmenter
     from gantool.predict.segmenter import SegmentPredictor
 
     chosen = choose_device(device)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gantool.engine.runs import Run, find_run
 from gantool.errors import RunError, SettingsError, UsageError, closest
+from gantool.models.runs import Run, find_run
 from gantool.nets.segmenter_table import SEGMENTERS, split_name
 from gantool.settings import (
     CycleGanSettings,

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from gantool.data.archives import is_archive, unpack
-from gantool.data.cache import cache_folder
 from gantool.data.catalog import CATALOG, how_to_get
-from gantool.data.download import download
 from gantool.errors import DataError, closest
+from gantool.fetch.archives import is_archive, unpack
+from gantool.fetch.cache import cache_folder
+from gantool.fetch.download import download
 from gantool.workflows.prepare_sources import Kind
 
 __all__ = ["Opened", "open_source"]

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from torch import nn
 
 from gantool.engine.loop import Batches
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import SettingsError
+from gantool.models.runs import Run
 from gantool.report.judged import ImageJudge
 from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, Settings
 from gantool.tasks.base import Batch, Task

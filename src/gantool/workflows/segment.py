@@ -20,12 +20,12 @@ from gantool.data.images import Picture, open_image, picture_from, read_picture,
 from gantool.data.masks import write_mask
 from gantool.errors import DataError, GantoolError, ModelError, UsageError, closest
 from gantool.files import atomic
+from gantool.models.advice import how_to_train
+from gantool.models.find import FoundModel, find_model, find_segmenter
 from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import OutputJob, collect_inputs, plan_outputs
 from gantool.workflows.load_model import LabelPredictor, load_picture_predictor, load_segment_predictor
-from gantool.workflows.resolve_model import ResolvedModel, newest_segmenter, resolve_model
 from gantool.workflows.segment_by_translation import ColorSegmenter, direction_to_labels
-from gantool.workflows.suggest import how_to_train
 
 __all__ = ["OUTPUTS", "LoadedSegmenter", "Segmentation", "Segmented", "load_segmentation", "segment", "segment_files"]
 
@@ -95,7 +95,7 @@ class LoadedSegmenter:
     """
 
     predictor: LabelPredictor
-    model: ResolvedModel
+    model: FoundModel
     classes: tuple[LabelClass, ...]
     device: str
     precision: str
@@ -222,11 +222,11 @@ def _load_size(size: str | None, card: Card) -> int:
     raise UsageError(f"--size {size}: expected the shorter side in pixels, at least 32, or native.")
 
 
-def _resolve(model: str | None, runs: Path) -> ResolvedModel:
+def _resolve(model: str | None, runs: Path) -> FoundModel:
     if model is None:
-        return newest_segmenter(runs)
+        return find_segmenter(runs)
     try:
-        resolved = resolve_model(model, runs)
+        resolved = find_model(model, runs)
     except ModelError as error:
         advice = None if Path(model).exists() else how_to_train(model)
         if advice is None:

@@ -18,16 +18,16 @@ from gantool._version import __version__
 from gantool.cards import Origin
 from gantool.engine.events import EpochDone, StepDone, Stopped
 from gantool.engine.loop import Trainer
-from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.errors import ModelError, UsageError
-from gantool.nets.model_file import save_model
+from gantool.models.find import find_model
+from gantool.models.native import save_model
+from gantool.models.runs import Run, create_run
 from gantool.report.judged import write_judged
 from gantool.settings import CycleGanSettings, Pix2PixSettings, SegmentationSettings, to_yaml
 from gantool.workflows.plan_training import TrainingPlan, plan_training
 from gantool.workflows.recipes import Recipe, make_recipe
-from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 from gantool.workflows.training_records import environment, record, run_log
@@ -277,7 +277,7 @@ def _with_estimate(trainer: Trainer, plan: TrainingPlan, recipe: Recipe, runtime
 
 def _model_file(source: str, runs: Path) -> Path:
     try:
-        resolved = resolve_model(source, runs)
+        resolved = find_model(source, runs)
     except ModelError as error:
         raise ModelError(f"--init-from {source}: {error.message}", error.remedy) from None
     if resolved.card.exported is not None:

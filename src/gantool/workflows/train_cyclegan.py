@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError
-from gantool.nets.model_file import load_net, read_card
+from gantool.models.files import load_net, read_card
+from gantool.models.runs import Run
 from gantool.report.judged import ImageJudge
 from gantool.settings import CycleGanSettings
 from gantool.tasks.base import Batch, Task

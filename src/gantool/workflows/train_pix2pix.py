@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from gantool.cards import Architecture, Card, Direction, Domain
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError
 from gantool.metrics.paired import l1
+from gantool.models.files import load_net, read_card
+from gantool.models.runs import Run
 from gantool.nets.deterministic import with_instance_norm
-from gantool.nets.model_file import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.judged import ImageJudge
 from gantool.settings import Pix2PixSettings

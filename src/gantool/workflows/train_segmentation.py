@@ -13,13 +13,13 @@ from torch import nn
 from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
 from gantool.cards import Architecture, Card, LabelClass
 from gantool.data.labelled import LabelledDataset, LabelledImages
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError, closest
 from gantool.losses.segmentation import SegmentationLoss
 from gantool.metrics.segmentation import Confusion, Scores
-from gantool.nets.encoder_weights import find_imagenet_weights, load_encoder_weights
-from gantool.nets.model_file import load_segmenter, read_card
+from gantool.models.encoder_weights import find_imagenet_weights, load_encoder_weights
+from gantool.models.files import load_segmenter, read_card
+from gantool.models.runs import Run
 from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import Segmenter, build_segmenter
 from gantool.predict.segmenter import SegmentPredictor

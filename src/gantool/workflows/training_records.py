@@ -11,8 +11,8 @@ import torch
 
 from gantool._version import __version__
 from gantool.engine.events import EpochDone, Sampled, Saved
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
+from gantool.models.runs import Run
 from gantool.report.grids import write_grid
 from gantool.report.plots import write_panels
 from gantool.settings.schema import Settings

@@ -19,10 +19,10 @@ from gantool.cards import Domain
 from gantool.data.images import Picture, open_image, picture_from, read_picture, write_picture
 from gantool.data.label_pictures import as_label_picture, far_share, nearest_classes
 from gantool.errors import DataError, GantoolError
+from gantool.models.find import FoundModel, find_model, find_model_for
 from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_jobs import ImageJob, collect_inputs, plan_jobs
 from gantool.workflows.load_model import PicturePredictor, load_picture_predictor
-from gantool.workflows.resolve_model import ResolvedModel, resolve_model, resolve_model_for
 
 __all__ = ["Translated", "Translator", "load_translator", "translate", "translate_files"]
 
@@ -53,7 +53,7 @@ class Translator:
     """
 
     predictor: PicturePredictor
-    model: ResolvedModel
+    model: FoundModel
     source: Domain
     target: Domain
     device: str
@@ -133,7 +133,7 @@ def load_translator(
         ModelError, SettingsError, UsageError: with the remedy.
     """
     tiling = parse_tiling(tile)
-    resolved = resolve_model(model, runs) if model is not None else resolve_model_for(to, runs)
+    resolved = find_model(model, runs) if model is not None else find_model_for(to, runs)
     resolved = resolved.named(to)
     card = resolved.card
     direction = card.direction(to)
@@ -314,7 +314,7 @@ def _loaded_translator(
 def _cached_translator(to: str, model: str | None, runs: str, device: str, precision: str, tile: str) -> Translator:
     """A loaded model, kept for the next picture as long as its file does not change."""
     folder = Path(runs)
-    resolved = resolve_model(model, folder) if model is not None else resolve_model_for(to, folder)
+    resolved = find_model(model, folder) if model is not None else find_model_for(to, folder)
     changed = resolved.path.stat().st_mtime_ns
     return _loaded_translator(str(resolved.path), changed, to, runs, device, precision, tile)
 

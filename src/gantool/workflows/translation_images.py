@@ -16,9 +16,9 @@ from gantool.data.labels import find_labelled
 from gantool.data.layouts import find_unpaired, resolve_data_path
 from gantool.data.pairs import find_halves, two_folders
 from gantool.errors import DataError, UsageError
+from gantool.models.find import FoundModel
 from gantool.settings import CycleGanSettings, Pix2PixSettings, load_settings, read_settings
 from gantool.workflows.paired_data import PairedData, build_paired_data, label_pairs
-from gantool.workflows.resolve_model import ResolvedModel
 from gantool.workflows.unpaired_data import UnpairedData, build_data
 
 __all__ = ["TranslationImages", "find_images_for"]
@@ -60,7 +60,7 @@ class TranslationImages:
     classes: Mapping[str, tuple[LabelClass, ...]]
 
 
-def find_images_for(model: ResolvedModel, data: str | None, split: str, size: int | None) -> TranslationImages:
+def find_images_for(model: FoundModel, data: str | None, split: str, size: int | None) -> TranslationImages:
     """Find the images for a model: its run's own, prepared as in training, or those of ``data`` at their own size.
 
     Args:
@@ -98,7 +98,7 @@ def _as_it_is(pixels: Pixels) -> Pixels:
     return pixels
 
 
-def _own(model: ResolvedModel, split: str) -> TranslationImages:
+def _own(model: FoundModel, split: str) -> TranslationImages:
     path = model.path.parent / "settings.yaml"
     if not path.is_file():
         if model.card.origin.data == "sample":

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gantool.data import download as module
-from gantool.data.download import download, mirrored
 from gantool.errors import DataError, OutputError
+from gantool.fetch import download as module
+from gantool.fetch.download import download, mirrored
 
 CONTENT = bytes(range(256)) * 4000
 
