@@ -48,11 +48,11 @@ def find_model(name: str, runs: Path) -> FoundModel:
         ModelError: there is none; names the nearest.
     """
     path = Path(name)
-    if path.is_file() or (is_model_folder(path) and not (path / "run.json").is_file()):
+    if path.is_file() or (is_model_folder(path) and not Run(path).exists):
         return FoundModel(path, read_card(path), str(path))
-    for folder in (path, runs / name):
-        if any((folder / file).is_file() for file in ("run.json", "model.safetensors")):
-            return _of_run(Run(folder))
+    for run in (Run(path), Run(runs / name)):
+        if run.exists or run.model.is_file():
+            return _of_run(run)
     known = list_runs(runs)
     for run in known:
         if _kind(run) == name:
