@@ -66,8 +66,9 @@ def export(
     from gantool.workflows.export import ExportOptions, export_model
 
     options = ExportOptions(
-        model, format, output, to, precision, calibrate, opset, size, pixels, running_statistics, overwrite, runs
-    )
+        model=model, format=format, output=output, to=to, precision=precision, calibrate=calibrate, opset=opset,
+        static_size=size, pixels=pixels, running_statistics=running_statistics, overwrite=overwrite, runs=runs,
+    )  # fmt: skip
     results = export_model(options)
     for result in results:
         _show(screen, result)

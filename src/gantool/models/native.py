@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from gantool.cards import Card, Direction
 from gantool.errors import ModelError
 from gantool.files import atomic
+from gantool.nets.registry import build_generator
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +61,6 @@ def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
 
 def load(path: Path, card: Card, direction: Direction | None) -> nn.Module:
     """Build the network of a direction, or the segmenter, and fill it."""
-    from gantool.nets.registry import build_generator
     from gantool.nets.segmenters import build_segmenter
 
     if direction is not None:

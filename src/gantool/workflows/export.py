@@ -150,12 +150,11 @@ def export(
         ModelError: the file does not do what the model does; nothing is left under its name.
         GantoolError: a wrong option, model or output.
     """
-    return export_model(
-        ExportOptions(
-            model, format, output, to, precision, calibrate, opset, static_size, pixels, running_statistics,
-            overwrite, runs,
-        )
+    options = ExportOptions(
+        model=model, format=format, output=output, to=to, precision=precision, calibrate=calibrate, opset=opset,
+        static_size=static_size, pixels=pixels, running_statistics=running_statistics, overwrite=overwrite, runs=runs,
     )  # fmt: skip
+    return export_model(options)
 
 
 def export_model(options: ExportOptions) -> list[ExportResult]:
