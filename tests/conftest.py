@@ -33,8 +33,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of this user's caches, and nothing from the network."""
+    """Nothing of this user's caches and exports, and nothing from the network."""
     monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("GANTOOL_STATE", str(tmp_path_factory.getbasetemp() / "state"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
     monkeypatch.setenv("GANTOOL_MIRROR", "http://127.0.0.1:9")
     monkeypatch.setattr("gantool.fetch.download.PATIENCE", 0.01)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import DeviceOption, JsonOption, PrecisionOption, QuietOption, RunsOption, VerboseOption
+from gantool.cli.options import (
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    QuietOption,
+    RunsOption,
+    TrustOption,
+    VerboseOption,
+)
 from gantool.errors import OutputError, UsageError, closest
 
 if TYPE_CHECKING:
@@ -89,6 +97,7 @@ def evaluate(
     runs: RunsOption = Path("runs"),
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    trust: TrustOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -118,7 +127,8 @@ def evaluate(
             result = work.evaluate(
                 models or [], data=data, split=split, to=to, size=size, segmenter=segmenter,
                 inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
-                runs=runs, device=chosen, precision=precision or "auto", output=output, on_progress=progress,
+                runs=runs, device=chosen, precision=precision or "auto", trust=trust, output=output,
+                on_progress=progress,
             )  # fmt: skip
         elif generated is not None:
             result = work.evaluate_image_folders(

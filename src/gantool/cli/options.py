@@ -20,6 +20,7 @@ __all__ = [
     "RunsOption",
     "SkipExistingOption",
     "TileOption",
+    "TrustOption",
     "VerboseOption",
     "parse_domains",
     "parse_halves",
@@ -54,6 +55,10 @@ TileOption = Annotated[
         metavar="auto|N|off",
         help="Large images: auto is exact with bounded memory, N uses tiles of N pixels, off always one piece.",
     ),
+]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust", help="Also run TorchScript and .pt2 files that you did not export here."),
 ]
 
 

@@ -20,6 +20,7 @@ from gantool.cli.options import (
     RecursiveOption,
     RunsOption,
     SkipExistingOption,
+    TrustOption,
     VerboseOption,
 )
 
@@ -67,6 +68,7 @@ def segment(
     runs: RunsOption = Path("runs"),
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    trust: TrustOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -79,8 +81,9 @@ def segment(
     from gantool.workflows import segment as work
 
     segmenter = work.load_segmentation(
-        model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta
-    )
+        model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
+        trust=trust,
+    )  # fmt: skip
     card = segmenter.card
     screen.note(
         f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}"

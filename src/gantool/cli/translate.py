@@ -21,6 +21,7 @@ from gantool.cli.options import (
     RunsOption,
     SkipExistingOption,
     TileOption,
+    TrustOption,
     VerboseOption,
 )
 from gantool.errors import UsageError
@@ -55,6 +56,7 @@ def translate(
     runs: RunsOption = Path("runs"),
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    trust: TrustOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -68,7 +70,7 @@ def translate(
     from gantool.workflows import translate as work
 
     translator = work.load_translator(
-        to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile
+        to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, trust=trust
     )
     _announce(screen, translator, model)
     jobs, skipped = work.plan_translation(

@@ -32,6 +32,7 @@ class FileFormat:
         suffix: of the files that are written.
         write: writes a network with the card of the file, an example of its input and the opset of ONNX; None where
             gantool only reads.
+        may_hold_code: whether only the exports of this user are run unasked; see `gantool.models.trust`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class FileFormat:
     load: Callable[[Path, Card, Direction | None], nn.Module] | None = None
     suffix: str = ""
     write: Callable[[Path, nn.Module, Card, Tensor, int | None], None] | None = None
+    may_hold_code: bool = False
 
     @property
     def is_exported(self) -> bool:
@@ -51,10 +53,13 @@ _NATIVE = FileFormat("gantool", native.matches, native.read_card, load=native.lo
 
 FORMATS: tuple[FileFormat, ...] = (
     FileFormat("onnx", onnx_file.matches, onnx_file.read_card, suffix=".onnx", write=onnx_file.write),
-    FileFormat("pt2", torch_archive.is_pt2, torch_archive.read_card, suffix=".pt2", write=torch_archive.write_pt2),
+    FileFormat(
+        "pt2", torch_archive.is_pt2, torch_archive.read_card, suffix=".pt2", write=torch_archive.write_pt2,
+        may_hold_code=True,
+    ),
     FileFormat(
         "torchscript", torch_archive.is_torchscript, torch_archive.read_card, suffix=".pt",
-        write=torch_archive.write_torchscript,
+        write=torch_archive.write_torchscript, may_hold_code=True,
     ),
     _NATIVE,
     FileFormat("smp", smp.matches, smp.read_card, load=smp.load),

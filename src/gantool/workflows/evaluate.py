@@ -39,6 +39,7 @@ def evaluate(
     runs: str | Path = "runs",
     device: str = "auto",
     precision: str = "auto",
+    trust: bool = False,
     output: str | Path | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
@@ -53,6 +54,7 @@ def evaluate(
         segmenter: a model that labels the generated pictures, to see whether they show what they should.
         inception_weights: a file with the weights for FID and KID; default the cache, or a download.
         fid_mode: how images come to Inception's size: ``clean`` or ``legacy``.
+        trust: also run TorchScript and ``.pt2`` files that were not exported here.
         output: folder for ``evaluation.json``, ``.csv`` and ``.html``; None writes nothing.
         on_progress: called with what is done, how many images are done and how many there are.
 
@@ -76,13 +78,13 @@ def evaluate(
             if value is not None:
                 raise UsageError(f"{option} is for translations to pictures; {names[0]} makes label maps.")
         return evaluate_segmenters(
-            names, data=data, split=split, runs=Path(runs), device=device, precision=precision, output=folder,
-            on_progress=on_progress,
+            names, data=data, split=split, runs=Path(runs), device=device, precision=precision, trust=trust,
+            output=folder, on_progress=on_progress,
         )  # fmt: skip
     return evaluate_translations(
         names, data=data, split=split, to=to, size=size, segmenter=segmenter,
         inception_weights=Path(inception_weights) if inception_weights is not None else None, resize=fid_mode,
-        runs=Path(runs), device=device, precision=precision, output=folder, on_progress=on_progress,
+        runs=Path(runs), device=device, precision=precision, trust=trust, output=folder, on_progress=on_progress,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def evaluate_segmenters(
     runs: Path = Path("runs"),
     device: str = "auto",
     precision: str = "auto",
+    trust: bool = False,
     output: Path | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> SegmentationEvaluation:
@@ -51,13 +52,14 @@ def evaluate_segmenters(
         names: paths, runs or kinds; U-Nets, DeepLab, and translations to label maps alike.
         data: a folder of images with labels; default the first model's own data.
         split: ``train``, ``val`` or ``test``.
+        trust: also run TorchScript and ``.pt2`` files that were not exported here.
         output: folder for ``evaluation.json`` and ``evaluation.html``; None writes nothing.
         on_progress: called with the model, how many images are done and how many there are.
 
     Raises:
         GantoolError: a model or the data cannot be used, or they do not have the same classes.
     """
-    loaded = [load_segmentation(name, runs=runs, device=device, precision=precision) for name in names]
+    loaded = [load_segmentation(name, runs=runs, device=device, precision=precision, trust=trust) for name in names]
     images, classes, about = _images(loaded[0], data, split)
     results: list[Evaluated] = []
     confusions = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,7 @@ def evaluate_translations(
     runs: Path = Path("runs"),
     device: str = "auto",
     precision: str = "auto",
+    trust: bool = False,
     output: Path | None = None,
     on_progress: Progress = lambda what, done, total: None,
 ) -> TranslationEvaluation:
@@ -68,7 +70,9 @@ def evaluate_translations(
     if to is not None and to not in targets:
         raise UsageError(f"--to {to}: no model translates to it.", closest(to, targets))
     targets = [target for target in targets if to in (None, target)]
-    judge = load_segmentation(segmenter, runs=runs, device=device) if segmenter is not None else None
+    loading: dict[str, Any] = {"runs": runs, "device": device, "trust": trust}
+    judge = load_segmentation(segmenter, **loading) if segmenter is not None else None
+    loading["precision"] = precision
     instruments = make_instruments(
         inception_weights=inception_weights, resize=resize, paired=images.paired, device=choose_device(device)
     )
@@ -84,8 +88,8 @@ def evaluate_translations(
         for name, model in zip(names, models, strict=True):
             if target not in [d.target for d in model.card.directions]:
                 continue
-            translator = load_translator(target, model=name, runs=runs, device=device, precision=precision)
-            back = _way_back(translator, source, name, runs, device, precision)
+            translator = load_translator(target, model=name, **loading)
+            back = _way_back(translator, source, name, loading)
             measured = _Direction(images, source, target, reals, instruments, judge)
             result = measured.run(name, translator, back, on_progress)
             first_of = next((one for one in results if one.target == target), None)
@@ -103,14 +107,12 @@ def _compared(result: ImageResult, first: ImageResult | None) -> ImageResult:
     return replace(result, differences=differences)
 
 
-def _way_back(
-    translator: Translator, source: str, name: str, runs: Path, device: str, precision: str
-) -> Translator | None:
+def _way_back(translator: Translator, source: str, name: str, loading: Mapping[str, Any]) -> Translator | None:
     """The other direction of a CycleGAN, for its cycle error."""
     card = translator.model.card
     if card.task != "cyclegan" or source not in [direction.target for direction in card.directions]:
         return None
-    return load_translator(source, model=name, runs=runs, device=device, precision=precision)
+    return load_translator(source, model=name, **loading)
 
 
 def _collect(side: Side, into: ImageSet, on_progress: Callable[[int, int], None]) -> list[str]:

@@ -21,6 +21,7 @@ from gantool.models.exporters import HalfInside, PixelClasses, PixelPictures
 from gantool.models.files import FORMATS, format_of
 from gantool.models.find import FoundModel, find_model
 from gantool.models.onnx_file import forget_sessions, quantize
+from gantool.models.trust import remember_export
 from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.workflows.evaluate_segmentation import evaluate_segmenters
 from gantool.workflows.export_parts import Part, find_parts
@@ -224,6 +225,8 @@ def _export_part(part: Part, photos: Sequence[Pixels], options: ExportOptions) -
         finally:
             forget_sessions()
             file.with_name(f"{file.name}.data").unlink(missing_ok=True)
+    if format.may_hold_code:
+        remember_export(part.path)
     return ExportResult(
         part.path, format.name, options.precision, part.direction.target if part.direction else "", length, size, why,
         checks, times[0], times[1], mean_iou,

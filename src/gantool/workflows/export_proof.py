@@ -20,7 +20,7 @@ from gantool.data.sample import draw_scene
 from gantool.errors import MismatchError
 from gantool.models.files import format_of
 from gantool.models.onnx_file import open_onnx
-from gantool.nets.torch_files import torch_runner
+from gantool.models.torch_archive import torch_runner
 
 __all__ = ["PRECISIONS", "Check", "Examples", "Proof", "file_runner", "fixed_size", "live_runner", "proof_plan"]
 
@@ -128,7 +128,7 @@ def file_runner(file: Path, card: Card) -> Runner:
         session, _ = open_onnx(file, "cpu")
         name = session.get_inputs()[0].name
         return lambda batch: np.asarray(session.run(None, {name: batch})[0])
-    return torch_runner(file, format.name, torch.device("cpu"))
+    return torch_runner(file, format.name, torch.device("cpu"), trust=True)  # written by this process just now
 
 
 @dataclass(frozen=True)

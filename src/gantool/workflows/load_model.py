@@ -46,9 +46,12 @@ class _Machine:
 
 
 def load_picture_predictor(
-    path: Path, card: Card, target: str, *, device: str, precision: str, tiling: Tiling
+    path: Path, card: Card, target: str, *, device: str, precision: str, tiling: Tiling, trust: bool = False
 ) -> tuple[PicturePredictor, str, str]:
     """Load one direction; returns it with the device and the precision it runs in.
+
+    Args:
+        trust: also a TorchScript or ``.pt2`` file that this user did not export here.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -57,7 +60,7 @@ def load_picture_predictor(
     strength = card.direction(target).change_strength
     change = Change(card.change_size, card.change_blur, strength) if card.change_size else None
     if form in ("onnx", "torchscript", "pt2"):
-        run, machine = _exported(path, form, card, device, precision)
+        run, machine = _exported(path, form, card, device, precision, trust)
         predictor = ExportedPredictor(
             run, multiple_of=card.multiple_of, static_size=_static(card), tiling=tiling, change=change
         )
@@ -75,14 +78,22 @@ def load_picture_predictor(
 
 
 def load_segment_predictor(
-    path: Path, card: Card, *, load_size: int, device: str, precision: str, tiling: Tiling, tta: bool
+    path: Path,
+    card: Card,
+    *,
+    load_size: int,
+    device: str,
+    precision: str,
+    tiling: Tiling,
+    tta: bool,
+    trust: bool = False,
 ) -> tuple[LabelPredictor, str, str]:
-    """Load a segmenter; returns it with the device and the precision it runs in."""
+    """Load a segmenter; returns it with the device and the precision it runs in; ``trust`` as for pictures."""
     form = format_of(path).name
     if form in ("onnx", "torchscript", "pt2"):
         if tta:
             raise UsageError(f"--tta: {path} is an exported file, which sees every image once.")
-        run, machine = _exported(path, form, card, device, precision)
+        run, machine = _exported(path, form, card, device, precision, trust)
         exported = ExportedSegmenter(
             run, card.mode, load_size=load_size, multiple_of=card.multiple_of, smallest=card.smallest,
             static_size=_static(card), tiling=tiling,
@@ -106,7 +117,7 @@ def _static(card: Card) -> tuple[int, int] | None:
     return card.exported.static_size if card.exported is not None else None
 
 
-def _exported(path: Path, form: str, card: Card, device: str, precision: str) -> tuple[Run, _Machine]:
+def _exported(path: Path, form: str, card: Card, device: str, precision: str, trust: bool) -> tuple[Run, _Machine]:
     if card.exported is None or card.exported.pixels:
         raise ModelError(
             f"{path}: takes and gives pixels itself (--pixels), for programs without gantool.",
@@ -120,7 +131,7 @@ def _exported(path: Path, form: str, card: Card, device: str, precision: str) ->
         session, _ = open_onnx(path, device)
         return onnx_runner(session), _Machine("cpu" if device == "auto" else device, card.exported.precision)
     from gantool.devices import choose_device
-    from gantool.nets.torch_files import torch_runner
+    from gantool.models.torch_archive import torch_runner
 
     chosen = choose_device(device)
-    return torch_runner(path, form, chosen), _Machine(str(chosen), card.exported.precision)
+    return torch_runner(path, form, chosen, trust=trust), _Machine(str(chosen), card.exported.precision)

@@ -141,6 +141,7 @@ def segment(
     size: int | str | None = None,
     tta: bool = False,
     probabilities: bool = False,
+    trust: bool = False,
 ) -> Segmentation:
     """Segment one picture; nothing is written.
 
@@ -151,6 +152,7 @@ def segment(
         size: shorter side to scale to before segmenting, or ``native``; default as in training.
         tta: average over mirrored and differently scaled views.
         probabilities: also return those.
+        trust: also run a TorchScript or ``.pt2`` file that was not exported here.
 
     Raises:
         GantoolError: the image or the model cannot be used.
@@ -163,6 +165,7 @@ def segment(
         str(tile),
         str(size) if size is not None else None,
         tta,
+        trust,
     )
     resolved = _resolve(model, Path(key[1]))
     loaded = _loaded(str(resolved.path), resolved.path.stat().st_mtime_ns, *key[1:])
@@ -183,11 +186,13 @@ def load_segmentation(
     tile: str = "auto",
     size: str | None = None,
     tta: bool = False,
+    trust: bool = False,
 ) -> LoadedSegmenter:
     """Find a segmenter and load it.
 
     Args:
         size: shorter side to scale to, ``native``, or None as in training.
+        trust: also a TorchScript or ``.pt2`` file that this user did not export here.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -200,14 +205,14 @@ def load_segmentation(
         if tta or size is not None:
             raise UsageError(f"{resolved.label}: is a translation to label maps, it takes neither --tta nor --size.")
         by_color, chosen, kind = load_picture_predictor(
-            resolved.path, card, direction.target, device=device, precision=precision, tiling=tiling
+            resolved.path, card, direction.target, device=device, precision=precision, tiling=tiling, trust=trust
         )
         classes = card.domain(direction.target).classes
         colors = [entry.color for entry in classes]
         return LoadedSegmenter(ColorSegmenter(by_color, colors), resolved, classes, chosen, kind)
     predictor, chosen, kind = load_segment_predictor(
         resolved.path, card, load_size=_load_size(size, card), device=device, precision=precision, tiling=tiling,
-        tta=tta,
+        tta=tta, trust=trust,
     )  # fmt: skip
     return LoadedSegmenter(predictor, resolved, card.classes, chosen, kind)
 
@@ -242,9 +247,19 @@ def _resolve(model: str | None, runs: Path) -> FoundModel:
 
 @lru_cache(maxsize=4)
 def _loaded(
-    path: str, changed: int, runs: str, device: str, precision: str, tile: str, size: str | None, tta: bool
+    path: str,
+    changed: int,
+    runs: str,
+    device: str,
+    precision: str,
+    tile: str,
+    size: str | None,
+    tta: bool,
+    trust: bool,
 ) -> LoadedSegmenter:
-    return load_segmentation(path, runs=Path(runs), device=device, precision=precision, tile=tile, size=size, tta=tta)
+    return load_segmentation(
+        path, runs=Path(runs), device=device, precision=precision, tile=tile, size=size, tta=tta, trust=trust
+    )
 
 
 def plan_segmentation(

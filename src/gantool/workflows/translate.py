@@ -87,6 +87,7 @@ def translate(
     precision: str = "auto",
     tile: str | int = "auto",
     size: tuple[int, int] | None = None,
+    trust: bool = False,
 ) -> Image.Image | Pixels:
     """Translate one picture and return it; nothing is written.
 
@@ -96,6 +97,7 @@ def translate(
         model: a path, a run's name or kind; default the newest run that reaches the domain.
         tile: ``auto``, ``off`` or the side of tiles in pixels.
         size: ``(width, height)`` to scale to first.
+        trust: also run a TorchScript or ``.pt2`` file that was not exported here.
 
     Returns:
         An array for an array, otherwise a PIL image, of the input's size (or ``size``).
@@ -103,7 +105,7 @@ def translate(
     Raises:
         GantoolError: the image or the model cannot be used.
     """
-    translator = _cached_translator(to, model, str(Path(runs).resolve()), device, precision, str(tile))
+    translator = _cached_translator(to, model, str(Path(runs).resolve()), device, precision, str(tile), trust)
     if isinstance(image, np.ndarray):
         pixels = _checked(image)
         _doubts(pixels, translator.source, "The array")
@@ -126,8 +128,12 @@ def load_translator(
     device: str = "auto",
     precision: str = "auto",
     tile: str = "auto",
+    trust: bool = False,
 ) -> Translator:
     """Find a model that reaches the domain and load that direction.
+
+    Args:
+        trust: also a TorchScript or ``.pt2`` file that this user did not export here.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -138,7 +144,7 @@ def load_translator(
     card = resolved.card
     direction = card.direction(to)
     predictor, chosen, kind = load_picture_predictor(
-        resolved.path, card, to, device=device, precision=precision, tiling=tiling
+        resolved.path, card, to, device=device, precision=precision, tiling=tiling, trust=trust
     )
     names = tuple(domain.name for domain in card.domains)
     return Translator(predictor, resolved, card.domain(direction.source), card.domain(to), chosen, kind, names)
@@ -306,17 +312,21 @@ def _resized(pixels: Pixels, size: tuple[int, int] | None) -> Pixels:
 
 @lru_cache(maxsize=4)
 def _loaded_translator(
-    path: str, changed: int, to: str, runs: str, device: str, precision: str, tile: str
+    path: str, changed: int, to: str, runs: str, device: str, precision: str, tile: str, trust: bool
 ) -> Translator:
-    return load_translator(to, model=path, runs=Path(runs), device=device, precision=precision, tile=tile)
+    return load_translator(
+        to, model=path, runs=Path(runs), device=device, precision=precision, tile=tile, trust=trust
+    )
 
 
-def _cached_translator(to: str, model: str | None, runs: str, device: str, precision: str, tile: str) -> Translator:
+def _cached_translator(
+    to: str, model: str | None, runs: str, device: str, precision: str, tile: str, trust: bool
+) -> Translator:
     """A loaded model, kept for the next picture as long as its file does not change."""
     folder = Path(runs)
     resolved = find_model(model, folder) if model is not None else find_model_for(to, folder)
     changed = resolved.path.stat().st_mtime_ns
-    return _loaded_translator(str(resolved.path), changed, to, runs, device, precision, tile)
+    return _loaded_translator(str(resolved.path), changed, to, runs, device, precision, tile, trust)
 
 
 def _first_line(error: BaseException) -> str:
