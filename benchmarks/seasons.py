@@ -26,8 +26,7 @@ from gantool.metrics.distribution import kernel_distance
 from gantool.metrics.estimates import Estimate
 from gantool.metrics.perceptual import ssim
 from gantool.metrics.sliced import PatchSet, sliced_distance
-from gantool.nets.card_files import read_card
-from gantool.nets.model_file import load_segmenter
+from gantool.models.files import load_segmenter, read_card
 from gantool.workflows.translate import TranslateOptions, load_translator
 
 

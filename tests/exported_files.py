@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from gantool.cards import Architecture, Card, Direction, Domain, Exported, LabelClass, Origin
-from gantool.nets.export_files import write_file
+from gantool.models.files import FORMATS
 from gantool.nets.registry import build_generator
 
 __all__ = ["FORMS", "Payload", "card_for", "export_small", "pickled", "tampered"]
@@ -48,9 +48,9 @@ def card_for(form: str | None, *, segmenter: bool = False) -> Card:
 def export_small(path: Path, form: str, net: torch.nn.Module | None = None, *, segmenter: bool = False) -> Path:
     """Write a small network of the form, with a card."""
     net = net or build_generator("resnet_light", width=4)
-    example = torch.rand(2, 3, 32, 32) * 2 - 1
-    metadata = {"gantool": card_for(form, segmenter=segmenter).to_json()}
-    write_file(net.eval(), path, form, example, metadata, multiple_of=4, static=False)
+    (write,) = (row.write for row in FORMATS if row.name == form)
+    assert write is not None
+    write(path, net.eval(), card_for(form, segmenter=segmenter), torch.rand(2, 3, 32, 32) * 2 - 1, None)
     return path
 
 

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from gantool.cards import Architecture, Card, Direction, Domain
 from gantool.errors import ModelError
-from gantool.nets.model_file import load_net, read_card, save_model
+from gantool.models.files import load_net, read_card
+from gantool.models.native import save_model
 from gantool.nets.registry import build_generator
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from gantool.nets.card_files import read_card
-from gantool.nets.model_file import load_net, save_model
+from gantool.models.files import load_net, read_card
+from gantool.models.native import save_model
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
             if not bool(torch.isfinite(value).all()):
                 raise SystemExit(f"{key}: does not fit into float16")
     origin = card.origin.model_copy(update={"run": arguments.name, "data": "summer2winter_yosemite"})
-    target = Path(__file__).parents[1] / "src/gantool/models" / f"{arguments.name}.safetensors"
+    target = Path(__file__).parents[1] / "src/gantool/models/bundled" / f"{arguments.name}.safetensors"
     directions = tuple(
         direction.model_copy(update={"change_strength": strengths.get(direction.target, 1.0)})
         for direction in card.directions

@@ -12,12 +12,12 @@ from support import Cli
 
 import gantool
 from gantool.data.sample import draw_scene
-from gantool.nets.card_files import read_card
-from gantool.workflows.builtin import builtin_models
+from gantool.models.files import read_card
+from gantool.models.find import bundled_models
 
 
 def test_it_is_small_and_says_where_it_comes_from() -> None:
-    (path,) = builtin_models().values()
+    (path,) = bundled_models().values()
     assert path.stat().st_size < 8 * 2**20
     card = read_card(path)
     assert {direction.target for direction in card.directions} == {"winter", "summer"}

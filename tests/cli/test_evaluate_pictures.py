@@ -241,8 +241,8 @@ def test_pages_in_a_browser(cli: Cli, with_run: Path, tmp_path: Path) -> None:
 
 def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
     from gantool.engine.loss_terms import LossTerm
-    from gantool.engine.runs import Run
     from gantool.methods.registry import read_settings
+    from gantool.models.runs import Run
     from gantool.workflows.run_page import write_run_page
 
     run = Run(Path("runs/cyclegan-1"))

@@ -14,8 +14,9 @@ from PIL import Image
 from support import TINY_PIX2PIX, Cli
 
 import gantool
+from gantool.cards import Card
 from gantool.data.sample import draw_scene
-from gantool.nets.card_files import read_card
+from gantool.models.files import read_card
 from gantool.nets.registry import build_generator
 from gantool.workflows import export as work
 
@@ -202,8 +203,8 @@ def test_running_statistics_of_a_checkpoint(cli: Cli, workplace: Path) -> None:
 
 
 def test_a_file_that_differs_is_not_kept(cli: Cli, with_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def off(file: Path, form: str) -> object:
-        run = original(file, form)
+    def off(file: Path, card: Card) -> object:
+        run = original(file, card)
         return lambda batch: run(batch) + 0.01
 
     original = work.file_runner

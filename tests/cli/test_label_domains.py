@@ -14,7 +14,7 @@ import gantool
 from gantool.data.label_pictures import far_share
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.errors import DataError
-from gantool.nets.model_file import read_card
+from gantool.models.files import read_card
 
 TINY = [
     "--set", "model.width=4", "--set", "model.discriminator=n_layers", "--set", "model.discriminator_layers=1",

@@ -13,8 +13,8 @@ from support import Cli
 
 from gantool.data.masks import read_index_mask
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
+from gantool.models.files import load_net, read_card
 from gantool.nets.deterministic import with_instance_norm
-from gantool.nets.model_file import load_net, read_card
 from gantool.nets.registry import build_generator
 
 TINY = [

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from support import Cli
 
-from gantool.data.cache import cache_folder
 from gantool.data.sample import draw_scene
+from gantool.fetch.cache import cache_folder
 
 
 def picture(n: int, path: str, size: tuple[int, int] = (40, 32)) -> None:

@@ -165,7 +165,7 @@ def test_without_a_model_it_says_how_to_get_one(cli: Cli, workplace: Path, monke
     scene(workplace / "a.png")
     result = cli("translate", "a.png", "--to", "wintr")
     assert (result.code, 'Did you mean "winter"?' in result.err) == (2, True)
-    monkeypatch.setattr("gantool.workflows.resolve_model.builtin_models", dict)
+    monkeypatch.setattr("gantool.models.find.bundled_models", dict)
     result = cli("translate", "a.png", "--to", "winter")
     assert result.code == 2
     assert "gantool train cyclegan --epochs 20" in result.err

@@ -91,7 +91,7 @@ def test_two_ranks_measure_what_one_would(tmp_path: Path) -> None:
     ]  # fmt: skip
     two = json.loads(gantool(tmp_path, *options, "--devices", "2", OMP_NUM_THREADS="1").stdout)
     from gantool.metrics.segmentation import Confusion
-    from gantool.nets.model_file import load_segmenter, read_card
+    from gantool.models.files import load_segmenter, read_card
     from gantool.predict.labels import LabelPredictor
     from gantool.predict.live import LiveRunner
 

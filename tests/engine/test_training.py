@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 import gantool
 from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
-from gantool.engine.runs import Run
 from gantool.errors import RunError, TrainingError
+from gantool.models.runs import Run
 from gantool.tasks.cyclegan import CycleGan
 from gantool.workflows.plan_training import TrainOptions, plan_training
 from gantool.workflows.train import Finished, training_events
@@ -164,7 +164,7 @@ def test_what_a_run_leaves(workplace: Path) -> None:
 
 
 def test_the_best_epoch_is_delivered(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gantool.nets.model_file import read_card
+    from gantool.models.files import read_card
 
     values = iter([0.5, 0.3, 0.4, 0.9])
     monkeypatch.setattr("gantool.methods.scores.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)})

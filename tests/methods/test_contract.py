@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 
 import gantool
 from gantool.engine.events import Saved
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.errors import UsageError
 from gantool.methods.base import MethodSpec
 from gantool.methods.images import LabelledSplit
 from gantool.methods.registry import METHODS, MODELS, load_settings, make_method, read_settings, resolve_name
-from gantool.nets.model_file import read_card
+from gantool.models.files import read_card
+from gantool.models.runs import Run
 from gantool.workflows.plan_training import TrainOptions, plan_training
 from gantool.workflows.train import Finished, Started, TrainResult, training_events
 

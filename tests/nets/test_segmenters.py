@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from gantool.errors import ModelError
-from gantool.nets import encoder_weights
-from gantool.nets.encoder_weights import find_imagenet_weights, hub_is_reachable, load_encoder_weights
+from gantool.models import encoder_weights
+from gantool.models.encoder_weights import find_imagenet_weights, hub_is_reachable, load_encoder_weights
 from gantool.nets.segmenter_table import SEGMENTERS, split_name
 from gantool.nets.segmenters import Segmenter, build_segmenter, encoder_names
 from gantool.nets.unet_classic import ClassicUnet

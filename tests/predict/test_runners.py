@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,9 +9,10 @@ import torch
 from gantool.cards import Architecture, Card, Direction, Domain, Exported
 from gantool.data.sample import draw_scene
 from gantool.errors import ModelError, SettingsError, UsageError
-from gantool.nets.export_files import write_file
+from gantool.models.files import FORMATS
+from gantool.models.find import FoundModel
+from gantool.models.native import save_model
 from gantool.nets.layers import initialize
-from gantool.nets.model_file import save_model
 from gantool.nets.registry import build_generator
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.load import open_runner, open_translator
@@ -27,15 +25,8 @@ KINDS = ["live", *SUFFIX, "fixed torchscript"]
 FIXED = 32
 
 
-@dataclass(frozen=True)
-class Found:
-    path: Path
-    card: Card
-    label: str = "tiny"
-
-
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FoundModel]:
     """The same network in every kind of file; without norms, so that tiles of it are exact but for their borders."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
@@ -49,20 +40,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     )  # fmt: skip
     live = folder / "model.safetensors"
     save_model(live, {"g": net}, card)
-    found = {"live": Found(live, card)}
+    found = {"live": FoundModel(live, card, "tiny")}
     for kind in KINDS[1:]:
         form, fixed = kind.split()[-1], kind.startswith("fixed")
         path = folder / f"{kind.replace(' ', '-')}{SUFFIX[form]}"
         exported = Exported(format=form, static_size=(FIXED, FIXED) if fixed else None)  # type: ignore[arg-type]
         told = card.model_copy(update={"exported": exported})
         example = torch.rand(1, 3, FIXED, FIXED) if fixed else torch.rand(2, 3, 64, 64)
-        write_file(net.eval(), path, form, example * 2 - 1, {"gantool": told.to_json()}, multiple_of=4, static=fixed)
-        found[kind] = Found(path, told)
+        write = next(one.write for one in FORMATS if one.name == form)
+        assert write is not None
+        write(path, net.eval(), told, example * 2 - 1, None)
+        found[kind] = FoundModel(path, told, "tiny")
     return found
 
 
 @pytest.fixture(scope="module")
-def runners(models: dict[str, Found]) -> dict[str, Runner]:
+def runners(models: dict[str, FoundModel]) -> dict[str, Runner]:
     return {kind: open_runner(found, "winter", device="cpu") for kind, found in models.items()}
 
 
@@ -145,7 +138,7 @@ def test_only_networks_walk(runners: dict[str, Runner]) -> None:
     assert {kind for kind, runner in runners.items() if runner.strips is not None} == {"live"}
 
 
-def test_refusals(models: dict[str, Found]) -> None:
+def test_refusals(models: dict[str, FoundModel]) -> None:
     onnx = models["onnx"]
     with pytest.raises(SettingsError, match="was exported in fp32"):
         open_runner(onnx, "winter", precision="bf16")

@@ -63,13 +63,13 @@ def export(
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     size = _parse_size(static_size)
-    from gantool.workflows.export import export as work
+    from gantool.workflows.export import ExportOptions, export_model
 
-    results = work(
-        model, format=format, output=output, to=to, precision=precision,  # type: ignore[arg-type]
-        calibrate=calibrate, opset=opset, static_size=size, pixels=pixels, running_statistics=running_statistics,
-        overwrite=overwrite, runs=runs,
+    options = ExportOptions(
+        model=model, format=format, output=output, to=to, precision=precision, calibrate=calibrate, opset=opset,
+        static_size=size, pixels=pixels, running_statistics=running_statistics, overwrite=overwrite, runs=runs,
     )  # fmt: skip
+    results = export_model(options)
     for result in results:
         _show(screen, result)
         screen.result(result.path)

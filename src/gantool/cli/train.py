@@ -223,7 +223,7 @@ def _show_classes(screen: Screen, result: TrainResult) -> None:
 
 
 def _next_command(plan: TrainingPlan, result: TrainResult) -> str:
-    from gantool.engine.runs import Run
+    from gantool.models.runs import Run
 
     facts = Run(result.run).facts()
     if "domains" in facts:

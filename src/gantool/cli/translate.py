@@ -92,7 +92,7 @@ def translate(
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
-    from gantool.workflows.builtin import builtin_models
+    from gantool.models.find import bundled_models
 
     card = translator.model.card
     screen.note(
@@ -105,7 +105,7 @@ def _announce(screen: Screen, translator: Translator, model: str | None) -> None
             f"{translator.model.label} was trained on the built-in drawn landscapes, so photos come out like "
             f"drawings. {_for_photos(target)}"
         )
-    elif model is None and translator.model.label in builtin_models():
+    elif model is None and translator.model.label in bundled_models():
         screen.note(
             f"{translator.model.label} is the built-in model. To train your own: "
             "gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
@@ -114,9 +114,9 @@ def _announce(screen: Screen, translator: Translator, model: str | None) -> None
 
 
 def _for_photos(target: str) -> str:
-    from gantool.workflows.resolve_model import builtin_for
+    from gantool.models.find import bundled_for
 
-    name = builtin_for(target)
+    name = bundled_for(target)
     if name is not None:
         return f"For photos: gantool translate photo.jpg --to {target} --model {name}"
     return "For photos, train on photos: gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"

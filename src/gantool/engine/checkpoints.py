@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 import random
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gantool.errors import RunError
+from gantool.errors import ModelError, RunError
+from gantool.fetch.weights import read_data
 from gantool.files import atomic
 
 __all__ = ["CHECKPOINT_FORMAT", "load_checkpoint", "random_state", "restore_random_state", "save_checkpoint"]
@@ -41,16 +40,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         RunError: missing, damaged, from a newer gantool, or with more than data in it.
     """
+    if not path.is_file():
+        raise RunError(f"{path}: there is no checkpoint to go on from.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about foreign pickles, which are refused below anyway
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise RunError(f"{path}: there is no checkpoint to go on from.") from None
-    except pickle.UnpicklingError:
-        raise RunError(f"{path}: holds more than data (it would run code); refused.") from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise RunError(f"{path}: the checkpoint is damaged ({str(error).splitlines()[0]}).") from None
+        state: Any = read_data(path, damaged="the checkpoint is damaged")
+    except ModelError as error:
+        raise RunError(error.message) from None
     if not isinstance(state, dict) or "format" not in state:
         raise RunError(f"{path}: is not a checkpoint of gantool.")
     if state["format"] > CHECKPOINT_FORMAT:

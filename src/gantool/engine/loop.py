@@ -22,11 +22,11 @@ from gantool.engine.ema import Ema
 from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
 from gantool.engine.loss_terms import generator_objective
 from gantool.engine.measurement import Measurement
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
 from gantool.engine.schedules import Plateau, lr_factor
 from gantool.engine.task import Batch, Task
 from gantool.errors import RunError, TrainingError
+from gantool.models.runs import Run
 from gantool.settings.schema import Settings
 
 __all__ = ["Batches", "Trainer"]

@@ -13,10 +13,9 @@ bilinear without antialiasing, as in pytorch-fid. A number without the mode mean
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,9 +26,10 @@ from torch import Tensor, nn
 from torchvision.models import inception as blocks
 
 from gantool.arrays import Pixels
-from gantool.data.cache import cache_folder
-from gantool.data.download import download
-from gantool.errors import ModelError
+from gantool.errors import GantoolError, ModelError
+from gantool.fetch.cache import cache_folder
+from gantool.fetch.download import download
+from gantool.fetch.weights import read_weights
 
 __all__ = ["Inception", "InceptionFeatures", "Resize", "content_key", "find_inception_weights", "load_inception"]
 
@@ -158,22 +158,13 @@ def find_inception_weights(given: Path | None = None) -> Path:
             raise ModelError(f"--inception-weights {given}: there is no such file.")
         return given
     target = cache_folder() / "weights" / FILE_NAME
-    if target.is_file():
-        return target
-    from gantool.errors import GantoolError
-
     try:
-        path = download(URL, target)
+        return download(URL, target, sha256=_DIGEST_START)
     except GantoolError as error:
         raise ModelError(
             f"the Inception weights are not in the cache and cannot be downloaded ({error.message})",
             f"Get {URL} in another way and name it: --inception-weights FILE, or put it at {target}.",
         ) from None
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if not digest.startswith(_DIGEST_START):
-        path.unlink()
-        raise ModelError(f"{URL}: is not the expected file (its SHA-256 is {digest}).")
-    return path
 
 
 def load_inception(path: Path) -> Inception:
@@ -183,16 +174,9 @@ def load_inception(path: Path) -> Inception:
         ModelError: not readable as data alone, or other weights.
     """
     where = f"--inception-weights {path}"
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ModelError(f"{where}: holds more than data (it would run code); refused.") from None
-    except Exception as error:
-        raise ModelError(f"{where}: cannot be read ({str(error).splitlines()[0][:160]}).") from None
+    state = read_weights(path, where=where)
     net = Inception()
     wanted = net.state_dict()
-    if not isinstance(state, dict):
-        raise ModelError(f"{where}: is not a set of weights.")
     have = {key: value for key, value in state.items() if key in wanted}
     wrong = [
         key

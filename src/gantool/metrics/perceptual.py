@@ -18,8 +18,8 @@ from torchmetrics.functional.image import (
 )
 
 from gantool.arrays import Pixels
-from gantool.data.download import download
 from gantool.errors import GantoolError, ModelError
+from gantool.fetch.download import download
 
 __all__ = ["Lpips", "ms_ssim", "psnr", "ssim"]
 

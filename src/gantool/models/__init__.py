@@ -1,1 +1,1 @@
-"""Models that come with the package; how they were made stands in ``docs/seasons.md``."""
+"""Model files: what kinds there are, where they are found, how they are read and written."""

@@ -16,7 +16,8 @@ __all__ = ["PatchDiscriminator", "PixelDiscriminator"]
 class PatchDiscriminator(nn.Module):
     """Map ``(N, in_channels, H, W)`` in [-1, 1] to logits ``(N, 1, h, w)``, one per patch.
 
-    With three layers a 256 px image gives 30x30 logits. The smallest side it takes is ``smallest_side``.
+    With three layers a 256 px image gives 30x30 logits. Sides are at least ``4 * 2**layers``: two more 4x4
+    convolutions of stride 1 follow the halvings, each taking one pixel away, and instance norm needs more than one.
 
     Args:
         layers: convolutions of stride 2; 3 is the reference's ``basic``.
@@ -27,9 +28,6 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         if layers < 1:
             raise ValueError(f"a patch discriminator has at least 1 layer, got {layers}")
-        # Two more 4x4 convolutions of stride 1 follow the halvings, each taking one pixel away; instance norm
-        # needs more than one pixel in front of the last.
-        self.smallest_side = 4 * 2**layers
         bias = needs_bias(norm)
         stack: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
         channels = width
@@ -52,8 +50,6 @@ class PatchDiscriminator(nn.Module):
 
 class PixelDiscriminator(nn.Module):
     """Map ``(N, in_channels, H, W)`` in [-1, 1] to one logit per pixel, ``(N, 1, H, W)``, from 1x1 convolutions."""
-
-    smallest_side = 2
 
     def __init__(self, in_channels: int = 3, *, width: int = 64, norm: Norm = "instance") -> None:
         super().__init__()

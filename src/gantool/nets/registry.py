@@ -1,15 +1,19 @@
-"""Every network that a settings file or a model file can name, in one table."""
+"""Every generator and discriminator that a settings file or a model file can name: a row here and its module.
+
+Free of torch until one is built.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from gantool.errors import ModelError, closest
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["DISCRIMINATORS", "GENERATORS", "NetworkSpec", "build_discriminator", "build_generator"]
 
@@ -20,13 +24,11 @@ class NetworkSpec:
 
     Attributes:
         build: takes flat keywords and returns the module.
-        about: one line for listings.
         options: the keywords that ``build`` takes beside channels and width.
         multiple_of: height and width must be multiples of this.
     """
 
     build: Callable[..., nn.Module]
-    about: str
     options: frozenset[str] = frozenset()
     multiple_of: int = 1
 
@@ -55,27 +57,23 @@ def _pixel(**options: Any) -> nn.Module:
     return PixelDiscriminator(**options)
 
 
-_RESNET_OPTIONS = frozenset({"norm", "padding", "activation", "dropout"})
-
-
-def _resnet_spec(blocks: int, upsampling: str, about: str, *, picture_skip: bool = False) -> NetworkSpec:
+def _resnet_spec(blocks: int, upsampling: str, *, picture_skip: bool = False) -> NetworkSpec:
     build = partial(_resnet, blocks=blocks, upsampling=upsampling, picture_skip=picture_skip)
-    return NetworkSpec(build, about, _RESNET_OPTIONS, 4)
+    return NetworkSpec(build, frozenset({"norm", "padding", "activation", "dropout"}), 4)
 
 
 def _unet_spec(levels: int) -> NetworkSpec:
-    about = f"U-Net down to one pixel at {2**levels} px; sizes are multiples of {2**levels}"
-    return NetworkSpec(partial(_unet, levels=levels), about, frozenset({"norm", "dropout"}), 2**levels)
+    return NetworkSpec(partial(_unet, levels=levels), frozenset({"norm", "dropout"}), 2**levels)
 
 
 GENERATORS: Mapping[str, NetworkSpec] = {
-    "resnet_9blocks": _resnet_spec(9, "transpose", "the CycleGAN paper's, for 256 px and more"),
-    "resnet_6blocks": _resnet_spec(6, "transpose", "the CycleGAN paper's, for 128 px"),
-    "resnet_9blocks_resize": _resnet_spec(9, "resize", "resnet_9blocks without transposed convolutions"),
-    "resnet_6blocks_resize": _resnet_spec(6, "resize", "resnet_6blocks without transposed convolutions"),
-    "resnet_light": _resnet_spec(4, "resize", "4 blocks, resize-convolution; with model.width 16 fit for CPUs"),
-    "resnet_light_skip": _resnet_spec(4, "resize", "resnet_light that changes the picture", picture_skip=True),
-    "unet_32": _unet_spec(5),
+    "resnet_9blocks": _resnet_spec(9, "transpose"),  # the CycleGAN paper's, for 256 px and more
+    "resnet_6blocks": _resnet_spec(6, "transpose"),  # the CycleGAN paper's, for 128 px
+    "resnet_9blocks_resize": _resnet_spec(9, "resize"),
+    "resnet_6blocks_resize": _resnet_spec(6, "resize"),
+    "resnet_light": _resnet_spec(4, "resize"),  # with model.width 16 fit for CPUs
+    "resnet_light_skip": _resnet_spec(4, "resize", picture_skip=True),  # changes the picture
+    "unet_32": _unet_spec(5),  # down to one pixel at 32 px
     "unet_64": _unet_spec(6),
     "unet_128": _unet_spec(7),
     "unet_256": _unet_spec(8),
@@ -84,9 +82,9 @@ GENERATORS: Mapping[str, NetworkSpec] = {
 }
 
 DISCRIMINATORS: Mapping[str, NetworkSpec] = {
-    "basic": NetworkSpec(partial(_patch, layers=3), "PatchGAN that judges 70x70 patches", frozenset({"norm"})),
-    "n_layers": NetworkSpec(_patch, "PatchGAN with model.discriminator_layers", frozenset({"norm", "layers"})),
-    "pixel": NetworkSpec(_pixel, "judges every pixel by itself", frozenset({"norm"})),
+    "basic": NetworkSpec(partial(_patch, layers=3), frozenset({"norm"})),  # PatchGAN of 70x70 patches
+    "n_layers": NetworkSpec(_patch, frozenset({"norm", "layers"})),  # PatchGAN with model.discriminator_layers
+    "pixel": NetworkSpec(_pixel, frozenset({"norm"})),  # every pixel by itself
 }
 
 

@@ -10,43 +10,47 @@ __all__ = ["SEGMENTERS", "SegmenterSpec", "split_name"]
 
 @dataclass(frozen=True)
 class SegmenterSpec:
-    """A named architecture.
+    """A named architecture and its limits.
 
     Attributes:
-        title: class of segmentation-models-pytorch; empty for the classic U-Net.
+        title: class of segmentation-models-pytorch.
         width_key: its keyword for the decoder's channels; empty where it has none.
         pooled: whether a branch sees the whole image as one pixel, so that batch norm needs two images in a batch.
         multiple_of: height and width must be multiples of this.
-        smallest: and at least this.
+        strides: output strides that it can be built with, where it can be.
+        smallest: height and width must be at least this.
+        why_one_size: why it is exported at one size; empty where files take any.
     """
 
-    about: str
-    title: str = ""
+    title: str
     width_key: str = ""
     pooled: bool = False
     multiple_of: int = 32
     strides: tuple[int, ...] = ()
     smallest: int = 32
+    why_one_size: str = ""
 
+
+_TRACED = "its pooled branches are traced for one size"
 
 SEGMENTERS: Mapping[str, SegmenterSpec] = {
-    "unet": SegmenterSpec("U-Net (2015); without an encoder the classic one", "Unet", "decoder_channels"),
-    "unetplusplus": SegmenterSpec("U-Net++ (2018), nested skips", "UnetPlusPlus", "decoder_channels"),
-    "manet": SegmenterSpec("MA-Net (2020), U-Net with attention", "MAnet", "decoder_channels"),
-    "linknet": SegmenterSpec("LinkNet (2017), added skips", "Linknet"),
-    "fpn": SegmenterSpec("FPN (2017), feature pyramid", "FPN", "decoder_pyramid_channels"),
-    "pspnet": SegmenterSpec("PSPNet (2017), pyramid pooling", "PSPNet", "psp_out_channels", pooled=True),
-    "deeplabv3": SegmenterSpec("DeepLabV3 (2017)", "DeepLabV3", "decoder_channels", pooled=True, strides=(8, 16)),
-    "deeplabv3plus": SegmenterSpec(
-        "DeepLabV3+ (2018)", "DeepLabV3Plus", "decoder_channels", pooled=True, strides=(8, 16)
+    "unet": SegmenterSpec("Unet", "decoder_channels"),  # 2015; without an encoder the classic one
+    "unetplusplus": SegmenterSpec("UnetPlusPlus", "decoder_channels"),  # 2018, nested skips
+    "manet": SegmenterSpec("MAnet", "decoder_channels"),  # 2020, U-Net with attention
+    "linknet": SegmenterSpec("Linknet"),  # 2017, added skips
+    "fpn": SegmenterSpec("FPN", "decoder_pyramid_channels"),  # 2017, feature pyramid
+    "pspnet": SegmenterSpec("PSPNet", "psp_out_channels", pooled=True, why_one_size=_TRACED),  # 2017, pyramid pooling
+    "deeplabv3": SegmenterSpec("DeepLabV3", "decoder_channels", pooled=True, strides=(8, 16)),  # 2017
+    "deeplabv3plus": SegmenterSpec("DeepLabV3Plus", "decoder_channels", pooled=True, strides=(8, 16)),  # 2018
+    "pan": SegmenterSpec(  # 2018, pyramid attention
+        "PAN", "decoder_channels", pooled=True, strides=(16, 32), smallest=128,
+        why_one_size="its attention was found wrong at some sizes",
     ),
-    "pan": SegmenterSpec(
-        "PAN (2018), pyramid attention", "PAN", "decoder_channels", pooled=True, strides=(16, 32), smallest=128
-    ),
-    "upernet": SegmenterSpec("UPerNet (2018)", "UPerNet", "decoder_channels", pooled=True),
-    "segformer": SegmenterSpec("SegFormer (2021) decoder", "Segformer", "decoder_segmentation_channels"),
-    "dpt": SegmenterSpec("DPT (2021), for tu-vit encoders at their own size", "DPT"),
-}
+    "upernet": SegmenterSpec("UPerNet", "decoder_channels", pooled=True, why_one_size=_TRACED),  # 2018
+    "segformer": SegmenterSpec("Segformer", "decoder_segmentation_channels"),  # 2021, the decoder
+    # 2021, for tu-vit encoders at their own size
+    "dpt": SegmenterSpec("DPT", why_one_size="its encoder takes one size"),
+}  # fmt: skip
 """Architectures by the name before the dash in ``unet-resnet50``."""
 
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from gantool.errors import ModelError, closest
 from gantool.nets.segmenter_table import SEGMENTERS, SegmenterSpec
+from gantool.nets.unet_classic import ClassicUnet
 
 __all__ = ["Segmenter", "build_segmenter", "encoder_names"]
 
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def encoder_names() -> list[str]:
@@ -34,9 +35,9 @@ class Segmenter(nn.Module):
         super().__init__()
         self.net = net
         self.multiple_of, self.smallest = multiple_of, smallest  # height and width
-        # x in [-1, 1] is (x + 1) / 2 in [0, 1]; then (v - mean) / deviation.
-        scale = [0.5 / deviation for deviation in _DEVIATION]
-        shift = [(0.5 - mean) / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)]
+        # x in [-1, 1] is (x + 1) / 2 in [0, 1]; then (v - mean) / std.
+        scale = [0.5 / std for std in _STD]
+        shift = [(0.5 - mean) / std for mean, std in zip(_MEAN, _STD, strict=True)]
         self.register_buffer("scale", torch.tensor(scale).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("shift", torch.tensor(shift).view(1, 3, 1, 1), persistent=False)
 
@@ -82,8 +83,6 @@ def build_segmenter(
     if encoder is None:
         if architecture != "unet":
             raise ModelError(f"{architecture}: needs an encoder.", f"Name one: {architecture}-resnet50.")
-        from gantool.nets.unet_classic import ClassicUnet
-
         return Segmenter(ClassicUnet(classes, width=width, depth=depth), 2**depth, 2**depth)
     options: dict[str, Any] = {}
     if output_stride is not None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from gantool.cards import Card
 from gantool.devices import choose_device, choose_precision
 from gantool.errors import UsageError
-from gantool.nets.card_files import form_of
+from gantool.models.files import load_net, load_segmenter
+from gantool.models.find import FoundModel
 from gantool.predict.changes import Change
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.pictures import PicturePredictor
 from gantool.predict.runner import Runner, file_runner
 from gantool.predict.segmenter import LoadedSegmenter, NearestColors
 from gantool.predict.tiling import Tiling
-from gantool.predict.translator import FoundModel, Translator
+from gantool.predict.translator import Translator
 
 __all__ = ["open_runner", "open_segmenter", "open_translator"]
 
@@ -37,9 +38,8 @@ def open_runner(
         ModelError, SettingsError: with the remedy.
     """
     path, card = model.path, model.card
-    if form_of(path) in ("onnx", "torchscript", "pt2"):
+    if model.card.exported is not None:
         return file_runner(path, card, device=device, precision=precision, trust=trust)
-    from gantool.nets.model_file import load_net, load_segmenter
     from gantool.predict.live import LiveRunner
 
     chosen = choose_device(device)

@@ -12,10 +12,10 @@ from gantool.arrays import Color, Mask, Pixels, color_table
 from gantool.cards import Card, LabelClass
 from gantool.data.label_pictures import nearest_classes
 from gantool.errors import DataError
+from gantool.models.find import FoundModel
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.pictures import PicturePredictor
 from gantool.predict.results import Segmented
-from gantool.predict.translator import FoundModel
 
 __all__ = ["LabelMap", "LoadedSegmenter", "NearestColors"]
 

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from gantool.arrays import Pixels
-from gantool.cards import Card, Domain
+from gantool.cards import Domain
 from gantool.data.label_pictures import as_label_picture, far_share, nearest_classes
 from gantool.errors import DataError
+from gantool.models.find import FoundModel
 from gantool.predict.pictures import PicturePredictor
 
-__all__ = ["FoundModel", "Translator"]
+__all__ = ["Translator"]
 
 # Photos have more such pixels, label maps saved as JPEG have fewer; see `far_share`.
 _FAR_DOUBTFUL, _FAR_WRONG = 0.2, 1 / 3
-
-
-class FoundModel(Protocol):
-    """A model file that is there, its card, and what people call it."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def card(self) -> Card: ...
-    @property
-    def label(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gantool._version import __version__
-from gantool.data.cache import cache_folder
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
 from gantool.devices import choose_device, choose_precision
-from gantool.engine.runs import Run, list_runs
 from gantool.errors import DataError, ModelError, UsageError
-from gantool.nets.model_file import read_card
-from gantool.workflows.builtin import builtin_models
-from gantool.workflows.pretrained import cached_pretrained
-from gantool.workflows.resolve_model import resolve_model
+from gantool.fetch.cache import cache_folder
+from gantool.models.files import is_model_folder, read_card
+from gantool.models.find import bundled_models, find_model
+from gantool.models.pretrained import cached_pretrained
+from gantool.models.runs import Run, list_runs
 
 __all__ = ["describe", "describe_machine"]
 
@@ -37,6 +34,8 @@ _PACKAGES = (
 
 def describe_machine(runs: Path) -> dict[str, Any]:
     """Versions, devices, and the models that can be had without a network."""
+    import torch  # which nothing else here needs
+
     device = choose_device("auto")
     devices = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
@@ -51,7 +50,7 @@ def describe_machine(runs: Path) -> dict[str, Any]:
         "devices": [*devices, f"cpu with {torch.get_num_threads()} threads"],
         "cache": str(cache_folder()),
         "data sets downloaded": [entry.name for entry in _entries(cache_folder() / "downloads")],
-        "built-in models": list(builtin_models()),
+        "built-in models": list(bundled_models()),
         "official weights downloaded": cached_pretrained(),
         "runs": [run.name for run in list_runs(runs)],
     }
@@ -70,15 +69,15 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
     path = Path(subject)
     if path.is_file():
         return _image(path) if path.suffix.lower() in SUFFIXES else _model(path)
-    if path.is_dir() and (path / "config.json").is_file():
+    if is_model_folder(path):
         return _model(path)
-    if path.is_dir() and not (path / "run.json").is_file():
+    if path.is_dir() and not Run(path).exists:
         return _dataset(path)
-    for folder in (path, runs / subject):
-        if (folder / "run.json").is_file():
-            return _run(Run(folder))
+    for run in (Run(path), Run(runs / subject)):
+        if run.exists:
+            return _run(run)
     try:
-        return _model(resolve_model(subject, runs).path)
+        return _model(find_model(subject, runs).path)
     except ModelError:
         raise UsageError(
             f"{subject}: is no file, data set, run or model here.", "gantool info without argument lists the runs."
@@ -88,7 +87,7 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
 def _model(path: Path) -> dict[str, Any]:
     card = read_card(path)
     facts: dict[str, Any] = {"model": str(path), "bytes": path.stat().st_size, **card.model_dump(mode="json")}
-    if card.task == "segmentation":
+    if card.is_segmenter:
         facts["classes"] = [entry.name for entry in card.classes]
         del facts["domains"], facts["directions"]
         return facts

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gantool.engine.runs import Run, find_run
 from gantool.errors import RunError, SettingsError, UsageError
 from gantool.methods.registry import MODELS, PRESETS, overlay_settings, read_settings, resolve_name
+from gantool.models.runs import Run, find_run
 from gantool.settings.schema import Settings
 from gantool.settings.sources import load_settings
 

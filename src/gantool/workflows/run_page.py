@@ -15,7 +15,7 @@ from PIL import Image
 from gantool._version import __version__
 from gantool.arrays import Pixels
 from gantool.engine.loss_terms import LossTerm, by_curve
-from gantool.engine.runs import Run
+from gantool.models.runs import Run
 from gantool.report.gallery import read_gallery
 from gantool.report.grids import read_grid
 from gantool.report.pages import data_uri, thumbnail, write_page

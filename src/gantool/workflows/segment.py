@@ -15,13 +15,13 @@ from gantool.data.images import Picture, read_picture, write_picture
 from gantool.data.masks import write_mask
 from gantool.errors import ModelError, UsageError, closest
 from gantool.files import atomic
+from gantool.models.advice import how_to_train
+from gantool.models.find import FoundModel, find_model, find_segmenter
 from gantool.predict.load import open_segmenter
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
 from gantool.predict.tiling import parse_tiling
 from gantool.workflows.image_files import ImageOutcome, Work, Written, keep_loaded, picture_of, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_jobs
-from gantool.workflows.resolve_model import ResolvedModel, newest_segmenter, resolve_model
-from gantool.workflows.suggest import how_to_train
 
 __all__ = ["OUTPUTS", "SegmentOptions", "load_segmentation", "plan_segmentation", "segment", "segment_files"]
 
@@ -114,12 +114,12 @@ def load_segmentation(options: SegmentOptions) -> LoadedSegmenter:
     )
 
 
-def _resolve(options: SegmentOptions) -> ResolvedModel:
+def _resolve(options: SegmentOptions) -> FoundModel:
     name = options.model
     if name is None:
-        return newest_segmenter(options.runs)
+        return find_segmenter(options.runs)
     try:
-        resolved = resolve_model(name, options.runs)
+        resolved = find_model(name, options.runs)
     except ModelError as error:
         advice = None if Path(name).exists() else how_to_train(name)
         if advice is None:

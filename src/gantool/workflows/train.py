@@ -21,18 +21,19 @@ from gantool.cards import Origin
 from gantool.engine.events import EpochDone, StepDone, Stopped
 from gantool.engine.loop import Trainer
 from gantool.engine.measurement import Measurement
-from gantool.engine.runs import Run, create_run
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
 from gantool.errors import ModelError, SettingsError, UsageError
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
-from gantool.nets.model_file import load_net, load_segmenter, read_card, save_model
+from gantool.models.files import load_net, load_segmenter, read_card
+from gantool.models.find import find_model
+from gantool.models.native import save_model
+from gantool.models.runs import Run, create_run
 from gantool.report.gallery import write_gallery
 from gantool.settings import Settings, to_yaml
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
-from gantool.workflows.resolve_model import resolve_model
 from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 from gantool.workflows.training_records import environment, record, run_log
@@ -307,7 +308,7 @@ def _with_estimate(training: _Training) -> Iterator[Event]:
 
 def _model_file(source: str, runs: Path) -> Path:
     try:
-        resolved = resolve_model(source, runs)
+        resolved = find_model(source, runs)
     except ModelError as error:
         raise ModelError(f"--init-from {source}: {error.message}", error.remedy) from None
     if resolved.card.exported is not None:

@@ -12,8 +12,8 @@ import torch
 from gantool._version import __version__
 from gantool.engine.events import EpochDone, Sampled, Saved
 from gantool.engine.loss_terms import LossTerm, by_curve
-from gantool.engine.runs import Run
 from gantool.engine.runtime import Runtime
+from gantool.models.runs import Run
 from gantool.report.gallery import write_gallery
 from gantool.report.grids import write_grid
 from gantool.report.plots import write_panels

@@ -12,12 +12,12 @@ from PIL import Image
 
 from gantool.arrays import Pixels, resized
 from gantool.data.images import Picture, read_picture, write_picture
+from gantool.models.find import FoundModel, find_model, find_model_for
 from gantool.predict.load import open_translator
 from gantool.predict.tiling import parse_tiling
 from gantool.predict.translator import Translator
 from gantool.workflows.image_files import ImageOutcome, Work, Written, keep_loaded, picture_of, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, marked_name, plan_jobs
-from gantool.workflows.resolve_model import ResolvedModel, resolve_model, resolve_model_for
 
 __all__ = ["TranslateOptions", "load_translator", "plan_translation", "translate", "translate_files"]
 
@@ -105,10 +105,10 @@ def load_translator(options: TranslateOptions) -> Translator:
     )
 
 
-def _resolve(options: TranslateOptions) -> ResolvedModel:
+def _resolve(options: TranslateOptions) -> FoundModel:
     if options.model is None:
-        return resolve_model_for(options.to, options.runs)
-    return resolve_model(options.model, options.runs)
+        return find_model_for(options.to, options.runs)
+    return find_model(options.model, options.runs)
 
 
 def plan_translation(

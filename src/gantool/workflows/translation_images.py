@@ -17,16 +17,16 @@ from gantool.errors import DataError, UsageError
 from gantool.methods.images import Side, TranslationImages, as_it_is, two_sides
 from gantool.methods.pairs import build_paired_data, label_pairs
 from gantool.methods.registry import METHODS, PRESETS, load_settings, make_method, read_settings
+from gantool.models.find import FoundModel
 from gantool.settings import sources
 from gantool.settings.pix2pix import Pix2PixSettings
-from gantool.workflows.resolve_model import ResolvedModel
 
 __all__ = ["Side", "TranslationImages", "find_images_for"]
 
 _PLACEHOLDERS = ({"A", "B"}, {"left", "right"})
 
 
-def find_images_for(model: ResolvedModel, data: str | None, split: str, size: int | None) -> TranslationImages:
+def find_images_for(model: FoundModel, data: str | None, split: str, size: int | None) -> TranslationImages:
     """Find the images for a model: its run's own, prepared as in training, or those of ``data`` at their own size.
 
     Args:
@@ -60,7 +60,7 @@ class _Scaled:
         return made[:, :, None] if gray else made
 
 
-def _own(model: ResolvedModel, split: str) -> TranslationImages:
+def _own(model: FoundModel, split: str) -> TranslationImages:
     path = model.path.parent / "settings.yaml"
     if path.is_file():
         images = make_method(read_settings(path)).images(split)

@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from gantool.cards import Card, LabelClass
+from gantool.models.find import FoundModel
 from gantool.workflows.evaluate.names import distinct_names
-from gantool.workflows.resolve_model import ResolvedModel
 
 
 def test_models_of_one_name_are_told_apart() -> None:
     card = Card(task="segmentation", classes=(LabelClass(name="sky", color=(0, 0, 0)),))
     one, other, third = (
-        ResolvedModel(Path(path, "model.safetensors"), card, Path(path).name)
+        FoundModel(Path(path, "model.safetensors"), card, Path(path).name)
         for path in ("a/unet-1", "b/unet-1", "unet-2")
     )
     assert distinct_names([one, third]) == ["unet-1", "unet-2"]

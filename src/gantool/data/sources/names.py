@@ -18,12 +18,12 @@ from typing import Literal
 
 from filelock import FileLock
 
-from gantool.data.archives import is_archive, unpack
-from gantool.data.cache import cache_folder
 from gantool.data.catalog import CATALOG, how_to_get
-from gantool.data.download import download
 from gantool.data.images import find_folders
 from gantool.errors import DataError, closest
+from gantool.fetch.archives import is_archive, unpack
+from gantool.fetch.cache import cache_folder
+from gantool.fetch.download import download
 
 __all__ = ["Kind", "Opened", "opened", "resolve_data"]
 

@@ -27,7 +27,7 @@ from gantool.methods.gan import (
     place,
 )
 from gantool.methods.images import TranslationImages
-from gantool.nets.model_file import load_net, read_card
+from gantool.models.files import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.gallery import Gallery
 from gantool.settings.cyclegan import CycleGanSettings

@@ -29,8 +29,8 @@ from gantool.methods.images import TranslationImages
 from gantool.methods.pairs import build_paired_data, paired_set, preview_pairs
 from gantool.methods.scores import scores_on_pairs
 from gantool.metrics.paired import l1
+from gantool.models.files import load_net, read_card
 from gantool.nets.deterministic import with_instance_norm
-from gantool.nets.model_file import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.gallery import Gallery
 from gantool.settings.pix2pix import Pix2PixSettings

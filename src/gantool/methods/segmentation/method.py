@@ -23,8 +23,8 @@ from gantool.methods.base import Split
 from gantool.methods.images import LabelledSplit
 from gantool.methods.segmentation.data import LabelledData, build_labelled_data, class_frequencies, preview_labelled
 from gantool.metrics.segmentation import Confusion, Scores
-from gantool.nets.encoder_weights import find_imagenet_weights, load_encoder_weights
-from gantool.nets.model_file import load_segmenter, read_card
+from gantool.models.encoder_weights import find_imagenet_weights, load_encoder_weights
+from gantool.models.files import load_segmenter, read_card
 from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import Segmenter, build_segmenter
 from gantool.predict.labels import LabelPredictor

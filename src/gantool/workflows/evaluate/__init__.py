@@ -8,13 +8,13 @@ from pathlib import Path
 
 from gantool.errors import OutputError, UsageError
 from gantool.metrics.inception import Resize
+from gantool.models.find import find_model
 from gantool.workflows.evaluate.files import FILES, write_evaluation
 from gantool.workflows.evaluate.folders import compare_mask_folders, compare_picture_folders
 from gantool.workflows.evaluate.labels import evaluate_label_maps
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.pictures import evaluate_pictures
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result
-from gantool.workflows.resolve_model import resolve_model
 
 __all__ = ["EvaluateOptions", "Evaluation", "Result", "evaluate", "run_evaluation"]
 
@@ -86,7 +86,7 @@ def _measured(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
         return compare_picture_folders(options, on_progress)
     if options.predicted is not None:
         return compare_mask_folders(options)
-    card = resolve_model(options.models[0], options.runs).card
+    card = find_model(options.models[0], options.runs).card
     if card.is_segmenter or (card.to_labels is not None and options.to in (None, card.to_labels.target)):
         options.refuse_for_label_maps()
         return evaluate_label_maps(options, on_progress)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gantool.workflows.resolve_model import ResolvedModel
+from gantool.models.find import FoundModel
 
 __all__ = ["distinct_names"]
 
 
-def distinct_names(models: Sequence[ResolvedModel]) -> list[str]:
+def distinct_names(models: Sequence[FoundModel]) -> list[str]:
     """The runs or files that were found, not what was typed: ``cyclegan`` means another run after the next training.
 
     Models of one name in several places are told apart by their paths.

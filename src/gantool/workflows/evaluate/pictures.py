@@ -18,6 +18,7 @@ from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sets import ImageSet, Instruments, PairScores, compare_sets, make_instruments
 from gantool.metrics.sliced import common_size
 from gantool.metrics.table import worst_first
+from gantool.models.find import FoundModel, find_model
 from gantool.predict.segmenter import LoadedSegmenter
 from gantool.predict.translator import Translator
 from gantool.workflows.evaluate.gallery import chosen_images
@@ -25,7 +26,6 @@ from gantool.workflows.evaluate.labels import match_classes
 from gantool.workflows.evaluate.names import distinct_names
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow, compared
-from gantool.workflows.resolve_model import ResolvedModel, resolve_model
 from gantool.workflows.segment import SegmentOptions, load_segmentation
 from gantool.workflows.translate import TranslateOptions, load_translator
 from gantool.workflows.translation_images import TranslationImages, find_images_for
@@ -35,7 +35,7 @@ __all__ = ["evaluate_pictures"]
 
 def evaluate_pictures(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
     """Measure translation models on the same images."""
-    models = [resolve_model(name, options.runs) for name in options.models]
+    models = [find_model(name, options.runs) for name in options.models]
     named = list(zip(distinct_names(models), options.models, models, strict=True))
     images = find_images_for(models[0], options.data, options.split, options.size)
     _require_same_domains(models, images)
@@ -66,7 +66,7 @@ def evaluate_pictures(options: EvaluateOptions, on_progress: Progress) -> Evalua
     return Evaluation(images.about, tuple(results), gallery)
 
 
-def _require_same_domains(models: Sequence[ResolvedModel], images: TranslationImages) -> None:
+def _require_same_domains(models: Sequence[FoundModel], images: TranslationImages) -> None:
     for model in models[1:]:
         if {domain.name for domain in model.card.domains} != set(images.sides):
             raise ModelError(
@@ -76,7 +76,7 @@ def _require_same_domains(models: Sequence[ResolvedModel], images: TranslationIm
             )
 
 
-def _targets(models: Sequence[ResolvedModel], to: str | None) -> list[str]:
+def _targets(models: Sequence[FoundModel], to: str | None) -> list[str]:
     targets = list(dict.fromkeys(target for model in models for target in model.card.targets))
     if to is not None and to not in targets:
         raise UsageError(f"--to {to}: no model translates to it.", closest(to, targets))

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.data.cache import cache_folder
 from gantool.data.images import find_images
 from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.errors import DataError
+from gantool.fetch.cache import cache_folder
 from gantool.files import atomic, safe_name
 
 __all__ = ["LABELME", "read_labelme"]

@@ -32,6 +32,15 @@ class Run:
         return self.path.name
 
     @property
+    def exists(self) -> bool:
+        """Whether the directory is one of a run."""
+        return self._facts.is_file()
+
+    @property
+    def _facts(self) -> Path:
+        return self.path / "run.json"
+
+    @property
     def settings(self) -> Path:
         return self.path / "settings.yaml"
 
@@ -78,7 +87,7 @@ class Run:
 
     def facts(self) -> dict[str, Any]:
         """The contents of ``run.json``."""
-        path = self.path / "run.json"
+        path = self._facts
         try:
             facts = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
@@ -90,7 +99,7 @@ class Run:
         return facts
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:
-        with atomic(self.path / "run.json") as temporary:
+        with atomic(self._facts) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
@@ -149,10 +158,10 @@ def create_run(folder: Path, kind: str, name: str | None, facts: Mapping[str, An
 def list_runs(folder: Path) -> list[Run]:
     """All runs in a folder, the newest first."""
     dated = []
-    for entry in _entries(folder):
-        if (entry / "run.json").is_file():
+    for run in (Run(entry) for entry in _entries(folder)):
+        if run.exists:
             try:
-                dated.append((str(Run(entry).facts().get("created", "")), Run(entry)))
+                dated.append((str(run.facts().get("created", "")), run))
             except RunError:
                 continue  # a damaged neighbor must not hide the others; naming it directly tells what is wrong
     return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
@@ -169,9 +178,9 @@ def find_run(name: str, folder: Path) -> Run:
         if not runs:
             raise RunError(f"{folder}: there are no runs yet.", "Start one: gantool train cyclegan.")
         return runs[0]
-    for candidate in (Path(name), folder / name):
-        if (candidate / "run.json").is_file():
-            return Run(candidate)
+    for run in (Run(Path(name)), Run(folder / name)):
+        if run.exists:
+            return run
     raise RunError(f'There is no run "{name}" in {folder}.', closest(name, [run.name for run in runs]))
 
 

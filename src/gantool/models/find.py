@@ -1,32 +1,32 @@
-"""Which model does a name mean?"""
+"""Find a model by name, by what it translates to, or the newest that segments; without torch for ONNX and runs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gantool.cards import Card
-from gantool.engine.runs import Run, list_runs
 from gantool.errors import ModelError, RunError, closest
-from gantool.nets.card_files import read_card
-from gantool.workflows.builtin import builtin_models
-from gantool.workflows.pretrained import PRETRAINED, fetch
+from gantool.models.files import is_model_folder, read_card
+from gantool.models.pretrained import PRETRAINED, fetch_pretrained
+from gantool.models.runs import Run, list_runs
 
-__all__ = ["ResolvedModel", "builtin_for", "newest_segmenter", "resolve_model", "resolve_model_for"]
+__all__ = ["FoundModel", "bundled_for", "bundled_models", "find_model", "find_model_for", "find_segmenter"]
 
 
 @dataclass(frozen=True)
-class ResolvedModel:
+class FoundModel:
     """A model file that is there, and its card."""
 
     path: Path
     card: Card
     label: str
 
-    def named(self, target: str) -> ResolvedModel:
+    def named(self, target: str) -> FoundModel:
         """The same model; weights without domain names get that of the target that is asked for."""
         card = self.card
-        if not card.origin.data.startswith("checkpoint ") or len(card.directions) != 1:
+        if not card.from_elsewhere or len(card.directions) != 1:
             return self
         (direction,) = card.directions
         if direction.target == target:
@@ -39,7 +39,7 @@ class ResolvedModel:
         return replace(self, card=card.model_copy(update={"domains": domains, "directions": (changed,)}))
 
 
-def resolve_model(name: str, runs: Path) -> ResolvedModel:
+def find_model(name: str, runs: Path) -> FoundModel:
     """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
 
     A folder that is no run, such as one of pictures, does not stand in the way of a run or a model of its name.
@@ -48,52 +48,43 @@ def resolve_model(name: str, runs: Path) -> ResolvedModel:
         ModelError: there is none; names the nearest.
     """
     path = Path(name)
-    if path.is_file():
-        return ResolvedModel(path, read_card(path), str(path))
-    if (path / "config.json").is_file() and not (path / "run.json").is_file():
-        return ResolvedModel(path, read_card(path), str(path))
-    for folder in (path, runs / name):
-        if any((folder / file).is_file() for file in ("run.json", "model.safetensors")):
-            return _of_run(Run(folder))
+    if path.is_file() or (is_model_folder(path) and not Run(path).exists):
+        return FoundModel(path, read_card(path), str(path))
+    for run in (Run(path), Run(runs / name)):
+        if run.exists or run.model.is_file():
+            return _of_run(run)
     known = list_runs(runs)
     for run in known:
         if _kind(run) == name:
             return _of_run(run)
-    if name in builtin_models():
-        return _builtin(name)
+    if name in bundled_models():
+        return _bundled(name)
     if name in PRETRAINED:
-        file = fetch(name)
-        return ResolvedModel(file, read_card(file), name)
+        file = fetch_pretrained(name)
+        return FoundModel(file, read_card(file), name)
     if path.is_dir():
         raise ModelError(f"{path}: is a folder, but no run and no model.", "Name a run's folder or a model file.")
-    names = [*(run.name for run in known), *(_kind(run) for run in known), *builtin_models(), *PRETRAINED]
+    names = [*(run.name for run in known), *(_kind(run) for run in known), *bundled_models(), *PRETRAINED]
     raise ModelError(
         f'There is no model "{name}": no such file, and no run of that name or kind in {runs}.', closest(name, names)
     )
 
 
-def resolve_model_for(target: str, runs: Path) -> ResolvedModel:
+def find_model_for(target: str, runs: Path) -> FoundModel:
     """Return the newest run's model that can translate to ``target``, or else the built-in one that can.
 
     Raises:
         ModelError: no run can; names the nearest domain that some run reaches, or how to train one.
     """
     domains: set[str] = set()
-    for run in list_runs(runs):
-        if not run.model.is_file():
-            continue
-        try:
-            model = _of_run(run)
-        except ModelError:
-            continue  # naming a damaged run's model directly tells what is wrong with it
-        reached = {direction.target for direction in model.card.directions}
-        if target in reached:
+    for model in _models_of(runs):
+        if target in model.card.targets:
             return model
-        domains |= reached
-    name = builtin_for(target)
+        domains |= set(model.card.targets)
+    name = bundled_for(target)
     if name is not None:
-        return _builtin(name)
-    domains |= {d.target for name in builtin_models() for d in _builtin(name).card.directions}
+        return _bundled(name)
+    domains |= {target for name in bundled_models() for target in _bundled(name).card.targets}
     if domains:
         raise ModelError(
             f'No run in {runs} and no built-in model can translate to "{target}".', closest(target, domains)
@@ -103,26 +94,22 @@ def resolve_model_for(target: str, runs: Path) -> ResolvedModel:
     )
 
 
-def builtin_for(target: str) -> str | None:
+def bundled_for(target: str) -> str | None:
     """The built-in model that can translate to ``target``; None if there is none."""
-    for name in builtin_models():
-        if target in [direction.target for direction in _builtin(name).card.directions]:
+    for name in bundled_models():
+        if target in _bundled(name).card.targets:
             return name
     return None
 
 
-def newest_segmenter(runs: Path) -> ResolvedModel:
+def find_segmenter(runs: Path) -> FoundModel:
     """Return the newest run's model that segments.
 
     Raises:
         ModelError: there is none; says how to train one.
     """
-    for run in list_runs(runs):
-        try:
-            model = _of_run(run)
-        except ModelError:
-            continue
-        if model.card.task == "segmentation":
+    for model in _models_of(runs):
+        if model.card.is_segmenter:
             return model
     raise ModelError(
         f"There is no trained segmenter in {runs} yet.",
@@ -130,17 +117,32 @@ def newest_segmenter(runs: Path) -> ResolvedModel:
     )
 
 
-def _builtin(name: str) -> ResolvedModel:
-    path = builtin_models()[name]
-    return ResolvedModel(path, read_card(path), name)
+def bundled_models() -> dict[str, Path]:
+    """Model files in the package by name; how they were made stands in ``docs/seasons.md``."""
+    folder = Path(__file__).with_name("bundled")
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _of_run(run: Run) -> ResolvedModel:
+def _models_of(runs: Path) -> Iterator[FoundModel]:
+    """The newest first; naming a damaged run's model directly tells what is wrong with it."""
+    for run in list_runs(runs):
+        try:
+            yield _of_run(run)
+        except ModelError:
+            continue
+
+
+def _bundled(name: str) -> FoundModel:
+    path = bundled_models()[name]
+    return FoundModel(path, read_card(path), name)
+
+
+def _of_run(run: Run) -> FoundModel:
     if not run.model.is_file():
         raise ModelError(
             f"{run.path}: has no model yet.", "It is written with the first checkpoint; train on or wait for it."
         )
-    return ResolvedModel(run.model, read_card(run.model), run.name)
+    return FoundModel(run.model, read_card(run.model), run.name)
 
 
 def _kind(run: Run) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gantool.data import download as module
-from gantool.data.download import download, mirrored
 from gantool.errors import DataError, OutputError
+from gantool.fetch import download as module
+from gantool.fetch.download import download, mirrored
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -147,3 +147,31 @@ def test_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mirrored("https://a.org/b/c.zip") == "https://a.org/b/c.zip"
     monkeypatch.setenv("GANTOOL_MIRROR", "http://mirror/x/")
     assert mirrored("https://a.org/b/c.zip") == "http://mirror/x/a.org/b/c.zip"
+
+
+def test_a_hash_may_be_known_by_its_beginning_alone(server: Server, tmp_path: Path) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    address = f"http://127.0.0.1:{server.server_port}/file"
+    with pytest.raises(DataError, match=f"is not the expected file .its SHA-256 is {digest}"):
+        download(address, tmp_path / "file", sha256="00000000")
+    assert download(address, tmp_path / "file", sha256=digest[:8]).read_bytes() == CONTENT
+
+
+def test_files_without_a_known_hash_are_recognized_and_remembered(server: Server, tmp_path: Path) -> None:
+    def refuse(path: Path) -> None:
+        raise DataError(f"{path.name}: is a page of advertisements.")
+
+    address, target = f"http://127.0.0.1:{server.server_port}/file", tmp_path / "file.bin"
+    with pytest.raises(DataError, match="is not what was expected; .* advertisements") as caught:
+        download(address, target, recognize=refuse, remember=True)
+    assert caught.value.remedy == "Try again later."
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".lock", ".json"}
+    seen: list[bytes] = []
+    download(address, target, recognize=lambda path: seen.append(path.read_bytes()), remember=True)
+    assert seen == [CONTENT]
+    assert (tmp_path / "file.sha256").read_text() == hashlib.sha256(CONTENT).hexdigest()
+    assert download(address, target, remember=True) == target
+    target.write_bytes(CONTENT + b"x")
+    with pytest.raises(DataError, match=r"file\.bin: has changed since it was downloaded"):
+        download(address, target, remember=True)
+    assert download(address, target) == target, "nobody asked"

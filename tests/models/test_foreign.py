@@ -13,12 +13,11 @@ import torch
 from support import golden
 
 from gantool.errors import ModelError
-from gantool.nets.card_files import read_card
-from gantool.nets.checkpoints_elsewhere import domains_of_name, foreign_card, load_foreign_net, read_foreign
-from gantool.nets.model_file import load_net, load_segmenter
+from gantool.models import pretrained, reference
+from gantool.models.files import load_net, load_segmenter, read_card
+from gantool.models.pretrained import PRETRAINED, fetch_pretrained
+from gantool.models.reference import domains_of_name, read_generator
 from gantool.nets.registry import build_generator
-from gantool.workflows import pretrained
-from gantool.workflows.pretrained import PRETRAINED, fetch
 
 GENERATORS = {
     "resnet_9blocks_instance_ngf4": ("resnet_9blocks", "instance", False),
@@ -35,7 +34,7 @@ AVERAGED = {"unet_128_batch_ngf4"}  # made by the reference in eval mode, with t
 def test_golden_generators_are_recognized(name: str) -> None:
     file = golden(f"{name}.weights.pth")
     example = torch.load(golden(f"{name}.io.pth"), weights_only=True)
-    card = foreign_card(file, running_statistics=True) if name in AVERAGED else read_card(file)
+    card = reference.read_card(file, running_statistics=True) if name in AVERAGED else read_card(file)
     (direction,) = card.directions
     architecture, norm, dropout = GENERATORS[name]
     assert (direction.architecture.name, card.norm) == (architecture, norm)
@@ -79,13 +78,14 @@ def test_old_and_wrapped_checkpoints(tmp_path: Path) -> None:
         ("old", old), ("module", {f"module.{key}": value for key, value in state.items()}),
         ("wrapped", {"state_dict": state, "epoch": 3}),
     ):  # fmt: skip
-        torch.save(content, tmp_path / f"{name}.pth")
-        net = load_foreign_net(tmp_path / f"{name}.pth")
+        path = tmp_path / f"{name}.pth"
+        torch.save(content, path)
+        net = load_net(path, read_card(path), "output")
         with torch.no_grad():
             assert torch.equal(net(x), expected.eval()(x))
     zeros = weights(padding="zeros")
     torch.save(zeros, tmp_path / "zeros.pth")
-    assert read_foreign(tmp_path / "zeros.pth").architecture.options["padding"] == "zeros"
+    assert read_generator(tmp_path / "zeros.pth").architecture.options["padding"] == "zeros"
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ class _Weights(BaseHTTPRequestHandler):
 def test_pretrained_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ModelError, match="there is no connection") as caught:
-        fetch("horse2zebra")
+        fetch_pretrained("horse2zebra")
     assert "put it at" in caught.value.remedy
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Weights)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -163,17 +163,17 @@ def test_pretrained_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     try:
         _Weights.body = b"<html>not found</html>"
         with pytest.raises(ModelError, match="is not what was expected"):
-            fetch("horse2zebra")
+            fetch_pretrained("horse2zebra")
         torch.save(weights("resnet_9blocks"), tmp_path / "made.pth")
         _Weights.body = (tmp_path / "made.pth").read_bytes()
-        path = fetch("horse2zebra")
+        path = fetch_pretrained("horse2zebra")
         assert read_card(path).directions[0].target == "zebra"
         assert pretrained.cached_pretrained() == ["horse2zebra"]
         server.shutdown()
-        assert fetch("horse2zebra") == path, "from the cache"
+        assert fetch_pretrained("horse2zebra") == path, "from the cache"
         path.write_bytes(_Weights.body + b"x")
         with pytest.raises(ModelError, match="has changed since"):
-            fetch("horse2zebra")
+            fetch_pretrained("horse2zebra")
     finally:
         server.shutdown()
         server.server_close()

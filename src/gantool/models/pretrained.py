@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gantool.data.cache import cache_folder
-from gantool.data.download import download
 from gantool.errors import DataError, ModelError
+from gantool.fetch.cache import cache_folder
+from gantool.fetch.download import download
+from gantool.models.reference import read_generator
 
-__all__ = ["PRETRAINED", "cached_pretrained", "fetch"]
+__all__ = ["PRETRAINED", "cached_pretrained", "fetch_pretrained"]
 
 _CYCLEGAN = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
 _PIX2PIX = "http://efrosgans.eecs.berkeley.edu/pix2pix/models-pytorch/{}.pth"
@@ -40,7 +40,7 @@ def cached_pretrained() -> list[str]:
     return [name for name in PRETRAINED if _file(name).is_file()]
 
 
-def fetch(name: str, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
+def fetch_pretrained(name: str, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
     """Return the file of a name, downloaded if need be.
 
     The publishers give no checksums: the first download is recognized by its keys and shapes, its SHA-256 is written
@@ -49,31 +49,9 @@ def fetch(name: str, on_progress: Callable[[int, int], None] = lambda done, tota
     Raises:
         ModelError: not to be had, with what to do by hand; or not what it was.
     """
-    path = _file(name)
-    known = path.with_suffix(".sha256")
-    if not path.is_file():
-        try:
-            download(PRETRAINED[name], path, on_progress=on_progress)
-        except DataError as error:
-            raise ModelError(f"{name}: {error.message}", error.remedy) from None
-        from gantool.nets.checkpoints_elsewhere import read_foreign
-
-        try:
-            read_foreign(path)
-        except ModelError as error:
-            path.unlink()
-            raise ModelError(
-                f"{PRETRAINED[name]}: is not what was expected; {error.message}", "Try again later."
-            ) from None
-        known.write_text(_digest(path), "ascii")
-    elif known.is_file() and known.read_text("ascii").strip() != _digest(path):
-        raise ModelError(f"{path}: has changed since it was downloaded.", "Remove it to download it again.")
-    return path
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    try:
+        return download(
+            PRETRAINED[name], _file(name), recognize=read_generator, remember=True, on_progress=on_progress
+        )
+    except DataError as error:
+        raise ModelError(f"{name}: {error.message}", error.remedy) from None

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from gantool.nets.archive_operators import is_allowed
+from gantool.models.archive_operators import is_allowed
 
 __all__ = ["check_sources"]
 

@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from gantool.nets.export_files import FIXED_SIZE, write_file
+from gantool.cards import Card, Domain, Exported
+from gantool.models.files import FORMATS
+from gantool.models.torch_archive import torch_runner
 from gantool.nets.layers import initialize
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import build_segmenter
-from gantool.nets.torch_files import torch_runner
 
-SUFFIX = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
+WRITTEN = {one.name: one for one in FORMATS if one.is_exported}
 SMALL = [name for name in GENERATORS if not name.startswith("unet_") or name in ("unet_32", "unet_128")]
 
 
@@ -36,14 +37,14 @@ def segmenter(name: str) -> tuple[nn.Module, int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", SUFFIX)
+@pytest.mark.parametrize("form", WRITTEN)
 @pytest.mark.parametrize("name", [*SMALL, *(f"segment {name}" for name in SEGMENTERS)])
 def test_file_equals_network(name: str, form: str, tmp_path: Path) -> None:
     static = False
     if name.startswith("segment "):
         architecture = name.removeprefix("segment ")
         net, multiple, smallest = segmenter(architecture)
-        static = architecture in FIXED_SIZE
+        static = bool(SEGMENTERS[architecture].why_one_size)
     else:
         torch.manual_seed(0)
         net = build_generator(name, width=4)
@@ -53,9 +54,13 @@ def test_file_equals_network(name: str, form: str, tmp_path: Path) -> None:
     first = max(2 * multiple, smallest, 32)
     sizes = [(first, first)] if static else [(first, first), (first + multiple, first + 3 * multiple),
                                              (first + 5 * multiple, first + 2 * multiple)]  # fmt: skip
-    path = tmp_path / f"file{SUFFIX[form]}"
+    path = tmp_path / f"file{WRITTEN[form].suffix}"
     example = torch.rand(1 if static else 2, 3, *sizes[0]) * 2 - 1
-    write_file(net, path, form, example, {"gantool": "{}"}, multiple_of=multiple, static=static)
+    exported = Exported(format=form, static_size=sizes[0] if static else None)
+    card = Card(task="cyclegan", domains=(Domain(name="a"),), multiple_of=multiple, exported=exported)
+    write = WRITTEN[form].write
+    assert write is not None
+    write(path, net, card, example, None)
     if form == "onnx":
         import onnxruntime
 

@@ -38,7 +38,7 @@ def how_to_train(model: str) -> str | None:
 
 
 def _has_weights(model: str, encoder: str) -> bool:
-    from gantool.nets.encoder_weights import has_imagenet_weights
+    from gantool.models.encoder_weights import has_imagenet_weights
 
     try:
         return has_imagenet_weights(model, encoder)

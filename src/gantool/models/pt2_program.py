@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from gantool.nets.archive_operators import PYTHON_OPERATORS, is_allowed
+from gantool.models.archive_operators import PYTHON_OPERATORS, is_allowed
 
 __all__ = ["checked_config", "checked_program"]
 

@@ -15,12 +15,13 @@ import torch
 from exported_files import FORMS, export_small, pickled, tampered
 
 from gantool.errors import ModelError
-from gantool.nets.archive_checks import checked_archive
-from gantool.nets.archive_operators import is_allowed
-from gantool.nets.card_files import open_onnx, read_card
+from gantool.models.archive_checks import checked_archive
+from gantool.models.archive_operators import is_allowed
+from gantool.models.files import read_card
+from gantool.models.onnx_file import open_onnx
+from gantool.models.torch_archive import torch_runner
+from gantool.models.torchscript_source import check_sources
 from gantool.nets.registry import build_generator
-from gantool.nets.torch_files import torch_runner
-from gantool.nets.torchscript_source import check_sources
 
 CPU = torch.device("cpu")
 

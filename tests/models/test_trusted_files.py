@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gantool.errors import ModelError
-from gantool.nets import trusted_files
-from gantool.nets.trusted_files import remember_export, require_own_export, state_folder
+from gantool.models import trust
+from gantool.models.trust import remember_export, require_own_export, state_folder
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_a_damaged_list(tmp_path: Path, state: Path, caplog: pytest.LogCaptureFi
 
 
 def test_the_list_is_bounded(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trusted_files, "_MOST", 8)
+    monkeypatch.setattr(trust, "_MOST", 8)
     paths = [made(tmp_path, f"{n}.pt") for n in range(30)]
     for path in paths:
         remember_export(path)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import threading
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gantool.errors import ModelError
+from gantool.fetch.weights import read_weights
 
 __all__ = ["find_imagenet_weights", "has_imagenet_weights", "hub_is_reachable", "load_encoder_weights"]
 
@@ -116,7 +115,7 @@ def load_encoder_weights(encoder: nn.Module, path: Path) -> None:
     Raises:
         ModelError: not readable as data alone, or of another network.
     """
-    state = _read(path)
+    state = read_weights(path, where=f"--encoder-weights {path}")
     wanted = encoder.state_dict()
     for prefix in ("", "encoder.", "module.", "model.", "module.encoder.", "backbone.", "segment/net.encoder."):
         for inner in ("", "model."):  # timm encoders keep their network under this name
@@ -133,25 +132,3 @@ def load_encoder_weights(encoder: nn.Module, path: Path) -> None:
         f"--encoder-weights {path}: does not fit the encoder ({have} of its {len(wanted)} tensors are there).",
         "Name a file with the weights of the same encoder.",
     )
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(
-            f"--encoder-weights {path}: there is no such file.", "Expected imagenet, none or a file."
-        ) from None
-    except pickle.UnpicklingError:
-        raise ModelError(f"--encoder-weights {path}: holds more than data (it would run code); refused.") from None
-    except Exception as error:
-        raise ModelError(f"--encoder-weights {path}: cannot be read ({str(error).splitlines()[0][:160]}).") from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"--encoder-weights {path}: is not a set of weights.")
-    return state

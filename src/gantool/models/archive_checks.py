@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gantool.errors import ModelError
-from gantool.nets.pt2_program import checked_config, checked_program
-from gantool.nets.torchscript_source import check_sources
+from gantool.models.pt2_program import checked_config, checked_program
+from gantool.models.torchscript_source import check_sources
 
 __all__ = ["LARGEST", "checked_archive", "read_archive"]
 

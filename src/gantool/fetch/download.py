@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from gantool.errors import DataError, OutputError
+from gantool.errors import DataError, GantoolError, OutputError
 
 __all__ = ["download", "mirrored"]
 
@@ -46,12 +46,16 @@ def download(
     *,
     size: int | None = None,
     sha256: str | None = None,
+    recognize: Callable[[Path], object] | None = None,
+    remember: bool = False,
     on_progress: Progress = lambda done, total: None,
 ) -> Path:
     """Download a file once; two processes that want the same one share the work.
 
     Args:
-        size, sha256: what the file must have, where that is known.
+        size, sha256: what the file must have, where that is known; of the hash the beginning is enough.
+        recognize: raises a `GantoolError` if the file is not what is wanted, where its publisher gives no hash.
+        remember: write the hash down beside the file, and tell later if the file has changed.
         on_progress: called with the bytes so far and all of them (0 if the server does not say).
 
     Returns:
@@ -62,6 +66,8 @@ def download(
         OutputError: the disk is full.
     """
     if target.is_file():
+        if remember:
+            _compare_with_remembered(target)
         return target
     part = target.with_name(f"{target.name}.part")
     try:
@@ -69,7 +75,9 @@ def download(
         with FileLock(target.with_name(f"{target.name}.lock")):
             if not target.is_file():
                 _fetch(mirrored(url), part, target, size, on_progress)
-                _verify(url, part, size, sha256)
+                _verify(url, part, size, sha256, recognize)
+                if remember:
+                    _remembered(target).write_text(_digest(part), "ascii")
                 part.replace(target)
                 with suppress(OSError):
                     _state_file(part).unlink()
@@ -129,19 +137,38 @@ def _fetch_once(url: str, part: Path, size: int | None, on_progress: Progress) -
         raise _TryAgainError(f"only {done} of {total} bytes came")
 
 
-def _verify(url: str, part: Path, size: int | None, sha256: str | None) -> None:
-    got = part.stat().st_size
-    if size is not None and got != size:
+def _verify(
+    url: str, part: Path, size: int | None, sha256: str | None, recognize: Callable[[Path], object] | None
+) -> None:
+    """Remove what came if it is not what was wanted, and say so."""
+    problem, remedy = "", ""
+    if size is not None and (got := part.stat().st_size) != size:
+        problem = f"has {got} bytes, expected {size}; the file on the server has changed."
+    elif sha256 is not None and not (digest := _digest(part)).startswith(sha256):
+        problem = f"is not the expected file (its SHA-256 is {digest})."
+    elif recognize is not None:
+        try:
+            recognize(part)
+        except GantoolError as error:
+            problem, remedy = f"is not what was expected; {error.message}", "Try again later."
+    if problem:
         part.unlink()
-        raise DataError(f"{url}: has {got} bytes, expected {size}; the file on the server has changed.")
-    if sha256 is not None:
-        digest = hashlib.sha256()
-        with part.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        if digest.hexdigest() != sha256:
-            part.unlink()
-            raise DataError(f"{url}: is not the expected file (its SHA-256 is {digest.hexdigest()}).")
+        raise DataError(f"{url}: {problem}", remedy)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remembered(target: Path) -> Path:
+    return target.with_suffix(".sha256")
+
+
+def _compare_with_remembered(target: Path) -> None:
+    known = _remembered(target)
+    if known.is_file() and known.read_text("ascii").strip() != _digest(target):
+        raise DataError(f"{target}: has changed since it was downloaded.", "Remove it to download it again.")
 
 
 def _state_file(part: Path) -> Path:

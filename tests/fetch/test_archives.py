@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gantool.data.archives import is_archive, unpack
 from gantool.errors import DataError
+from gantool.fetch.archives import is_archive, unpack
 
 
 def zipped(path: Path, *entries: tuple[str, bytes]) -> Path:
@@ -74,7 +74,7 @@ def test_links_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         file.writestr(info, "/etc/passwd")
     with pytest.raises(DataError, match="has the link link"):
         unpack(tmp_path / "b.zip", tmp_path / "out")
-    monkeypatch.setattr("gantool.data.archives._ALWAYS_ALLOWED", 2**20)
+    monkeypatch.setattr("gantool.fetch.archives._ALWAYS_ALLOWED", 2**20)
     bomb = zipped(tmp_path / "c.zip", *((f"{n}.bin", bytes(2**20)) for n in range(20)))
     with pytest.raises(DataError, match="unpacks to more than"):
         unpack(bomb, tmp_path / "out")

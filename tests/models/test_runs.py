@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gantool.engine.runs import create_run, find_run, list_runs
 from gantool.errors import RunError
+from gantool.models.runs import create_run, find_run, list_runs
 
 
 def test_runs_are_numbered_per_kind(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""gantool's own model file: safetensors with one group of tensors per network and the card in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+
+from gantool.cards import Card, Direction
+from gantool.errors import ModelError
+from gantool.files import atomic
+from gantool.nets.registry import build_generator
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["KEY", "load", "matches", "read_card", "save_model"]
+
+KEY = "gantool"
+"""Name of the card in a file's metadata."""
+
+
+def matches(path: Path) -> bool:
+    """Whether it is a safetensors file with a card.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    return path.suffix.lower() == ".safetensors" and path.is_file() and KEY in _metadata(path)
+
+
+def read_card(path: Path) -> Card:
+    metadata = _metadata(path)
+    if KEY not in metadata:
+        raise ModelError(f"{path}: is a safetensors file, but not one of gantool's (it has no card).")
+    return Card.from_json(metadata[KEY], str(path))
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: is damaged or no safetensors file ({error}).") from None
+
+
+def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
+    """Write ``nets`` (tensors prefixed ``<name>/``) and ``card`` atomically."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{prefix}/{key}": value.detach().cpu().contiguous()
+        for prefix, net in nets.items()
+        for key, value in net.state_dict().items()
+    }
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata={KEY: card.to_json()})
+
+
+def load(path: Path, card: Card, direction: Direction | None) -> nn.Module:
+    """Build the network of a direction, or the segmenter, and fill it."""
+    from gantool.nets.segmenters import build_segmenter
+
+    if direction is not None:
+        name, prefix = direction.architecture.name, f"{direction.net}/"
+        net = build_generator(name, **direction.architecture.options)
+    else:
+        assert card.architecture is not None
+        name, prefix = card.architecture.name, "segment/"
+        net = build_segmenter(name, **card.architecture.options)
+    _fill(net, path, prefix, name)
+    return net
+
+
+def _fill(net: nn.Module, path: Path, prefix: str, name: str) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+        net.load_state_dict(state)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: is damaged ({error}).") from None
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2]
+        detail = first[0].strip().rstrip(".") if first else "shapes differ"
+        raise ModelError(f"{path}: its weights do not fit {name} ({detail[:160]}).") from None

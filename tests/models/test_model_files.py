@@ -1,0 +1,127 @@
+"""What every kind of model file promises, and that finding a model costs no torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from gantool.cards import Architecture, Card, Direction, Domain, Exported
+from gantool.errors import ModelError
+from gantool.models.files import FORMATS, format_of, is_model_folder, load_net, read_card
+from gantool.models.find import bundled_models
+from gantool.models.native import save_model
+from gantool.nets.registry import build_generator
+
+OPTIONS = {"width": 2}
+CARD = Card(
+    task="cyclegan",
+    domains=(Domain(name="a"), Domain(name="b")),
+    directions=(
+        Direction(
+            source="a", target="b", net="to_b", architecture=Architecture(name="resnet_6blocks", options=OPTIONS)
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
+    """Files and folders, and the kind that they are of."""
+    import segmentation_models_pytorch as smp
+
+    folder = tmp_path_factory.mktemp("kinds")
+    net, segmenter = build_generator("resnet_6blocks", **OPTIONS), smp.Linknet("resnet18", encoder_weights=None)
+    found = {folder / "own.safetensors": "gantool", folder / "smp": "smp", folder / "smp.pth": "smp"}
+    save_model(folder / "own.safetensors", {"to_b": net}, CARD)
+    segmenter.save_pretrained(str(folder / "smp"))
+    torch.save(segmenter.state_dict(), folder / "smp.pth")
+    save_file(net.state_dict(), folder / "plain.safetensors")
+    found[folder / "plain.safetensors"] = "reference"
+    for row in FORMATS:
+        if row.write is not None:
+            exported = Exported(format=row.name, static_size=(16, 16)) if row.is_exported else None
+            written: nn.Module = nn.Conv2d(3, 3, 1).eval() if row.is_exported else net
+            path = folder / f"written-{row.name}{row.suffix}"
+            card = CARD.model_copy(update={"exported": exported})
+            row.write(path, written, card, torch.zeros(1, 3, 16, 16), None)
+            found[path] = row.name
+    return found
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_every_kind_tells_its_own_files_and_no_others(row: object, examples: dict[Path, str]) -> None:
+    assert row.name in examples.values()
+    for path, kind in examples.items():
+        assert (format_of(path) is row) == (kind == row.name), path.name
+        if row is not FORMATS[-1]:  # the last takes whatever weights are left
+            assert row.matches(path) == (kind == row.name), path.name
+
+
+def test_cards_and_weights(examples: dict[Path, str]) -> None:
+    x = torch.rand(1, 3, 32, 32)
+    expected = load_net(next(iter(examples)), CARD, "b")(x)
+    for path, kind in examples.items():
+        card, row = read_card(path), format_of(path)
+        assert (card.exported is not None) == row.is_exported
+        assert card.is_segmenter == (kind == "smp")
+        if row.is_exported:
+            assert card.model_copy(update={"exported": None}) == CARD
+            with pytest.raises(ModelError, match="is an exported file"):
+                load_net(path, card, "b")
+        elif kind != "smp":
+            assert torch.equal(load_net(path, card, card.targets[0])(x), expected)
+    assert [path.name for path in examples if is_model_folder(path)] == ["smp"]
+
+
+def test_what_is_no_model_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a model?")
+    (tmp_path / "folder.onnx").mkdir()
+    for name, words in (("notes.txt", "no safetensors file"), ("folder.onnx", "damaged or"), ("none.pt", "no such")):
+        with pytest.raises(ModelError, match=words):
+            read_card(tmp_path / name)
+
+
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+sys.modules["torch"] = None
+from gantool.models.find import find_model, find_model_for, find_segmenter
+from gantool.models.runs import list_runs
+from gantool.workflows.info import describe
+assert find_model("seasons", Path("runs")).card.targets
+assert find_model("cyclegan-1", Path("runs")).card == find_model("cyclegan", Path("runs")).card
+assert find_model_for("winter", Path("runs")).label == "seasons"
+assert find_model_for("b", Path("runs")).label == list_runs(Path("runs"))[0].name == "cyclegan-1"
+assert find_model("file.onnx", Path("runs")).card.exported.format == "onnx"
+for subject in ("seasons", "cyclegan-1", "file.onnx", "file.pt2", "data"):
+    assert describe(subject, Path("runs"))
+"""
+
+
+def test_finding_and_describing_need_no_torch(
+    examples: dict[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs/cyclegan-1"
+    for folder in ("trainA", "trainB"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    run.mkdir(parents=True)
+    (run / "run.json").write_text('{"kind": "cyclegan", "created": "2026"}')
+    for path, kind in examples.items():
+        if kind in ("onnx", "pt2"):
+            Path(f"file.{kind}").write_bytes(path.read_bytes())
+        elif path.name == "own.safetensors":
+            (run / "model.safetensors").write_bytes(path.read_bytes())
+
+    for folder in ("trainA", "trainB"):
+        Image.new("RGB", (32, 32)).save(tmp_path / "data" / folder / "0.png")
+    assert list(bundled_models()) == ["seasons"]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
