@@ -40,7 +40,7 @@ def split_folders(root: Path) -> dict[str, Path]:
 
 def draw_splits(
     contents: Sequence[str],
-    shares: tuple[float, float, float],
+    fractions: tuple[float, float, float],
     seed: int,
     classes: Sequence[frozenset[int]] | None = None,
 ) -> list[str]:
@@ -51,7 +51,7 @@ def draw_splits(
 
     Args:
         contents: a hash of every image's pixels.
-        shares: of train, val and test; they add up to 1.
+        fractions: of train, val and test; they add up to 1.
         seed: changes which images are drawn.
         classes: those that are seen in every image.
 
@@ -63,10 +63,10 @@ def draw_splits(
         groups[hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()].append(place)
     keys = sorted(groups)
     if classes is None:
-        chosen = _in_order(keys, groups, shares, len(contents))
+        chosen = _in_order(keys, groups, fractions, len(contents))
     else:
         seen = {key: frozenset().union(*(classes[place] for place in groups[key])) for key in keys}
-        chosen = _stratified(keys, {key: len(groups[key]) for key in keys}, seen, shares)
+        chosen = _stratified(keys, {key: len(groups[key]) for key in keys}, seen, fractions)
     out = [""] * len(contents)
     for key, split in chosen.items():
         for place in groups[key]:
@@ -75,9 +75,11 @@ def draw_splits(
 
 
 def _in_order(
-    keys: Sequence[str], groups: dict[str, list[int]], shares: tuple[float, float, float], count: int
+    keys: Sequence[str], groups: dict[str, list[int]], fractions: tuple[float, float, float], count: int
 ) -> dict[str, str]:
-    ends = [round(count * sum(shares[n:]) / sum(shares)) for n in (2, 1)]  # test first, then val, train is the rest
+    ends = [
+        round(count * sum(fractions[n:]) / sum(fractions)) for n in (2, 1)
+    ]  # test first, then val, train is the rest
     chosen, done = {}, 0
     for key in keys:
         chosen[key] = "test" if done < ends[0] else "val" if done < ends[1] else "train"
@@ -89,19 +91,19 @@ def _stratified(
     keys: Sequence[str],
     sizes: dict[str, int],
     seen: dict[str, frozenset[int]],
-    shares: tuple[float, float, float],
+    fractions: tuple[float, float, float],
 ) -> dict[str, str]:
     total = sum(sizes.values())
     often = Counter(index for key in keys for index in seen[key])
-    room = [total * share for share in shares]
-    lacking = [{index: count * share for index, count in often.items()} for share in shares]
+    room = [total * fraction for fraction in fractions]
+    lacking = [{index: count * fraction for index, count in often.items()} for fraction in fractions]
     left = dict.fromkeys(keys)  # a set that keeps its order
     chosen: dict[str, str] = {}
 
     def hand_out(key: str, index: int | None) -> None:
         wanted = [
             ((lacking[n].get(index, 0.0) if index is not None else 0.0), room[n], -n)
-            if shares[n]
+            if fractions[n]
             else (-1e9, -1e9, -n)
             for n in range(3)
         ]

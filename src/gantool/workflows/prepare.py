@@ -22,10 +22,10 @@ from gantool.data.splits import SPLITS, draw_splits
 from gantool.errors import DataError, UsageError
 from gantool.workflows.prepare_findings import (
     Finding,
-    Judged,
+    LabelFacts,
+    check_pairs,
     findings_of,
-    judge_labels,
-    judge_pairs,
+    read_labels,
     without_duplicates,
 )
 from gantool.workflows.prepare_options import PrepareOptions
@@ -110,16 +110,16 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
     for one in inspect_images(files):
         facts[one.path] = one
         on_progress("checking", len(facts), len(files))
-    judged = judge_labels(found, facts, on_progress)
-    facts |= judged.unusable | judge_pairs(found, facts)
-    findings = tuple(findings_of(found, facts, judged.shares))
+    label_facts = read_labels(found, facts, on_progress)
+    facts |= label_facts.unusable | check_pairs(found, facts)
+    findings = tuple(findings_of(found, facts, label_facts.fractions))
     usable = [image for image in found.images if not facts[image.path].problem]
     if not usable:
         raise DataError(f"{found.about}: none of its {len(found.images)} images can be used.", findings[0].text)
     dropped: tuple[Path, ...] = ()
     if options.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, judged, options.split, options.seed)
+    chosen = _split(usable, facts, label_facts, options.split, options.seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
@@ -130,17 +130,17 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         tuple(_sizes(facts.values())),
         tuple(image.path for image in found.images if facts[image.path].problem),
         dropped,
-        judged.shares,
+        label_facts.fractions,
         tuple(found.labels.remarks()) if found.labels is not None else (),
     )
     if target is not None:
 
         def finish(folder: Path) -> None:
-            write_data_page(folder / "report.html", target.name, result, judged, chosen)
+            write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
         write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
     if options.report is not None:
-        write_data_page(Path(options.report), name, result, judged, chosen)
+        write_data_page(Path(options.report), name, result, label_facts, chosen)
     return result
 
 
@@ -192,7 +192,7 @@ def _require_both_domains(found: Contents, images: Sequence[SourceImage]) -> Non
 def _split(
     images: Sequence[SourceImage],
     facts: Mapping[Path, ImageFacts],
-    judged: Judged,
+    label_facts: LabelFacts,
     fractions: tuple[float, float, float] | None,
     seed: int,
 ) -> list[SourceImage]:
@@ -210,7 +210,7 @@ def _split(
             out += group
             continue
         contents = [facts[image.path].content for image in group]
-        seen = [judged.seen[image.path] for image in group] if judged.seen else None
+        seen = [label_facts.seen[image.path] for image in group] if label_facts.seen else None
         drawn = draw_splits(contents, fractions or (0.9, 0.0, 0.1), seed, seen)
         out += [replace(image, split=split) for image, split in zip(group, drawn, strict=True)]
     return out

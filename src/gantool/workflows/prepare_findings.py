@@ -14,7 +14,7 @@ from gantool.data.inspect import ImageFacts, exact_duplicates, near_duplicates
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.errors import DataError
 
-__all__ = ["Finding", "findings_of", "judge_labels", "without_duplicates"]
+__all__ = ["Finding", "findings_of", "read_labels", "without_duplicates"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,10 @@ class Finding:
     serious: bool = True
 
 
-def findings_of(found: Contents, facts: Mapping[Path, ImageFacts], shares: Mapping[str, float]) -> Iterator[Finding]:
-    """Everything that was noticed; ``shares`` are those of the classes."""
+def findings_of(
+    found: Contents, facts: Mapping[Path, ImageFacts], fractions: Mapping[str, float]
+) -> Iterator[Finding]:
+    """Everything that was noticed; ``fractions`` are those of the classes."""
     place = {path: image for image in found.images for path in (image.path, image.partner) if path is not None}
     halves = {image.path for image in found.images if image.partner is None}
     yield from (Finding("unpaired", sentence) for sentence in found.unpaired)
@@ -48,33 +50,33 @@ def findings_of(found: Contents, facts: Mapping[Path, ImageFacts], shares: Mappi
             continue  # both sides of a pair
         text = f"{first.path} ~ {second.path} ({distance} of 64 fingerprint bits differ)"
         yield Finding("near duplicates", text, serious=False)
-    yield from _rare_classes(shares)
+    yield from _rare_classes(fractions)
 
 
-def _rare_classes(shares: Mapping[str, float]) -> Iterator[Finding]:
-    for name, share in shares.items():
-        if share == 0:
+def _rare_classes(fractions: Mapping[str, float]) -> Iterator[Finding]:
+    for name, fraction in fractions.items():
+        if fraction == 0:
             yield Finding("a class without pixels", name, serious=False)
-        elif share < 0.0005:
-            yield Finding("an almost empty class", f"{name} ({share:.4%} of the pixels)", serious=False)
+        elif fraction < 0.0005:
+            yield Finding("an almost empty class", f"{name} ({fraction:.4%} of the pixels)", serious=False)
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelFacts:
     """What the label maps say.
 
     Attributes:
-        shares: of the labelled pixels, by class.
+        fractions: of the labelled pixels, by class.
         unusable: new facts of images whose labels cannot be used.
         seen: indices of the classes in every image.
     """
 
-    shares: dict[str, float] = field(default_factory=dict)
+    fractions: dict[str, float] = field(default_factory=dict)
     unusable: dict[Path, ImageFacts] = field(default_factory=dict)
     seen: dict[Path, frozenset[int]] = field(default_factory=dict)
 
 
-def judge_pairs(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[Path, ImageFacts]:
+def check_pairs(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[Path, ImageFacts]:
     """New facts of images whose partner cannot be used or has another size."""
     bad: dict[Path, ImageFacts] = {}
     for image in found.images:
@@ -92,12 +94,12 @@ def judge_pairs(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[Path,
     return bad
 
 
-def judge_labels(
+def read_labels(
     found: Contents, facts: Mapping[Path, ImageFacts], on_progress: Callable[[str, int, int], None]
-) -> Judged:
+) -> LabelFacts:
     """Make every label map once."""
     if found.labels is None:
-        return Judged()
+        return LabelFacts()
     counts = np.zeros(256, dtype=np.int64)
     bad: dict[Path, ImageFacts] = {}
     seen: dict[Path, frozenset[int]] = {}
@@ -123,8 +125,8 @@ def judge_labels(
         seen[one.image] = frozenset(int(index) for index in np.flatnonzero(here[:IGNORE]))
     classes = found.labels.classes
     total = max(int(counts[: len(classes)].sum()), 1)
-    shares = {name: float(counts[index]) / total for index, name in enumerate(classes)}
-    return Judged(shares, bad, seen)
+    fractions = {name: float(counts[index]) / total for index, name in enumerate(classes)}
+    return LabelFacts(fractions, bad, seen)
 
 
 def _kind_of_duplicate(where: set[tuple[str, str]]) -> str:

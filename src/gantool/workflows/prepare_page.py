@@ -13,7 +13,7 @@ from gantool.arrays import IGNORE, Color, Mask, Pixels, class_colors, color_tabl
 from gantool.data.images import open_image
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.report.pages import data_uri, write_page
-from gantool.workflows.prepare_findings import Judged
+from gantool.workflows.prepare_findings import LabelFacts
 from gantool.workflows.prepare_result import Prepared
 
 __all__ = ["write_data_page"]
@@ -23,7 +23,9 @@ _HEIGHT = 160
 _LISTED = 200  # findings of a kind
 
 
-def write_data_page(path: Path, name: str, result: Prepared, judged: Judged, images: Sequence[SourceImage]) -> None:
+def write_data_page(
+    path: Path, name: str, result: Prepared, label_facts: LabelFacts, images: Sequence[SourceImage]
+) -> None:
     """Write the page.
 
     Args:
@@ -55,24 +57,26 @@ def write_data_page(path: Path, name: str, result: Prepared, judged: Judged, ima
             ],
             "sizes": result.sizes,
             "statistics": [(name, list(channels.values())) for name, channels in result.statistics.items()],
-            "classes": _classes(found, result.classes, judged),
+            "classes": _classes(found, result.classes, label_facts),
             "largest": max([*result.classes.values(), 1e-9]),
             "pictures": [_picture(found, image) for image in _chosen(images)],
         },
     )
 
 
-def _classes(found: Contents, shares: Mapping[str, float], judged: Judged) -> list[tuple[str, str, int, float]]:
+def _classes(
+    found: Contents, fractions: Mapping[str, float], label_facts: LabelFacts
+) -> list[tuple[str, str, int, float]]:
     if found.labels is None:
         return []
-    often = [0] * len(shares)
-    for seen in judged.seen.values():
+    often = [0] * len(fractions)
+    for seen in label_facts.seen.values():
         for index in seen:
             often[index] += 1
-    colors = found.labels.colors or class_colors(len(shares))
+    colors = found.labels.colors or class_colors(len(fractions))
     return [
-        (name, "#{:02x}{:02x}{:02x}".format(*colors[index]), often[index], share)
-        for index, (name, share) in enumerate(shares.items())
+        (name, "#{:02x}{:02x}{:02x}".format(*colors[index]), often[index], fraction)
+        for index, (name, fraction) in enumerate(fractions.items())
     ]
 
 
