@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from gantool.nets.export_files import write_file
 from torch import nn
 
+from gantool.cards import Card, Domain
+from gantool.models import onnx_file
 from gantool.nets.registry import build_generator
 from gantool.nets.segmenters import build_segmenter
 
 
 def ways(net: nn.Module, batch: torch.Tensor, multiple_of: int, folder: Path) -> dict[str, Callable[[], object]]:
     file = folder / "net.onnx"
-    write_file(net, file, "onnx", torch.cat([batch, batch]), {}, multiple_of=multiple_of, static=False)
+    card = Card(task="cyclegan", domains=(Domain(name="any"),), multiple_of=multiple_of)
+    onnx_file.write(file, net, card, torch.cat([batch, batch]))
     session = onnxruntime.InferenceSession(str(file))
     array = batch.numpy()
     compiled = torch.compile(net)
