@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from gantool.cards import Card, Domain, Exported
+from gantool.cards import Card, Domain
 from gantool.models import onnx_file
 from gantool.nets.registry import build_generator
 from gantool.nets.segmenters import build_segmenter
@@ -24,9 +24,7 @@ from gantool.nets.segmenters import build_segmenter
 
 def ways(net: nn.Module, batch: torch.Tensor, multiple_of: int, folder: Path) -> dict[str, Callable[[], object]]:
     file = folder / "net.onnx"
-    card = Card(
-        task="cyclegan", domains=(Domain(name="a"),), multiple_of=multiple_of, exported=Exported(format="onnx")
-    )
+    card = Card(task="cyclegan", domains=(Domain(name="any"),), multiple_of=multiple_of)
     onnx_file.write(file, net, card, torch.cat([batch, batch]))
     session = onnxruntime.InferenceSession(str(file))
     array = batch.numpy()
