@@ -6,8 +6,10 @@ import hashlib
 import os
 import re
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from gantool.errors import OutputError
@@ -25,13 +27,15 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it replaces ``path``, on failure it is removed.
 
     The data is flushed to the disk before the replacement, so that a power cut leaves the old file or the new one.
+    What a process left that was killed in between is removed when the next one writes into the folder.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written to.
     """
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name[-60:]}")
+    temporary = path.with_name(f"{_prefix(os.getpid())}{secrets.token_hex(4)}.{path.name[-60:]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent.resolve(), os.getpid())
         temporary.touch()
         mode = temporary.stat().st_mode
         yield temporary
@@ -45,6 +49,43 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _prefix(process: int) -> str:
+    """How the temporary names of a process on this machine begin."""
+    return f".{_machine()}-{process}-"
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+@cache
+def _sweep(folder: Path, process: int) -> None:
+    """Remove what processes of this machine left that are no more; once per folder and process.
+
+    A folder on a shared disk can hold those of other machines, whose processes cannot be asked for.
+    """
+    pattern = re.compile(rf"\.{_machine()}-(\d+)-[0-9a-f]{{8}}\.")
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            match = pattern.match(entry.name)
+            if match and int(match[1]) != process and not _is_alive(int(match[1])):
+                with suppress(OSError):
+                    entry.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # there a signal of 0 would end the process; what was left stays
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def safe_name(name: str) -> str:

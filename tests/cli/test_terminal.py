@@ -41,3 +41,38 @@ def test_results_of_several_images_reach_stdout(tmp_path: Path) -> None:
     assert out.decode().splitlines() == ["a.winter.png", "b.winter.png", "c.winter.png"]
     assert "\x1b[" in shown, "the bar is on the terminal"
     assert "a.winter.png" not in shown
+
+
+def gantool(folder: Path, *arguments: str, **streams: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gantool", *arguments], cwd=folder, text=True,
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+    )  # fmt: skip
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = gantool(tmp_path, "train", "--list-models", stdout=writing)
+    os.close(writing)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["train", "--list-models"], ["train", "--list-models", "--json"]])
+def test_a_full_disk_behind_stdout_is_told_in_one_sentence(arguments: list[str], tmp_path: Path) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = gantool(tmp_path, *arguments, stdout=full)
+    os.close(full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err == "error: standard output: cannot be written (No space left on device).\n"
+
+
+def test_no_arguments_show_the_help_without_an_error(tmp_path: Path) -> None:
+    process = gantool(tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Usage: gantool" in out
+    assert err == ""

@@ -87,9 +87,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         console.failure("interrupted")
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone (gantool ... | head): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except console.ReaderGone:
         return 0
     except Exception as error:
         if _is_usage_error(error):
@@ -122,7 +120,10 @@ def _is_usage_error(error: Exception) -> bool:
 
 def _show_usage_error(error: Exception) -> int:
     context = getattr(error, "ctx", None)
-    console.failure(error.format_message())  # type: ignore[attr-defined]
+    message = error.format_message()  # type: ignore[attr-defined]
+    if not message:  # no arguments: the help was shown
+        return 2
+    console.failure(message)
     if context is not None:
         console.Screen().note(f"Try: {context.command_path} --help")
     return 2

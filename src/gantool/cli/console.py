@@ -6,7 +6,10 @@ colors, only a line where something is done.
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +20,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["Screen", "failure"]
+from gantool.errors import OutputError
+
+__all__ = ["ReaderGone", "Screen", "failure"]
+
+
+class ReaderGone(Exception):  # noqa: N818 -- it is none
+    """Whoever read our output has left (``gantool ... | head``): not an error of ours, but nothing more to do."""
 
 
 def failure(text: str) -> None:
@@ -38,7 +47,7 @@ class Screen:
         self.quiet, self.verbose, self.json_output = quiet, verbose, json_output
         self.err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self.interactive = self.err.is_terminal and not quiet
-        # Rich moves what is printed below a bar to the bar's own stream; results must stay where the shell sends them.
+        # Rich moves what is printed below a bar to the bar's stream; results must stay where the shell sends them.
         self.shares_terminal = sys.stdout.isatty()
 
     def note(self, text: str) -> None:
@@ -54,13 +63,13 @@ class Screen:
     def result(self, line: object) -> None:
         """One line on stdout; nothing when the results come as JSON."""
         if not self.json_output:
-            print(line, flush=True)
+            with _stdout():
+                print(line, flush=True)
 
     def json(self, value: Mapping[str, Any]) -> None:
         if self.json_output:
-            json.dump(value, sys.stdout, indent=2, default=str)
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            with _stdout():
+                print(json.dumps(value, indent=2, default=str), flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table on stderr; the first column is text, the others numbers."""
@@ -69,8 +78,12 @@ class Screen:
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table as a result, on stdout."""
         if not self.json_output:
-            width = None if sys.stdout.isatty() else 160
-            Console(highlight=False, width=width).print(_table(columns, rows, title, numbers=False))
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+            shown = io.StringIO()  # rich itself would end the process where the reader has left
+            console = Console(file=shown, highlight=False, width=width, force_terminal=sys.stdout.isatty())
+            console.print(_table(columns, rows, title, numbers=False))
+            with _stdout():
+                print(shown.getvalue(), end="", flush=True)
 
     @contextmanager
     def counting(self, total: int, what: str) -> Iterator[Progress | None]:
@@ -99,6 +112,23 @@ class Screen:
                 progress.update(tasks[what], completed=done)
 
             yield show
+
+
+@contextmanager
+def _stdout() -> Iterator[None]:
+    """Tell what became of results that cannot be written.
+
+    Raises:
+        ReaderGone: the pipe has no other end any more.
+        OutputError: the disk is full, or the like.
+    """
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits for stdout would fail again at the exit
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from None
+        raise OutputError(f"standard output: cannot be written ({error.strerror or error}).") from None
 
 
 def _table(
