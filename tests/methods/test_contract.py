@@ -91,7 +91,7 @@ def test_it_has_images_and_measures_nets(spec: MethodSpec, workplace: Path) -> N
     plan = plan_training(options(spec, "never"))
     method = make_method(plan.settings, plan.kind)
     abouts = {split: method.images(split).about for split in ("train", "val", "test")}
-    assert all(f"built-in sample, {split}" in about for split, about in abouts.items())
+    assert all(f"sample, {split}" in about for split, about in abouts.items())
     runtime = Runtime("cpu", 1, "fp32")
     task = method.task(runtime, fresh=False)
     nets = method.delivered(task.nets())

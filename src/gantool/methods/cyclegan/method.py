@@ -106,8 +106,7 @@ class CycleGanMethod:
 
     def images(self, split: str) -> TranslationImages:
         data = self.settings.data
-        where = "built-in sample" if data.is_sample else "two folders" if data.domains else data.path
-        return self.data.images(split, where)
+        return self.data.images(split, data.path if data.domains is None else "two folders")
 
     def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement | None:
         """Against truths where there are any: L1 ratios of drawn scenes, mean IoU of label maps.

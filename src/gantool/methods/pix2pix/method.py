@@ -108,8 +108,7 @@ class Pix2PixMethod:
         return preview_pairs(self.settings, self.data)
 
     def images(self, split: str) -> TranslationImages:
-        data = self.settings.data
-        return self.data.images(split, "built-in sample" if data.is_sample else data.label)
+        return self.data.images(split, self.settings.data.label)
 
     def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement:
         """L1 to the truth; for label maps first the mean IoU."""
