@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
@@ -154,6 +155,17 @@ class Runtime:
         averaged = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, mean in zip(gradients, averaged, strict=True):
             gradient.copy_(mean.view(gradient.shape))
+
+    def peak_memory(self) -> int:
+        """Bytes of device memory on a GPU, of resident memory elsewhere; 0 where the system does not tell."""
+        if self.device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self.device))
+        try:
+            import resource
+        except ImportError:  # Windows
+            return 0
+        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(largest if sys.platform == "darwin" else largest * 1024)
 
     def scaler_state(self) -> dict[str, Any]:
         return dict(self._fabric.strategy.precision.state_dict())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
@@ -13,14 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from gantool._version import __version__
 from gantool.cards import Origin
 from gantool.engine.events import EpochDone, StepDone, Stopped
 from gantool.engine.loop import Trainer
-from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
@@ -31,12 +28,10 @@ from gantool.models.files import load_net, load_segmenter, read_card
 from gantool.models.find import find_model
 from gantool.models.native import save_model
 from gantool.models.runs import Run, create_run
-from gantool.report.gallery import write_gallery
-from gantool.settings import Settings, to_yaml
+from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
-from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
-from gantool.workflows.training_records import environment, record, run_log
+from gantool.workflows.training_records import record, record_end, record_start, run_log
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainOptions", "TrainResult", "train", "training_events"]
 
@@ -204,7 +199,7 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     trainer, terms = training.trainer, training.task.losses
     exact = trainer.resume() if plan.resume is not None else True
     if runtime.is_main:
-        _write_start(training)
+        record_start(run, plan.settings, method, runtime)
     yield _started(training)
     if not exact:
         yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
@@ -217,7 +212,7 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
             losses = event.losses
         stopped = stopped or isinstance(event, Stopped)
         yield event
-    if plan.dry_run and runtime.is_main and (peak := _peak_memory(runtime)):
+    if plan.dry_run and runtime.is_main and (peak := runtime.peak_memory()):
         yield Notice(f"Most memory this process had: {peak / 2**30:.1f} GiB on {runtime.device}.")
     model = run.model if run.model.exists() else None
     result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
@@ -226,24 +221,8 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     found = method.measure(_load_delivered(model, runtime), "test", runtime)
     if found is None:
         return result
-    _write_end(training, found)
+    record_end(run, plan.settings, terms, found)
     return replace(result, metrics=found.values, baselines=found.baselines)
-
-
-def _write_start(training: _Training) -> None:
-    run, method = training.run, training.method
-    run.settings.write_text(to_yaml(training.plan.settings), "utf-8")
-    if method.held_out:
-        (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in method.held_out), "utf-8")
-    run.write_facts({**run.facts(), **method.facts, "environment": environment(training.runtime)})
-
-
-def _write_end(training: _Training, found: Measurement) -> None:
-    run = training.run
-    if found.gallery is not None:
-        write_gallery(run.judged, found.gallery)
-    run.write_facts({**run.facts(), "metrics": found.values, "baselines": found.baselines})
-    write_run_page(run, training.plan.settings, training.task.losses)
 
 
 def _load_delivered(path: Path, runtime: Runtime) -> dict[str, nn.Module]:
@@ -273,18 +252,6 @@ def _started(training: _Training) -> Started:
         training.task.losses,
         runtime.is_main,
     )
-
-
-def _peak_memory(runtime: Runtime) -> int:
-    """Bytes of device memory on a GPU, of resident memory elsewhere; 0 where the system does not tell."""
-    if runtime.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(runtime.device))
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(largest if sys.platform == "darwin" else largest * 1024)
 
 
 def _with_estimate(training: _Training) -> Iterator[Event]:

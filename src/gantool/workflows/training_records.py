@@ -12,17 +12,19 @@ import torch
 from gantool._version import __version__
 from gantool.engine.events import EpochDone, Sampled, Saved
 from gantool.engine.loss_terms import LossTerm, by_curve
+from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
+from gantool.methods.base import Method
 from gantool.models.runs import Run
 from gantool.report.gallery import write_gallery
 from gantool.report.grids import write_grid
 from gantool.report.plots import write_panels
-from gantool.settings.schema import Settings
+from gantool.settings import Settings, to_yaml
 from gantool.workflows.loss_curves import loss_panels
 from gantool.workflows.run_page import write_run_page
 from gantool.workflows.training_events import Event
 
-__all__ = ["environment", "record", "run_log"]
+__all__ = ["record", "record_end", "record_start", "run_log"]
 
 _log = logging.getLogger("gantool")
 
@@ -61,7 +63,27 @@ def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossT
         _log.info("saved %s at step %d", event.path, event.step)
 
 
-def environment(runtime: Runtime) -> dict[str, str]:
+def record_start(run: Run, settings: Settings, method: Method, runtime: Runtime) -> None:
+    """Write down what is trained, on what and with what."""
+    run.settings.write_text(to_yaml(settings), "utf-8")
+    if method.held_out:
+        (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in method.held_out), "utf-8")
+    run.write_facts({**run.facts(), **method.facts, "environment": _environment(runtime)})
+
+
+def record_end(run: Run, settings: Settings, terms: Mapping[str, LossTerm], found: Measurement) -> None:
+    """Write down what was measured at the end.
+
+    Args:
+        terms: what the losses are.
+    """
+    if found.gallery is not None:
+        write_gallery(run.judged, found.gallery)
+    run.write_facts({**run.facts(), "metrics": found.values, "baselines": found.baselines})
+    write_run_page(run, settings, terms)
+
+
+def _environment(runtime: Runtime) -> dict[str, str]:
     """What the run is made with, for whoever repeats it."""
     return {
         "gantool": __version__,

@@ -67,6 +67,7 @@ def _own(model: FoundModel, split: str) -> TranslationImages:
     elif model.card.origin.data == "sample":
         settings = load_settings("cyclegan-sample", overrides={"data.size": model.card.size})
         images = make_method(settings).images(split)
+        images = replace(images, about=f"built-in {images.about}")
     else:
         raise UsageError(f"{model.label}: does not know its data.", "Name images: --data DIR.")
     assert isinstance(images, TranslationImages)
