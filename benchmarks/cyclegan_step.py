@@ -23,10 +23,10 @@ from gantool.data.augment import to_tensor
 from gantool.data.sample import draw_scene
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
+from gantool.methods.cyclegan.image_pool import ImagePool
+from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator, build_generator
-from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
-from gantool.tasks.image_pool import ImagePool
 
 
 def build(device: torch.device, *, fused: bool = False) -> tuple[Player, Player]:

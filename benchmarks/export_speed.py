@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from gantool.cards import Card, Domain
-from gantool.models import onnx_file
+from gantool.models.formats import onnx_file
 from gantool.nets.registry import build_generator
 from gantool.nets.segmenters import build_segmenter
 

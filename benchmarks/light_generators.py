@@ -23,12 +23,12 @@ from gantool.data.sample import draw_scene
 from gantool.engine.ema import Ema
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
+from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.metrics.paired import l1_ratio
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator
 from gantool.nets.resnet import ResnetBlock, ResnetGenerator
 from gantool.nets.unet import UnetGenerator
-from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
 
 def separable(net: nn.Module) -> nn.Module:

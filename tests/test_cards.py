@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from gantool.cards import Architecture, Card, Direction, Domain
 from gantool.errors import ModelError
 from gantool.models.files import load_net, read_card
-from gantool.models.native import save_model
+from gantool.models.formats.native import save_model
 from gantool.nets.registry import build_generator
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from gantool.models.files import load_net, read_card
-from gantool.models.native import save_model
+from gantool.models.formats.native import save_model
 
 
 def main() -> None:

@@ -243,7 +243,7 @@ def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
     from gantool.engine.loss_terms import LossTerm
     from gantool.methods.registry import read_settings
     from gantool.models.runs import Run
-    from gantool.workflows.run_page import write_run_page
+    from gantool.workflows.train.page import write_run_page
 
     run = Run(Path("runs/cyclegan-1"))
     line = json.loads(run.metrics.read_text().splitlines()[0])

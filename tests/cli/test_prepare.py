@@ -13,7 +13,7 @@ import gantool
 from gantool.data.inspect import exact_duplicates, inspect_image, inspect_images, near_duplicates
 from gantool.data.sample import draw_scene
 from gantool.data.sources.find import find_source
-from gantool.workflows import prepare_writing as work
+from gantool.workflows.prepare import writing as work
 
 
 def scenes(folder: Path, first: int, count: int, size: int | tuple[int, int] = 32, suffix: str = ".png") -> Path:

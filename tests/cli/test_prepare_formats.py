@@ -14,9 +14,9 @@ from ruamel.yaml import YAML
 from support import Cli
 
 from gantool.arrays import IGNORE
-from gantool.data.labels import find_labelled
 from gantool.data.masks import one_hot, read_index_mask
 from gantool.data.sample import CLASSES, draw_scene
+from gantool.data.sources.labels import find_labelled
 
 SIZE = (48, 32)
 COLORS = [(10 * n, 255 - 20 * n, (70 * n) % 256) for n in range(9)]

@@ -15,7 +15,7 @@ from support import Cli
 import gantool
 from gantool.data.sample import draw_scene
 from gantool.errors import ModelError
-from gantool.models.native import save_model
+from gantool.models.formats.native import save_model
 from gantool.nets.registry import build_generator
 
 REMEDY = "Export it here again, use its ONNX form, or add --trust if you trust who made it."

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 import gantool
 from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
 from gantool.errors import RunError, TrainingError
+from gantool.methods.cyclegan.task import CycleGan
 from gantool.models.runs import Run
-from gantool.tasks.cyclegan import CycleGan
 from gantool.workflows.plan_training import TrainOptions, plan_training
 from gantool.workflows.train import Finished, training_events
 

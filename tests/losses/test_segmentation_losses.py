@@ -20,7 +20,7 @@ from gantool.losses.segmentation import (
     one_hot_planes,
     tversky,
 )
-from gantool.settings.segmentation import LOSSES
+from gantool.methods.segmentation.settings import LOSSES
 
 # One row of four pixels and two classes; the softmax of (0, ln 3) is (1/4, 3/4), of (ln 3, 0) the reverse.
 L3 = math.log(3)

@@ -16,7 +16,7 @@ from gantool.cards import Architecture, Card, Direction, Domain, Exported
 from gantool.errors import ModelError
 from gantool.models.files import FORMATS, format_of, is_model_folder, load_net, read_card
 from gantool.models.find import bundled_models
-from gantool.models.native import save_model
+from gantool.models.formats.native import save_model
 from gantool.nets.registry import build_generator
 
 OPTIONS = {"width": 2}

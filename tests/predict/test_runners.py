@@ -11,7 +11,7 @@ from gantool.data.sample import draw_scene
 from gantool.errors import ModelError, SettingsError, UsageError
 from gantool.models.files import FORMATS
 from gantool.models.find import FoundModel
-from gantool.models.native import save_model
+from gantool.models.formats.native import save_model
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
 from gantool.predict.labels import LabelPredictor

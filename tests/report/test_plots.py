@@ -13,9 +13,9 @@ from gantool.cards import Card, Domain
 from gantool.engine.loss_terms import LossTerm
 from gantool.engine.task import Player
 from gantool.losses.adversarial import Adversarial
+from gantool.methods.pix2pix.task import Pix2Pix, Pix2PixWeights
 from gantool.report.plots import draw_panels, write_panels
-from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
-from gantool.workflows.loss_curves import loss_panels
+from gantool.workflows.train.curves import loss_panels
 
 BLUE = (0x2A, 0x7A, 0xB0)
 

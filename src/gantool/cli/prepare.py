@@ -135,7 +135,7 @@ def prepare(
 
 
 def _list(screen: Screen) -> int:
-    from gantool.data.catalog import CATALOG
+    from gantool.data.sources.catalog import CATALOG
 
     screen.print_table(
         ("name", "kind", "images", "MB", "license", "home page"),

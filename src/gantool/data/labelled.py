@@ -13,7 +13,7 @@ from gantool.arrays import Mask, Pixels
 from gantool.data.augment_masks import LabelledPreparation
 from gantool.data.datasets import Position, shuffled
 from gantool.data.images import read_pixels
-from gantool.data.labels import LabelledImage
+from gantool.data.sources.labels import LabelledImage
 from gantool.errors import DataError
 
 __all__ = ["ArrayLabels", "FileLabels", "LabelledDataset", "LabelledImages"]

@@ -16,15 +16,15 @@ from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
 from gantool.data.images import open_image
 from gantool.data.inspect import problems
-from gantool.data.labels import LabelledSet
 from gantool.data.sample import SEASONS, Scene, draw_scene
 from gantool.data.sources.find import find_source
+from gantool.data.sources.labels import LabelledSet
 from gantool.data.sources.unpaired import UnpairedFiles
 from gantool.errors import DataError, SettingsError, UsageError
+from gantool.methods.cyclegan.settings import CycleGanSettings
 from gantool.methods.images import TranslationImages, as_it_is, two_sides
 from gantool.methods.pairs import Sides, label_pairs
 from gantool.nets.registry import GENERATORS
-from gantool.settings.cyclegan import CycleGanSettings
 
 __all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "training_set"]
 

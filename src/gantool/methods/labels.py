@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gantool.arrays import IGNORE
 from gantool.data.inspect import inspect_images
-from gantool.data.labels import LabelledImage
+from gantool.data.sources.labels import LabelledImage
 from gantool.errors import DataError
 
 __all__ = ["check_labels", "unusable"]

@@ -18,17 +18,17 @@ from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
 from gantool.data.inspect import problems
-from gantool.data.labels import LabelledImage, LabelledSet
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.sources.find import find_source
+from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.sources.pairs import PairedFiles, PairFile
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError, closest
+from gantool.methods.cyclegan.settings import CycleGanSettings
 from gantool.methods.images import TranslationImages, two_sides
 from gantool.methods.labels import check_labels
+from gantool.methods.pix2pix.settings import Pix2PixSettings
 from gantool.nets.registry import GENERATORS
-from gantool.settings.cyclegan import CycleGanSettings
-from gantool.settings.pix2pix import Pix2PixSettings
 
 __all__ = [
     "LABELS",

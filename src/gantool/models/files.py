@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gantool.cards import Card, Direction
 from gantool.errors import ModelError
-from gantool.models import native, onnx_file, reference, smp, torch_archive
+from gantool.models.formats import native, onnx_file, reference, smp, torch_archive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

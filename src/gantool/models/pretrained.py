@@ -8,7 +8,7 @@ from pathlib import Path
 from gantool.errors import DataError, ModelError
 from gantool.fetch.cache import cache_folder
 from gantool.fetch.download import download
-from gantool.models.reference import read_generator
+from gantool.models.formats.reference import read_generator
 
 __all__ = ["PRETRAINED", "cached_pretrained", "fetch_pretrained"]
 

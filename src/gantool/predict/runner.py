@@ -15,7 +15,7 @@ from gantool.arrays import Floats, Pixels, to_values
 from gantool.cards import Card
 from gantool.devices import choose_device
 from gantool.errors import ModelError, SettingsError
-from gantool.models.onnx_file import open_onnx
+from gantool.models.formats.onnx_file import open_onnx
 
 __all__ = ["FileRunner", "Runner", "Strips", "file_runner", "onnx_runner", "torch_file_runner"]
 
@@ -131,7 +131,7 @@ def onnx_runner(path: Path, card: Card, device: str = "auto") -> FileRunner:
 
 def torch_file_runner(path: Path, card: Card, device: str = "auto", *, trust: bool = False) -> FileRunner:
     """Open a TorchScript or ``.pt2`` file; see `file_runner`."""
-    from gantool.models.torch_archive import torch_runner
+    from gantool.models.formats.torch_archive import torch_runner
 
     assert card.exported is not None
     chosen = choose_device(device)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantool.data.labels import LabelledImage, LabelledSet
+from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.sources.names import Kind
 from gantool.data.sources.pairs import PairedFiles
 from gantool.data.sources.unpaired import UnpairedFiles

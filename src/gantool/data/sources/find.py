@@ -24,9 +24,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gantool.data.labels import LabelledSet, LabelOptions, find_labelled
 from gantool.data.sources.contents import Contents, contents_of_domains, contents_of_labels, contents_of_pairs
 from gantool.data.sources.description import read_description
+from gantool.data.sources.labels import LabelledSet, LabelOptions, find_labelled
 from gantool.data.sources.names import Kind, resolve_data
 from gantool.data.sources.pairs import PairedFiles, find_halves, halves_as_domains, pair_folders, same_names
 from gantool.data.sources.unpaired import (

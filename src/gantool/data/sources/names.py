@@ -18,8 +18,8 @@ from typing import Literal
 
 from filelock import FileLock
 
-from gantool.data.catalog import CATALOG, how_to_get
 from gantool.data.images import find_folders
+from gantool.data.sources.catalog import CATALOG, how_to_get
 from gantool.errors import DataError, closest
 from gantool.fetch.archives import is_archive, unpack
 from gantool.fetch.cache import cache_folder

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantool.data.catalog import CATALOG
 from gantool.data.images import find_images, upright_size
-from gantool.data.labels.pairing import SUFFIXES, bare_stem
+from gantool.data.sources.catalog import CATALOG
+from gantool.data.sources.labels.pairing import SUFFIXES, bare_stem
 from gantool.data.sources.unpaired import DomainFiles, TwoFolders, UnpairedFiles
 from gantool.data.splits import split_folders
 from gantool.errors import DataError

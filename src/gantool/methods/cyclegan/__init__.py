@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gantool.methods.base import Method, MethodSpec, ModelName, presets_in
-from gantool.settings.cyclegan import CycleGanSettings
+from gantool.methods.cyclegan.settings import CycleGanSettings
 
 __all__ = ["SPEC"]
 
@@ -25,7 +25,7 @@ def _load() -> Callable[..., Method]:
 SPEC = MethodSpec(
     name="cyclegan",
     settings=CycleGanSettings,
-    presets=presets_in("gantool.settings", *sorted([*_MODELS, "cyclegan-sample"])),
+    presets=presets_in(__name__, *sorted([*_MODELS, "cyclegan-sample"])),
     models=_MODELS,
     resolve=lambda model: ModelName(model, sample="cyclegan-sample") if model in _MODELS else None,
     like=lambda model: tuple(_MODELS),

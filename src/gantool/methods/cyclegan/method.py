@@ -17,8 +17,10 @@ from gantool.engine.task import Batch
 from gantool.errors import ModelError
 from gantool.methods import scores
 from gantool.methods.base import Split
+from gantool.methods.cyclegan.settings import CycleGanSettings
+from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.methods.domains import PairedTruth, build_data, preview_batch, training_set
-from gantool.methods.gan import (
+from gantool.methods.gan.networks import (
     check_settings,
     generator_options,
     initialize_all,
@@ -30,8 +32,6 @@ from gantool.methods.images import TranslationImages
 from gantool.models.files import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.gallery import Gallery
-from gantool.settings.cyclegan import CycleGanSettings
-from gantool.tasks.cyclegan import CycleGan, CycleGanWeights
 
 __all__ = ["CycleGanMethod"]
 

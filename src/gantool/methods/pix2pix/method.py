@@ -17,7 +17,7 @@ from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch
 from gantool.errors import ModelError
 from gantool.methods.base import Split
-from gantool.methods.gan import (
+from gantool.methods.gan.networks import (
     check_settings,
     generator_options,
     initialize_all,
@@ -27,14 +27,14 @@ from gantool.methods.gan import (
 )
 from gantool.methods.images import TranslationImages
 from gantool.methods.pairs import build_paired_data, paired_set, preview_pairs
+from gantool.methods.pix2pix.settings import Pix2PixSettings
+from gantool.methods.pix2pix.task import Pix2Pix, Pix2PixWeights
 from gantool.methods.scores import scores_on_pairs
 from gantool.metrics.paired import l1
 from gantool.models.files import load_net, read_card
 from gantool.nets.deterministic import with_instance_norm
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.gallery import Gallery
-from gantool.settings.pix2pix import Pix2PixSettings
-from gantool.tasks.pix2pix import Pix2Pix, Pix2PixWeights
 
 __all__ = ["Pix2PixMethod"]
 

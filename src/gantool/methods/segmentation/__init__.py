@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gantool.methods.base import Method, MethodSpec, ModelName, presets_in
+from gantool.methods.segmentation.settings import SegmentationSettings
 from gantool.nets.segmenter_table import SEGMENTERS, split_name
-from gantool.settings.segmentation import SegmentationSettings
 
 __all__ = ["SPEC"]
 
@@ -36,7 +36,7 @@ def _like(model: str) -> Sequence[str]:
 SPEC = MethodSpec(
     name="segmentation",
     settings=SegmentationSettings,
-    presets=presets_in("gantool.settings", "segmentation", "segmentation-sample"),
+    presets=presets_in(__name__, "segmentation", "segmentation-sample"),
     models={
         "unet": "segmentation with the classic U-Net",
         "ARCH-ENCODER": "segmentation, such as unet-resnet50 or deeplabv3plus-resnet50: any architecture of "

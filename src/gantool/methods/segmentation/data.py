@@ -14,13 +14,13 @@ from torch import Tensor
 from gantool.arrays import IGNORE, class_colors
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
-from gantool.data.labels import LabelledImage
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.sources.find import find_source
+from gantool.data.sources.labels import LabelledImage
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError
 from gantool.methods.labels import check_labels, unusable
-from gantool.settings.segmentation import SegmentationSettings
+from gantool.methods.segmentation.settings import SegmentationSettings
 
 __all__ = ["LabelledData", "build_labelled_data", "class_frequencies", "preview_labelled"]
 

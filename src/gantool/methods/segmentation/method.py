@@ -22,6 +22,8 @@ from gantool.losses.segmentation import SegmentationLoss
 from gantool.methods.base import Split
 from gantool.methods.images import LabelledSplit
 from gantool.methods.segmentation.data import LabelledData, build_labelled_data, class_frequencies, preview_labelled
+from gantool.methods.segmentation.settings import SegmentationSettings
+from gantool.methods.segmentation.task import Segmentation
 from gantool.metrics.segmentation import Confusion, Scores
 from gantool.models.encoder_weights import find_imagenet_weights, load_encoder_weights
 from gantool.models.files import load_segmenter, read_card
@@ -30,8 +32,6 @@ from gantool.nets.segmenters import Segmenter, build_segmenter
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.live import LiveRunner
 from gantool.report.gallery import Gallery
-from gantool.settings.segmentation import SegmentationSettings
-from gantool.tasks.segmentation import Segmentation
 
 __all__ = ["SegmentationMethod"]
 

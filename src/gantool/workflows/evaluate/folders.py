@@ -9,8 +9,8 @@ import numpy as np
 
 from gantool.arrays import IGNORE, Mask, Pixels, class_colors
 from gantool.data.images import find_images, read_pixels
-from gantool.data.labels.pairing import match_files
 from gantool.data.masks import read_index_mask
+from gantool.data.sources.labels.pairing import match_files
 from gantool.data.tiles import photograph_of
 from gantool.devices import choose_device
 from gantool.errors import DataError, GantoolError

@@ -26,9 +26,9 @@ from gantool.workflows.evaluate.labels import match_classes
 from gantool.workflows.evaluate.names import distinct_names
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow, compared
+from gantool.workflows.evaluate.translation_images import TranslationImages, find_images_for
 from gantool.workflows.segment import SegmentOptions, load_segmentation
 from gantool.workflows.translate import TranslateOptions, load_translator
-from gantool.workflows.translation_images import TranslationImages, find_images_for
 
 __all__ = ["evaluate_pictures"]
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gantool.data.labels import find_labelled
 from gantool.data.sources.formats import clipping
 from gantool.data.sources.formats.painting import rasterize
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape
+from gantool.data.sources.labels import find_labelled
 from gantool.errors import DataError
 
 W, H = 20, 10

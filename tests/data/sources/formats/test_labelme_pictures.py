@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gantool.data.labels import find_labelled
+from gantool.data.sources.labels import find_labelled
 
 
 def annotated(**extra: Any) -> Path:

@@ -1,0 +1,162 @@
+"""Masks that store a value per class, with or without a palette."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gantool.arrays import IGNORE, Color, Mask
+from gantool.data.masks import read_index_mask, remap
+from gantool.data.sources.labels.pairing import Pair
+from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
+from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
+from gantool.errors import DataError, UsageError
+
+__all__ = ["palette_of", "palettes_differ", "values_set"]
+
+_MOST_STRAY = 0.005  # fraction of a set's pixels with values of no class that is not worth losing their images for
+
+
+def values_set(
+    root: Path,
+    pairs: Sequence[Pair],
+    table: ClassTable | None,
+    options: LabelOptions,
+    about: str,
+    unpaired: Sequence[str] = (),
+    *,
+    trusted: bool = False,
+) -> LabelledSet:
+    """A set of index masks; sparse values become dense ones, colors of a palette or else of the table are kept.
+
+    Args:
+        trusted: every value is one of the table's, so that no mask needs to be looked at.
+
+    Raises:
+        DataError: more than 0.5 % of the pixels have values that no class has.
+    """
+    masks = [mask for _, _, mask in pairs]
+    present = Counter[int]() if trusted else _present(masks)
+    values, names = _classes_by_value(root, present, table, options)
+    strays, remark = _strays(root, present, values)
+    values |= strays
+    read = partial(_read_values, table=values)
+    images = [LabelledImage(image, split, partial(read, mask)) for split, image, mask in pairs]
+    colors = _shown_colors(masks[0], values, len(names))
+    if colors is None and table is not None and table.colors is not None:
+        listed = dict(zip(table.names, table.colors, strict=True))
+        colors = tuple(listed[name] for name in names)
+    return LabelledSet(
+        f"{root}: {about}{remark}", tuple(names), tuple(images), ("classes", "ignore"), colors, tuple(unpaired)
+    )
+
+
+def _read_values(mask: Path, table: dict[int, int]) -> Mask:
+    return remap(read_index_mask(mask), table, mask)
+
+
+def _classes_by_value(
+    root: Path, present: Mapping[int, int], table: ClassTable | None, options: LabelOptions
+) -> tuple[dict[int, int], list[str]]:
+    """Return class index by stored value, and class names."""
+    ignored = {int(value) for value in options.ignore if value.isdigit()}
+    names = [name for name in options.ignore if not name.isdigit()]
+    known = table.names if table is not None else ()
+    wrong = next((name for name in names if name not in known), None)
+    if wrong is not None:
+        raise UsageError(f"--ignore {wrong}: there is no such class, and it is no value.")
+    void = dict.fromkeys((IGNORE, *ignored), IGNORE)
+    if table is not None and table.values is not None:
+        listed = dict(zip(table.values, table.names, strict=True))
+        void |= {value: IGNORE for value, name in listed.items() if name in names or name.lower() in VOID_NAMES}
+        kept = [value for value in sorted(listed) if value in present and value not in void]
+        require_few_classes(root, len(kept))
+        return {value: n for n, value in enumerate(kept)} | void, [listed[value] for value in kept]
+    if table is not None:
+        kept_names = [name for name in table.names if name not in names]
+        indices = {name: n for n, name in enumerate(kept_names)}
+        return {value: indices.get(name, IGNORE) for value, name in enumerate(table.names)} | void, kept_names
+    if set(present) == {0, 255} and IGNORE not in ignored:
+        return {0: 0, 255: 1}, ["background", "foreground"]  # a black and white mask
+    stored = sorted(set(present) - set(void))
+    if len(stored) > 254:
+        raise DataError(
+            f"{root}: the masks have {len(stored)} different values, which is no label map.",
+            "Name the classes: --classes FILE.",
+        )
+    return {value: index for index, value in enumerate(stored)} | void, [f"class_{value}" for value in stored]
+
+
+def _present(masks: Sequence[Path]) -> Counter[int]:
+    """How many pixels have each stored value."""
+    present: Counter[int] = Counter()
+    for mask in masks:
+        try:
+            values, counts = np.unique(read_index_mask(mask), return_counts=True)
+        except DataError:
+            continue  # named when the mask itself is read
+        present.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    return present
+
+
+def _strays(root: Path, present: Counter[int], values: Mapping[int, int]) -> tuple[dict[int, int], str]:
+    """Values that no class has: ignored and named where they are few, as repainting and scaling leave them.
+
+    Raises:
+        DataError: they are many.
+    """
+    strays = {value: count for value, count in sorted(present.items()) if value not in values}
+    if not strays:
+        return {}, ""
+    listed = ", ".join(str(value) for value in list(strays)[:8])
+    which = f"the {'values' if len(strays) > 1 else 'value'} {listed}, which no class has"
+    fraction = sum(strays.values()) / present.total()
+    if fraction > _MOST_STRAY:
+        options = " ".join(f"--ignore {value}" for value in list(strays)[:8])
+        raise DataError(
+            f"{root}: {fraction:.2%} of the mask pixels have {which}.", f"Let them count for none: {options}."
+        )
+    shown = f"{fraction:.2%}" if fraction >= 1e-4 else "under 0.01%"
+    return dict.fromkeys(strays, IGNORE), f"; {shown} of the pixels have {which}, and are ignored"
+
+
+def _shown_colors(mask: Path, values: dict[int, int], count: int) -> tuple[Color, ...] | None:
+    """The colors that a palette mask shows its classes in; None if it has none of its own."""
+    palette = palette_of(mask)
+    if not palette:
+        return None
+    shown = {index: palette[3 * value : 3 * value + 3] for value, index in values.items()}
+    colors = [shown.get(index, []) for index in range(count)]
+    distinct = {tuple(color) for color in colors if len(color) == 3}
+    return tuple((r, g, b) for r, g, b in colors) if len(distinct) == count else None
+
+
+def palette_of(mask: Path) -> list[int]:
+    """The colors of a palette mask, channel by channel; empty if it is none."""
+    try:
+        with Image.open(mask) as image:
+            return (image.getpalette("RGB") or []) if image.mode == "P" else []
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return []
+
+
+def palettes_differ(palettes: Mapping[Path, list[int]]) -> bool:
+    """Whether a stored value means different colors in different files."""
+    first = next(iter(palettes.values()))
+    if all(palette == first for palette in palettes.values()):
+        return False
+    shown: dict[int, list[int]] = {}
+    for mask, palette in palettes.items():
+        try:
+            used = np.unique(read_index_mask(mask)).tolist()
+        except DataError:
+            continue  # named when the mask itself is read
+        for value in used:
+            if shown.setdefault(value, palette[3 * value : 3 * value + 3]) != palette[3 * value : 3 * value + 3]:
+                return True
+    return False

@@ -1,0 +1,149 @@
+"""What a folder of images with labels was recognized as."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from gantool.arrays import Color, Mask
+from gantool.data.images import SUFFIXES, upright_size
+from gantool.data.sources.labels.tables import ClassTable
+from gantool.errors import DataError
+
+__all__ = [
+    "ImageFinder",
+    "LabelOptions",
+    "LabelledImage",
+    "LabelledSet",
+    "require_few_classes",
+]
+
+
+MOST_CLASSES = 255
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What the user says about labels.
+
+    Attributes:
+        classes: names by index (masks), with values or colors; or the labels to use, in this order (annotations).
+        ignore: stored values, colors (``#rrggbb``) or names that count for no class.
+        attribute: of VIA regions, the one that holds the class.
+        snap: how far (Euclidean distance in RGB, 0 to 441) a color may lie from its class.
+    """
+
+    classes: ClassTable | None = None
+    ignore: tuple[str, ...] = ()
+    attribute: str | None = None
+    snap: float | None = None
+
+    def given(self) -> list[str]:
+        """Names of the options that were set."""
+        set_ = {
+            "classes": self.classes is not None,
+            "ignore": bool(self.ignore),
+            "attribute": self.attribute is not None,
+            "snap": self.snap is not None,
+        }
+        return [name for name, used in set_.items() if used]
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image and the function that makes its ``(H, W)`` uint8 mask; raises `DataError` where that fails."""
+
+    image: Path
+    split: str
+    mask: Callable[[], Mask]
+
+
+def _no_remarks() -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """What was found.
+
+    Attributes:
+        about: in words, how it was recognized.
+        classes: names by index.
+        colors: of the classes, where the source says.
+        options: those of `LabelOptions` that mean something for this kind of source.
+        unpaired: images without labels and labels without images, a sentence each.
+        remarks: what is known once all masks were read, such as how many pixels were snapped.
+        tiled: whether the images are tiles, so that their scale is that of larger pictures.
+    """
+
+    about: str
+    classes: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+    options: tuple[str, ...] = ()
+    colors: tuple[Color, ...] | None = None
+    unpaired: tuple[str, ...] = ()
+    remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
+    tiled: bool = False
+
+
+def require_few_classes(about: object, count: int, remedy: str = "") -> None:
+    """Refuse more classes than a canonical mask can hold."""
+    if count > MOST_CLASSES:
+        raise DataError(
+            f"{about}: has {count} classes, a mask can hold {MOST_CLASSES}.",
+            remedy or "Name those to keep, one per line: --classes FILE.",
+        )
+
+
+class ImageFinder:
+    """Finds the images that annotation files name, wherever below the root they lie."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, annotation: Path, name: str, folders: Sequence[Path] = ()) -> Path:
+        """The image of that name: as the annotation says, in ``folders``, or the only one of that name anywhere.
+
+        A path beside the annotation where there is none, so that the message names what was looked for.
+
+        Raises:
+            DataError: several images have that name.
+        """
+        plain = unquote(name.strip()).replace("\\", "/")
+        last = plain.rsplit("/", 1)[-1]
+        # Label Studio puts eight characters and a dash before the name of an upload.
+        bare = re.sub(r"^[0-9a-f]{8}-", "", last)
+        near = (annotation.parent, annotation.parent / "images", annotation.parent.parent / "images")
+        for folder in (*folders, *near, annotation.parent.parent):
+            for candidate in dict.fromkeys((plain, last)):
+                if ".." not in Path(candidate).parts and (folder / candidate).is_file():
+                    return folder / candidate
+        for wanted in dict.fromkeys((last, bare)):
+            several = self._index().get(wanted, [])
+            if len(several) > 1:
+                raise DataError(f"{annotation}: names {last}, which is there twice: {several[0]} and {several[1]}.")
+            if several:
+                return several[0]
+        return annotation.parent / plain.lstrip("/")
+
+    def size(self, annotation: Path, name: str) -> tuple[int, int]:
+        """Width and height of an image by the name in an annotation; (0, 0) if it cannot be opened."""
+        try:
+            return upright_size(self.find(annotation, name))
+        except DataError:
+            return 0, 0
+
+    def _index(self) -> dict[str, list[Path]]:
+        if self._by_name is None:
+            self._by_name = {}
+            for folder, inner, files in os.walk(self._root):  # does not follow links, so no loops
+                inner[:] = [name for name in inner if not name.startswith(".")]
+                for file in files:
+                    if Path(file).suffix.lower() in SUFFIXES:
+                        self._by_name.setdefault(file, []).append(Path(folder, file))
+        return self._by_name

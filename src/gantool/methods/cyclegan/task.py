@@ -1,0 +1,169 @@
+"""CycleGAN: translation between two domains without pairs.
+
+Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", 2017
+(https://arxiv.org/abs/1703.10593). With generators G: A -> B and F: B -> A and discriminators for both domains,
+
+    L = L_GAN(G, D_B) + L_GAN(F, D_A)                                    equation 1
+      + lambda (|F(G(a)) - a| + |G(F(b)) - b|)                           equations 2 and 3
+      + lambda_identity (|G(b) - b| + |F(a) - a|)                        section 5.2, "photo generation"
+
+The order within a step is the reference's: both generators move first, then both discriminators, on fakes that
+went through the image pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantool.cards import Card
+from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
+from gantool.engine.task import Batch, Player, Update
+from gantool.losses.adversarial import (
+    Adversarial,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    undecided,
+)
+from gantool.losses.discriminator_views import View, look
+from gantool.losses.reconstruction import Distance, reconstruction_loss
+from gantool.methods.cyclegan.image_pool import ImagePool
+
+__all__ = ["CycleGan", "CycleGanWeights"]
+
+
+@dataclass(frozen=True)
+class CycleGanWeights:
+    """The objective's modes and weights; ``identity`` is a share of the cycle weights, 0 leaves it out."""
+
+    adversarial: Adversarial = "lsgan"
+    cycle_a: float = 10.0
+    cycle_b: float = 10.0
+    cycle_distance: Distance = "l1"
+    identity: float = 0.5
+    gradient_penalty: float = 10.0
+
+
+class CycleGan:
+    """Two generators and two discriminators on batches ``{"a": (N, C_a, H, W), "b": (N, C_b, H, W)}`` in [-1, 1].
+
+    Args:
+        card: names the domains and describes both generators.
+        generators: player with nets ``to_b`` (G) and ``to_a`` (F).
+        discriminators: player with nets ``b`` and ``a``.
+        pool_size: images kept per domain, 0 for none.
+        batch_calls: run translated and identity image through a generator together, which is the same
+            mathematics unless the network mixes the images of a batch (batch norm).
+        views: random changes of all that the discriminators see; see `gantool.losses.discriminator_views`.
+        seed: of the image pools.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        generators: Player,
+        discriminators: Player,
+        weights: CycleGanWeights,
+        *,
+        pool_size: int = 50,
+        batch_calls: bool = True,
+        views: Sequence[View] = (),
+        seed: int = 0,
+    ) -> None:
+        self.players = (generators, discriminators)
+        self.generators, self.discriminators = generators, discriminators
+        self.weights = weights
+        self.batch_calls = batch_calls
+        self.views = tuple(views)
+        self._card = card
+        self._a, self._b = (domain.name for domain in card.domains)
+        lines = {group: undecided(weights.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
+        self.losses = {
+            f"{group}_{domain}": LossTerm(group, reference=lines.get(group))
+            for group in (ADVERSARIAL, "cycle", "identity", DISCRIMINATOR)
+            for domain in (self._a, self._b)
+        }
+        self._pool_a, self._pool_b = ImagePool(pool_size, seed), ImagePool(pool_size, seed + 1)
+
+    def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
+        real_a, real_b = batch["a"], batch["b"]
+        g, f = self.generators.nets["to_b"], self.generators.nets["to_a"]
+        d_a, d_b = self.discriminators.nets["a"], self.discriminators.nets["b"]
+        w = self.weights
+
+        self.discriminators.requires_grad_(False)
+        fake_b, same_b = self._translate(g, real_a, real_b)
+        fake_a, same_a = self._translate(f, real_b, real_a)
+        losses = {
+            f"adversarial_{self._b}": generator_loss(d_b(look(fake_b, self.views)), w.adversarial),
+            f"adversarial_{self._a}": generator_loss(d_a(look(fake_a, self.views)), w.adversarial),
+            f"cycle_{self._a}": w.cycle_a * reconstruction_loss(f(fake_b), real_a, w.cycle_distance),
+            f"cycle_{self._b}": w.cycle_b * reconstruction_loss(g(fake_a), real_b, w.cycle_distance),
+        }
+        if same_a is not None and same_b is not None:
+            losses[f"identity_{self._b}"] = w.cycle_b * w.identity * reconstruction_loss(same_b, real_b)
+            losses[f"identity_{self._a}"] = w.cycle_a * w.identity * reconstruction_loss(same_a, real_a)
+        update(self.generators, torch.stack(list(losses.values())).sum())
+        self.discriminators.requires_grad_(True)
+
+        critics = {
+            f"discriminator_{self._b}": self._critic_loss(d_b, real_b, self._pool_b.exchange(fake_b)),
+            f"discriminator_{self._a}": self._critic_loss(d_a, real_a, self._pool_a.exchange(fake_a)),
+        }
+        update(self.discriminators, torch.stack(list(critics.values())).sum())
+        return {name: loss.detach() for name, loss in (losses | critics).items()}
+
+    def _translate(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the translated ``source`` and, where the objective asks for it, what becomes of ``target``."""
+        if self.weights.identity == 0:
+            return generator(source), None
+        if self.batch_calls and source.shape == target.shape:
+            translated, same = generator(torch.cat([source, target])).chunk(2)
+            return translated, same
+        return generator(source), generator(target)
+
+    def _critic_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        mode = self.weights.adversarial
+        fake = fake.to(real.dtype)
+        if self.batch_calls:
+            real_logits, fake_logits = discriminator(look(torch.cat([real, fake]), self.views)).chunk(2)
+        else:
+            real_logits, fake_logits = (discriminator(look(images, self.views)) for images in (real, fake))
+        loss = discriminator_loss(real_logits, fake_logits, mode)
+        if mode == "wgan-gp":
+            mix = torch.rand(len(real), 1, 1, 1, device=real.device)
+            loss = loss + self.weights.gradient_penalty * gradient_penalty(discriminator, real, fake.float(), mix)
+        return loss
+
+    def nets(self) -> dict[str, nn.Module]:
+        g, f = self.generators.nets["to_b"], self.generators.nets["to_a"]
+        return {f"to_{self._b}": g, f"to_{self._a}": f}
+
+    def preview(self, batch: Batch, nets: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        a, b = self._a, self._b
+        g, f = nets[f"to_{b}"], nets[f"to_{a}"]
+        real_a, real_b = batch["a"], batch["b"]
+        fake_b, fake_a = g(real_a), f(real_b)
+        pictures = {a: real_a, f"{a} to {b}": fake_b, f"{a} cycled": f(fake_b)}
+        if real_a.shape[1] == real_b.shape[1]:
+            pictures[f"{a} identity"] = f(real_a)
+        pictures |= {b: real_b, f"{b} to {a}": fake_a, f"{b} cycled": g(fake_a)}
+        if real_a.shape[1] == real_b.shape[1]:
+            pictures[f"{b} identity"] = g(real_b)
+        return pictures
+
+    def card(self) -> Card:
+        return self._card
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pool_a": self._pool_a.state_dict(), "pool_b": self._pool_b.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        device = next(self.generators.parameters()).device
+        self._pool_a.load_state_dict(state["pool_a"], device)
+        self._pool_b.load_state_dict(state["pool_b"], device)

@@ -1,0 +1,1 @@
+"""What the GAN methods share: networks, players, and the settings about them."""

@@ -1,0 +1,1 @@
+"""Looking into files that could hold code before torch does."""

@@ -1,0 +1,225 @@
+"""Generators of the reference implementation of CycleGAN and pix2pix (``latest_net_G_A.pth``), read and written.
+
+They are recognized by the keys and shapes of their state dicts. Free of torch until weights are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gantool.cards import Architecture, Card, Direction, Domain, Origin
+from gantool.errors import ModelError
+from gantool.fetch.weights import SUFFIXES, read_weights
+from gantool.models.formats.fit import require_fit
+from gantool.nets.registry import GENERATORS, build_generator
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Generator", "domains_of_name", "load", "matches", "read_card", "read_generator", "write"]
+
+# Places of the convolutions in a residual block: padding, and whether it has dropout.
+_BLOCKS = {
+    frozenset({1, 5}): ("reflect", False),
+    frozenset({1, 6}): ("reflect", True),
+    frozenset({0, 3}): ("zeros", False),
+    frozenset({0, 4}): ("zeros", True),
+}
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A generator's architecture as its weights tell it, and the weights under gantool's names."""
+
+    architecture: Architecture
+    state: Mapping[str, Tensor]
+
+    @property
+    def norm(self) -> str:
+        return str(self.architecture.options["norm"])
+
+
+def matches(path: Path) -> bool:
+    """Whether its name is that of a set of weights."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def read_generator(path: Path, *, running_statistics: bool = False) -> Generator:
+    """Recognize a generator of the reference implementation.
+
+    Args:
+        running_statistics: run a U-Net's batch norm with the averages in the file, as the reference does with
+            ``--eval``, and not with the statistics of the one image, as it does without.
+
+    Raises:
+        ModelError: a discriminator, another network, or a file that is none.
+    """
+    import torch
+
+    state = read_weights(path)
+    if "model.model.0.weight" in state:
+        found = _unet(path, state, running_statistics)
+    elif "model.1.weight" in state and state["model.1.weight"].dim() == 4 and state["model.1.weight"].shape[-1] == 7:
+        found = _resnet(path, state, first=1)
+    elif "model.0.weight" in state and state["model.0.weight"].shape[-1] == 7:
+        found = _resnet(path, state, first=0)
+    elif "model.0.weight" in state or "net.0.weight" in state or ("0.weight" in state and "2.weight" in state):
+        raise ModelError(f"{path}: is a discriminator, which translates nothing.", "Name the generator's file.")
+    else:
+        raise ModelError(
+            f"{path}: are the weights of an unknown network (its first tensor is {next(iter(state))}).",
+            "Known are gantool's own files, and generators of the reference CycleGAN and pix2pix.",
+        )
+    with torch.device("meta"):
+        net = build_generator(found.architecture.name, **found.architecture.options)
+    require_fit(path, net.state_dict(), found.state, found.architecture.name)
+    return found
+
+
+def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator:
+    """``first`` is the place of the first convolution: behind a padding layer, or at once with zero padding."""
+    blocks = {int(match[1]) for key in state if (match := re.match(r"model\.(\d+)\.conv_block\.", key))}
+    inner = {int(match[1]) for key in state if (match := re.match(r"model\.\d+\.conv_block\.(\d+)\.weight", key))
+             if state[key].dim() == 4}  # fmt: skip
+    kind, name = _BLOCKS.get(frozenset(inner)), f"resnet_{len(blocks)}blocks"
+    if kind is None or name not in GENERATORS:
+        raise ModelError(f"{path}: is a ResNet generator with {len(blocks)} blocks of an unknown kind.")
+    norm = _norm(state, f"model.{first + 1}")
+    last = max(int(key.split(".")[1]) for key in state)
+    start = state[f"model.{first}.weight"]
+    options = {
+        "in_channels": int(start.shape[1]),
+        "out_channels": int(state[f"model.{last}.weight"].shape[0]),
+        "width": int(start.shape[0]),
+        "norm": norm,
+        "padding": kind[0],
+        "dropout": kind[1],
+    }
+    return Generator(Architecture(name=name, options=options), _clean(state, norm))
+
+
+def _unet(path: Path, state: Mapping[str, Tensor], running_statistics: bool) -> Generator:
+    downs = [key for key in state if re.fullmatch(r"model\.model\.(0|(?:\d\.model\.)+1)\.weight", key)]
+    levels = len([key for key in downs if state[key].dim() == 4 and state[key].shape[-1] == 4])
+    name = f"unet_{2**levels}"
+    if name not in GENERATORS:
+        raise ModelError(f"{path}: is a U-Net generator with {levels} levels, which gantool does not have.")
+    norm = _norm(state, "model.model.1.model.2")
+    start = state["model.model.0.weight"]
+    options = {
+        "in_channels": int(start.shape[1]),
+        "out_channels": int(state["model.model.3.weight"].shape[1]),
+        "width": int(start.shape[0]),
+        "norm": norm,
+    }
+    found = Generator(Architecture(name=name, options=options), _clean(state, norm))
+    return found if norm != "batch" or running_statistics else _with_instance_norm(path, found)
+
+
+def _with_instance_norm(path: Path, found: Generator) -> Generator:
+    """As the reference runs pix2pix: with the statistics of the one image; see `gantool.nets.deterministic`."""
+    from gantool.nets.deterministic import with_instance_norm
+
+    name, options = found.architecture.name, found.architecture.options
+    net = build_generator(name, **options)
+    require_fit(path, net.state_dict(), found.state, name)
+    net.load_state_dict(dict(found.state))
+    changed = Architecture(name=name, options={**options, "norm": "instance_affine"})
+    return Generator(changed, with_instance_norm(net).state_dict())
+
+
+def _norm(state: Mapping[str, Tensor], key: str) -> str:
+    """Old checkpoints carry running statistics of instance norm, which has none in use."""
+    return "batch" if f"{key}.weight" in state else "instance"
+
+
+def _clean(state: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
+    running = ("running_mean", "running_var", "num_batches_tracked")
+    return {key: value for key, value in state.items() if norm == "batch" or not key.endswith(running)}
+
+
+def domains_of_name(path: Path) -> tuple[str, str]:
+    """Source and target as the file's name tells them; ``A`` and ``B`` or ``input`` and ``output`` otherwise.
+
+    >>> domains_of_name(Path("summer2winter_yosemite.pth"))
+    ('summer', 'winter')
+    >>> domains_of_name(Path("latest_net_G_B.pth"))
+    ('B', 'A')
+    """
+    stem = path.stem
+    if re.search(r"net_G_A$", stem):
+        return "A", "B"
+    if re.search(r"net_G_B$", stem):
+        return "B", "A"
+    if match := re.fullmatch(r"style_([A-Za-z]+)", stem):
+        return "photo", match[1]
+    names = re.findall(r"(?<![A-Za-z])([A-Za-z]+?)2([A-Za-z]+)", stem)
+    if names:
+        source, target = names[-1]
+        return source, target
+    return "input", "output"
+
+
+def read_card(path: Path, *, running_statistics: bool = False) -> Card:
+    """A card for such a generator; its domains are what the file's name says. See `read_generator`."""
+    found = read_generator(path, running_statistics=running_statistics)
+    source, target = domains_of_name(path)
+    name, options = found.architecture.name, found.architecture.options
+    return Card(
+        task="pix2pix" if name.startswith("unet") else "cyclegan",
+        domains=(
+            Domain(name=source, channels=options["in_channels"]),
+            Domain(name=target, channels=options["out_channels"]),
+        ),
+        directions=(Direction(source=source, target=target, net=f"to_{target}", architecture=found.architecture),),
+        multiple_of=GENERATORS[name].multiple_of,
+        size=256,
+        norm=found.norm,
+        origin=Origin(run=path.stem, data=f"checkpoint {path.name}"),
+    )
+
+
+def load(path: Path, card: Card, direction: Direction | None) -> nn.Module:
+    """Build the generator and fill it; with the running statistics of batch norm where the card says so."""
+    found = read_generator(path, running_statistics=card.norm == "batch")
+    net = build_generator(found.architecture.name, **found.architecture.options)
+    net.load_state_dict(dict(found.state))
+    return net
+
+
+def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
+    """Write the weights of a card's direction under the reference's names.
+
+    A network with affine instance norm becomes one with batch norm of the same scale and shift, which the reference
+    tests with the statistics of the one image.
+
+    Raises:
+        ModelError: the reference has no such network.
+    """
+    import torch
+
+    (direction,) = card.directions
+    _require_in_reference(direction.architecture)
+    state = {key: value.detach().cpu().clone() for key, value in net.state_dict().items()}
+    if direction.architecture.options.get("norm") == "instance_affine":
+        for key in [key for key, module in net.named_modules() if isinstance(module, torch.nn.InstanceNorm2d)]:
+            count = len(state[f"{key}.weight"])
+            state[f"{key}.running_mean"] = torch.zeros(count)
+            state[f"{key}.running_var"] = torch.ones(count)
+            state[f"{key}.num_batches_tracked"] = torch.tensor(0)
+    torch.save(state, path)
+
+
+def _require_in_reference(architecture: Architecture) -> None:
+    name, options = architecture.name, architecture.options
+    if not re.fullmatch(r"resnet_[69]blocks|unet_(128|256)", name):
+        raise ModelError(
+            f"{name}: the reference implementation has no such network.",
+            "It has resnet_9blocks, resnet_6blocks, unet_256 and unet_128.",
+        )
+    if options.get("padding", "reflect") == "replicate" or options.get("activation", "relu") != "relu":
+        raise ModelError(f"{name}: the reference implementation has no such padding or activation.")

@@ -1,0 +1,131 @@
+"""TorchScript and ``.pt2`` files: archives that keep the card as an extra text, and may hold code.
+
+Free of torch until one is written or run.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gantool.arrays import Floats
+from gantool.cards import Card
+from gantool.errors import ModelError
+from gantool.models.checks.archive import checked_archive, read_archive
+from gantool.models.formats.native import KEY
+from gantool.models.trust import require_own_export
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = ["is_pt2", "is_torchscript", "read_card", "torch_runner", "write_pt2", "write_torchscript"]
+
+_LARGEST_CARD = 2**22  # bytes
+_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, UnicodeDecodeError)  # of an archive
+
+
+def is_pt2(path: Path) -> bool:
+    """Whether its name is that of a program of ``torch.export``."""
+    return path.suffix.lower() == ".pt2" and path.is_file()
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether it is an archive with code in it.
+
+    Raises:
+        ModelError: it is a damaged archive.
+    """
+    if path.suffix.lower() != ".pt" or not path.is_file():
+        return False
+    try:
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    except _DAMAGE as error:
+        raise ModelError(f"{path}: cannot be opened ({error}).") from None
+
+
+def read_card(path: Path) -> Card:
+    """The card alone; nothing else in the archive is opened."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            places = [one for one in archive.infolist() if one.filename.endswith(f"extra/{KEY}")]
+            if places and places[0].file_size > _LARGEST_CARD:
+                raise ModelError(f"{path}: its card is larger than any card ({places[0].file_size} bytes).")
+            text = archive.read(places[0]).decode() if places else ""
+    except _DAMAGE as error:
+        raise ModelError(f"{path}: cannot be opened ({error}).") from None
+    if not text:
+        raise ModelError(f"{path}: was not exported by gantool (it has no card).")
+    return Card.from_json(text, str(path))
+
+
+def write_torchscript(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
+    """Write a network; see `gantool.models.formats.exporters`."""
+    import torch
+
+    from gantool.models.formats.exporters import exporting
+
+    with exporting("torchscript", card):
+        traced = torch.jit.trace(net, (example,), check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(path), _extra_files={KEY: card.to_json()})
+
+
+def write_pt2(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
+    """Write a network; see `gantool.models.formats.exporters`."""
+    import torch
+
+    from gantool.models.formats.exporters import exporting, free_sizes
+
+    with exporting("pt2", card):
+        program = torch.export.export(net, (example,), dynamic_shapes=free_sizes(card, example))
+        torch.export.save(program, path, extra_files={KEY: card.to_json()})
+
+
+def torch_runner(path: Path, form: str, device: torch.device, *, trust: bool = False) -> Callable[[Floats], Floats]:
+    """The function of an exported file, ``(N, C, H, W)`` float32 to the same kind of array.
+
+    Args:
+        trust: also if this user did not export the file here. What is in it is checked all the same.
+
+    Raises:
+        ModelError: not trusted, damaged, or it holds more than a network.
+    """
+    import torch
+
+    content = read_archive(path)
+    if not trust:
+        require_own_export(path, content)
+    archive = checked_archive(path, content, form)
+    del content  # may be large
+    module = _loaded(path, archive, form, device)
+
+    def run(batch: Floats) -> Floats:
+        with torch.no_grad():
+            made = module(torch.from_numpy(np.ascontiguousarray(batch)).to(device))
+        return made.float().cpu().numpy()  # type: ignore[no-any-return]
+
+    return run
+
+
+def _loaded(path: Path, archive: io.BytesIO, form: str, device: torch.device) -> Any:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchScript says of itself that it is deprecated
+            if form == "torchscript":
+                return torch.jit.load(archive, map_location=device).eval()  # type: ignore[no-untyped-call]
+            return torch.export.load(archive).module().to(device)
+    except Exception as error:  # torch has an error of its own for every kind of damage
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{path}: cannot be loaded ({first[:200]}).") from None

@@ -1,1 +1,0 @@
-"""What is learned: one file per method, readable next to its paper."""

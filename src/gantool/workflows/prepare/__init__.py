@@ -1,0 +1,216 @@
+"""``gantool prepare``: from the folder a person has to a data set that is known to be good.
+
+A source is recognized, every image is looked at, findings are named, and a canonical copy is written:
+``train/DOMAIN/``, ``test/DOMAIN/`` (or ``train/images/`` and ``train/masks/``) and a ``dataset.yaml``. The copy is
+made beside its final name and gets that name when it is complete; an interrupted call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from gantool.data.inspect import ImageFacts, channel_statistics, inspect_images
+from gantool.data.sources.contents import Contents, SourceImage
+from gantool.data.sources.find import find_source
+from gantool.data.sources.labels import LabelOptions
+from gantool.data.sources.names import Kind, Opened, opened
+from gantool.data.splits import SPLITS, draw_splits
+from gantool.errors import DataError, UsageError
+from gantool.workflows.prepare.findings import (
+    Finding,
+    LabelFacts,
+    check_pairs,
+    findings_of,
+    read_labels,
+    without_duplicates,
+)
+from gantool.workflows.prepare.options import PrepareOptions
+from gantool.workflows.prepare.page import write_data_page
+from gantool.workflows.prepare.result import Prepared
+from gantool.workflows.prepare.writing import WritingPlan, choose_target, write_data_set
+
+__all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def prepare(
+    source: str | Path | None = None,
+    output: str | Path | None = None,
+    *,
+    domains: Mapping[str, str] | None = None,
+    names: tuple[str, str] | None = None,
+    kind: Kind | None = None,
+    size: int | None = None,
+    tile: int | None = None,
+    stride: int | None = None,
+    drop_empty: bool = False,
+    classes: Sequence[str] | str | Path | None = None,
+    ignore: Sequence[int | str] = (),
+    attribute: str | None = None,
+    snap: float | None = None,
+    split: tuple[float, float, float] | None = None,
+    seed: int = 0,
+    drop_duplicates: bool = False,
+    check_only: bool = False,
+    report: str | Path | None = None,
+    overwrite: bool = False,
+    on_progress: Progress = lambda what, done, total: None,
+) -> Prepared:
+    """Check a data set and write a canonical copy of it.
+
+    Args are those of `PrepareOptions`, and:
+        on_progress: called with what is done, how many images are and how many there are.
+
+    Raises:
+        DataError, UsageError, OutputError: with the remedy.
+    """
+    options = PrepareOptions(
+        source, output, domains, names, kind, size, tile, stride, drop_empty, classes, ignore, attribute, snap, split,
+        seed, drop_duplicates, check_only, report, overwrite,
+    )  # fmt: skip
+    return prepare_data(options, on_progress)
+
+
+def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
+    """Check a data set and write a canonical copy of it.
+
+    Raises:
+        DataError, UsageError, OutputError: with the remedy.
+    """
+    labels = options.about_labels()
+    place: AbstractContextManager[Opened]
+    if options.source is not None:
+        place = opened(options.source, on_progress, keep=options.check_only)
+    elif options.domains:
+        place = nullcontext(Opened(options.domains, "2".join(options.domains)))
+    else:
+        raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
+    with place as source:
+        found = find_source(
+            source.data,
+            names=options.names,
+            default_names=source.domains,
+            kind=options.kind or source.kind,
+            options=labels,
+        ).contents()
+        _require_sensible(found, options, labels)
+        target = None if options.check_only else choose_target(source.name, source.folders(), options)
+        return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+
+
+def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progress: Progress) -> Prepared:
+    options, found = plan.options, plan.source
+    facts: dict[Path, ImageFacts] = {}
+    files = list(found.files())
+    for one in inspect_images(files):
+        facts[one.path] = one
+        on_progress("checking", len(facts), len(files))
+    label_facts = read_labels(found, facts, on_progress)
+    facts |= label_facts.unusable | check_pairs(found, facts)
+    findings = tuple(findings_of(found, facts, label_facts.fractions))
+    usable = [image for image in found.images if not facts[image.path].problem]
+    if not usable:
+        raise DataError(f"{found.about}: none of its {len(found.images)} images can be used.", findings[0].text)
+    dropped: tuple[Path, ...] = ()
+    if options.drop_duplicates:
+        usable, dropped = without_duplicates(usable, facts)
+    chosen = _split(usable, facts, label_facts, options.split, options.seed)
+    _require_both_domains(found, chosen)
+    result = Prepared(
+        found,
+        target,
+        findings,
+        _counts(found, chosen),
+        _statistics(found, facts),
+        tuple(_sizes(facts.values())),
+        tuple(image.path for image in found.images if facts[image.path].problem),
+        dropped,
+        label_facts.fractions,
+        tuple(found.labels.remarks()) if found.labels is not None else (),
+    )
+    if target is not None:
+
+        def finish(folder: Path) -> None:
+            write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
+
+        write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
+    if options.report is not None:
+        write_data_page(Path(options.report), name, result, label_facts, chosen)
+    return result
+
+
+def _require_sensible(found: Contents, options: PrepareOptions, labels: LabelOptions) -> None:
+    """An option that would do nothing is a misunderstanding."""
+    if options.names is not None and found.kind != "paired":
+        raise UsageError("--domains names the halves of side-by-side pairs, which these are not.", "Use --as paired.")
+    taken = found.labels.options if found.labels is not None else ()
+    for option in labels.given():
+        if option not in taken:
+            raise UsageError(f"--{option} says nothing about this source ({found.about}).")
+    if options.tile is not None and found.kind != "segmentation":
+        raise UsageError("--tile cuts images with their labels, which these are not.")
+    if options.drop_empty and options.tile is None:
+        raise UsageError("--drop-empty leaves out tiles; it needs --tile.")
+
+
+def _statistics(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[str, Mapping[str, tuple[float, float]]]:
+    groups: dict[str, list[ImageFacts]] = defaultdict(list)
+    for image in found.images:
+        if image.partner is not None:
+            groups[found.domains[0]].append(facts[image.path])
+            groups[found.domains[1]].append(facts[image.partner])
+        else:
+            groups[image.domain or " and ".join(found.domains)].append(facts[image.path])
+    return {domain: channel_statistics(group) for domain, group in groups.items()}
+
+
+def _sizes(facts: Iterable[ImageFacts]) -> list[tuple[str, int]]:
+    counts = Counter(f"{one.width}x{one.height}" for one in facts if not one.problem)
+    return counts.most_common(8)
+
+
+def _counts(found: Contents, images: Sequence[SourceImage]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for image in images:
+        for domain in [image.domain] if image.domain else found.domains:
+            by_domain = counts.setdefault(image.split, {})
+            by_domain[domain] = by_domain.get(domain, 0) + 1
+    return {split: counts[split] for split in SPLITS if split in counts}
+
+
+def _require_both_domains(found: Contents, images: Sequence[SourceImage]) -> None:
+    for domain in found.domains if found.kind == "unpaired" else ():
+        if not any(image.domain == domain and image.split == "train" for image in images):
+            raise DataError(f'{found.about}: nothing is left to train on for "{domain}".')
+
+
+def _split(
+    images: Sequence[SourceImage],
+    facts: Mapping[Path, ImageFacts],
+    label_facts: LabelFacts,
+    fractions: tuple[float, float, float] | None,
+    seed: int,
+) -> list[SourceImage]:
+    """Assign splits by content: the same images always land in the same split, whatever they are called.
+
+    Without fractions the source's own splits are kept; a domain that has none gets 10 % for testing. Images with
+    labels are drawn so that every class is in every split, as far as there are enough images of it.
+    """
+    out: list[SourceImage] = []
+    by_domain: dict[str, list[SourceImage]] = defaultdict(list)
+    for image in images:
+        by_domain[image.domain].append(image)
+    for group in by_domain.values():
+        if fractions is None and any(image.split != "train" for image in group):
+            out += group
+            continue
+        contents = [facts[image.path].content for image in group]
+        seen = [label_facts.seen[image.path] for image in group] if label_facts.seen else None
+        drawn = draw_splits(contents, fractions or (0.9, 0.0, 0.1), seed, seen)
+        out += [replace(image, split=split) for image, split in zip(group, drawn, strict=True)]
+    return out

@@ -1,0 +1,72 @@
+"""What ``gantool prepare`` was asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
+from gantool.data.sources.names import Kind
+
+__all__ = ["PrepareOptions"]
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """Everything that can be said about a source and its copy.
+
+    Attributes:
+        source: a folder, an archive, an annotation file or a named data set (see `gantool.data.sources.catalog`); or
+            ``domains``, two plain folders by domain name.
+        output: the new data set's folder; default ``data/NAME``.
+        names: names of the two halves of side-by-side pairs, left to right.
+        kind: settles what the source is where it could be read in two ways.
+        size: scale so that the shorter side has this many pixels.
+        tile: cut images and masks into squares of this side (segmentation); all tiles of one image share its split.
+        stride: from one tile to the next; default the tile's side.
+        drop_empty: leave out tiles that show no class but the background.
+        classes: class names in the order of their indices, or a file of them, with values or colors where needed
+            (see `gantool.data.sources.labels.read_class_table`).
+        ignore: stored mask values, colors (``#rrggbb``) or names that belong to no class.
+        attribute: of VIA regions, the attribute that holds the class.
+        snap: largest distance in RGB from a mask's color to its class.
+        split: fractions of train, val and test; default the source's own splits, or 10 % for testing.
+        seed: changes which images a split draws.
+        drop_duplicates: leave out images whose pixels are those of another (see `without_duplicates`).
+        check_only: look, write nothing.
+        report: also write the page about the data set here; a data set always has its own ``report.html``.
+        overwrite: replace an existing data set.
+    """
+
+    source: str | Path | None = None
+    output: str | Path | None = None
+    domains: Mapping[str, str] | None = None
+    names: tuple[str, str] | None = None
+    kind: Kind | None = None
+    size: int | None = None
+    tile: int | None = None
+    stride: int | None = None
+    drop_empty: bool = False
+    classes: Sequence[str] | str | Path | None = None
+    ignore: Sequence[int | str] = ()
+    attribute: str | None = None
+    snap: float | None = None
+    split: tuple[float, float, float] | None = None
+    seed: int = 0
+    drop_duplicates: bool = False
+    check_only: bool = False
+    report: str | Path | None = None
+    overwrite: bool = False
+
+    def about_labels(self) -> LabelOptions:
+        """What is said about labels.
+
+        Raises:
+            DataError: the file of classes cannot be read.
+        """
+        if isinstance(self.classes, str | Path):
+            table: ClassTable | None = read_class_table(Path(self.classes))
+        else:
+            table = ClassTable(tuple(self.classes)) if self.classes is not None else None
+        return LabelOptions(table, tuple(str(value) for value in self.ignore), self.attribute, self.snap)

@@ -1,0 +1,112 @@
+"""The page about a data set: what was found, in tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gantool._version import __version__
+from gantool.arrays import IGNORE, Color, Mask, Pixels, class_colors, color_table
+from gantool.data.images import open_image
+from gantool.data.sources.contents import Contents, SourceImage
+from gantool.report.pages import data_uri, write_page
+from gantool.workflows.prepare.findings import LabelFacts
+from gantool.workflows.prepare.result import Prepared
+
+__all__ = ["write_data_page"]
+
+_PICTURES = 12
+_HEIGHT = 160
+_LISTED = 200  # findings of a kind
+
+
+def write_data_page(
+    path: Path, name: str, result: Prepared, label_facts: LabelFacts, images: Sequence[SourceImage]
+) -> None:
+    """Write the page.
+
+    Args:
+        name: of the data set.
+        images: those that can be used, as they are split.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    found = result.source
+    kinds = dict.fromkeys(finding.kind for finding in result.findings)
+    grouped = []
+    for kind in kinds:
+        texts = [finding.text for finding in result.findings if finding.kind == kind]
+        serious = any(finding.serious for finding in result.findings if finding.kind == kind)
+        grouped.append((kind, serious, texts[:_LISTED], max(len(texts) - _LISTED, 0)))
+    write_page(
+        path,
+        "data.html",
+        {
+            "version": __version__,
+            "title": f"Data set {name}",
+            "about": found.about,
+            "remarks": result.remarks,
+            "findings": grouped,
+            "domains": found.domains,
+            "counts": [
+                (split, [counts.get(name, 0) for name in found.domains]) for split, counts in result.counts.items()
+            ],
+            "sizes": result.sizes,
+            "statistics": [(name, list(channels.values())) for name, channels in result.statistics.items()],
+            "classes": _classes(found, result.classes, label_facts),
+            "largest": max([*result.classes.values(), 1e-9]),
+            "pictures": [_picture(found, image) for image in _chosen(images)],
+        },
+    )
+
+
+def _classes(
+    found: Contents, fractions: Mapping[str, float], label_facts: LabelFacts
+) -> list[tuple[str, str, int, float]]:
+    if found.labels is None:
+        return []
+    often = [0] * len(fractions)
+    for seen in label_facts.seen.values():
+        for index in seen:
+            often[index] += 1
+    colors = found.labels.colors or class_colors(len(fractions))
+    return [
+        (name, "#{:02x}{:02x}{:02x}".format(*colors[index]), often[index], fraction)
+        for index, (name, fraction) in enumerate(fractions.items())
+    ]
+
+
+def _chosen(images: Sequence[SourceImage]) -> list[SourceImage]:
+    count = min(_PICTURES, len(images))
+    return [images[n * len(images) // count] for n in range(count)]
+
+
+def _picture(found: Contents, image: SourceImage) -> tuple[str, str]:
+    """An image; with its partner, or with its mask laid over it, beside it."""
+    parts = [_small(open_image(image.path).convert("RGB"))]
+    if image.partner is not None:
+        parts.append(_small(open_image(image.partner).convert("RGB")))
+    labels = found.labels
+    if labels is not None:
+        mask = next(one for one in labels.images if one.image == image.path).mask()
+        parts.append(_overlay(parts[0], mask, labels.colors or class_colors(len(labels.classes))))
+    where = f"{image.split}, {image.domain}" if image.domain else image.split
+    return data_uri(np.hstack(parts)), f"{image.path.name} ({where})"
+
+
+def _small(image: Image.Image) -> Pixels:
+    width = max(round(image.width * _HEIGHT / image.height), 1)
+    return np.asarray(
+        image.resize((width, _HEIGHT), Image.Resampling.BOX if image.height > _HEIGHT else Image.Resampling.NEAREST)
+    )
+
+
+def _overlay(pixels: Pixels, mask: Mask, colors: Sequence[Color]) -> Pixels:
+    small = np.asarray(Image.fromarray(mask).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST))
+    table = color_table(colors)
+    mixed = np.where((small == IGNORE)[..., None], pixels * 0.3, pixels * 0.35 + table[small] * 0.65)
+    return np.asarray(np.rint(mixed).astype(np.uint8))

@@ -1,0 +1,286 @@
+"""``gantool train``: a run from its first image to its delivered model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from gantool._version import __version__
+from gantool.cards import Origin
+from gantool.engine.events import EpochDone, StepDone, Stopped
+from gantool.engine.loop import Trainer
+from gantool.engine.runtime import Runtime, started_by_launcher
+from gantool.engine.signals import StopRequest
+from gantool.engine.task import Task
+from gantool.errors import ModelError, SettingsError, UsageError
+from gantool.methods.base import Method
+from gantool.methods.registry import make_method
+from gantool.models.files import load_net, load_segmenter, read_card
+from gantool.models.find import find_model
+from gantool.models.formats.native import save_model
+from gantool.models.runs import Run, create_run
+from gantool.settings import Settings
+from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
+from gantool.workflows.train.records import record, record_end, record_start, run_log
+from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
+
+__all__ = ["Event", "Finished", "Notice", "Started", "TrainOptions", "TrainResult", "train", "training_events"]
+
+_RUN_VARIABLE = "GANTOOL_RUN_DIR"  # tells the other processes of a run which directory it has
+_STEPS_BEFORE_ESTIMATE = 5
+
+
+def train(
+    model: str | None = None,
+    *,
+    data: str | None = None,
+    domains: Mapping[str, str] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    size: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    to: str | None = None,
+    encoder_weights: str | None = None,
+    name: str | None = None,
+    runs: str | Path = "runs",
+    resume: str | None = None,
+    init_from: str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> TrainResult:
+    """Train a model to the end of its last epoch.
+
+    Args:
+        model: ``cyclegan``, ``cyclegan-light``, ``pix2pix``, ``unet``, or ``ARCH-ENCODER`` such as
+            ``unet-resnet50``; may be left out with ``resume``.
+        data: a folder or a name under ``./data``; default the built-in sample.
+        domains: two plain folders by domain name, instead of ``data``.
+        epochs, batch_size, size, lr, seed, device, precision: the most used settings.
+        settings: any others by dotted key, such as ``{"loss.identity": 0}``.
+        config: a YAML file of settings.
+        to: domain that pix2pix translates to.
+        encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
+        name, runs: the run's name and the folder it is made in.
+        resume: a run to go on with, or ``latest``.
+        init_from: a run or model file to take first weights from.
+        on_event: called with every `Event` while training.
+
+    Raises:
+        GantoolError: with the key, file or run at fault and the remedy.
+    """
+    options = TrainOptions(
+        model, data, domains, None, epochs, batch_size, size, lr, seed, device=device, precision=precision, to=to,
+        encoder_weights=encoder_weights, settings=settings or {}, config=Path(config) if config is not None else None,
+        name=name, runs=Path(runs), resume=resume, init_from=init_from,
+    )  # fmt: skip
+    for event in training_events(plan_training(options)):
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, Finished):
+            return event.result
+    raise AssertionError("training ended without a result")
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What one training consists of."""
+
+    plan: TrainingPlan
+    method: Method
+    runtime: Runtime
+    run: Run
+    trainer: Trainer
+
+    @property
+    def task(self) -> Task:
+        return self.trainer.task
+
+
+def training_events(plan: TrainingPlan) -> Iterator[Event]:
+    """Train and yield what happens, `Started` first and `Finished` last.
+
+    The run's files are written whether or not anything is done with the events; training goes on only while they
+    are asked for.
+    """
+    if plan.dry_run and plan.resume is not None:
+        raise UsageError("--dry-run checks a new run; it cannot be had with --resume.")
+    settings = plan.settings
+    _check_runtime(settings)
+    method = make_method(settings, plan.kind, fresh=plan.fresh)
+    with ExitStack() as stack:
+        runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
+        made = _make_run(plan, stack)
+        stack.callback(runtime.close)
+        runtime.launch()
+        run = Run(runtime.broadcast(made.path if made is not None else Path()))
+        stack.enter_context(run_log(run, runtime))
+        request = stack.enter_context(StopRequest())
+        trainer = _make_trainer(plan, method, runtime, run, lambda: request.asked or plan.dry_run)
+        result = yield from _train(_Training(plan, method, runtime, run, trainer))
+        yield Finished(result, None if plan.dry_run else request.signal)
+
+
+def _check_runtime(settings: Settings) -> None:
+    if settings.runtime.tensorboard and find_spec("tensorboard") is None:
+        raise SettingsError(
+            "runtime.tensorboard: the tensorboard package is missing.",
+            'Install it: pip install "gantool[tensorboard]".',
+        )
+    if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
+        raise SettingsError(
+            "runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out."
+        )
+
+
+def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
+    """Return the run to train in; processes that another one started get its name from that one."""
+    if plan.resume is not None:
+        return plan.resume
+    if _RUN_VARIABLE in os.environ:
+        return Run(Path(os.environ[_RUN_VARIABLE]))
+    if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
+        return None
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.dry_run else plan.runs
+    facts = {"gantool": __version__, "data": plan.settings.data.label, "init_from": plan.init_from}
+    run = create_run(folder, plan.kind, plan.name, facts)
+    os.environ[_RUN_VARIABLE] = str(run.path.resolve())
+    stack.callback(os.environ.pop, _RUN_VARIABLE, None)
+    return run
+
+
+def _make_trainer(
+    plan: TrainingPlan, method: Method, runtime: Runtime, run: Run, stop: Callable[[], bool]
+) -> Trainer:
+    settings = plan.settings
+    task = method.task(runtime, fresh=plan.fresh)
+    if plan.init_from is not None:
+        method.load_weights(_model_file(plan.init_from, plan.runs), task.nets())
+    facts = run.facts()
+
+    def deliver(path: Path, nets: Mapping[str, nn.Module], epochs: int) -> None:
+        origin = Origin(
+            run=run.name,
+            data=str(facts.get("data", "")),
+            created=str(facts.get("created", "")),
+            gantool=__version__,
+            epochs=epochs,
+            ema=settings.train.ema > 0,
+        )
+        save_model(path, method.delivered(nets), task.card().model_copy(update={"origin": origin}))
+
+    return Trainer(
+        task,
+        method.batches(runtime),
+        settings,
+        runtime,
+        run,
+        measure=lambda nets: method.measure(method.delivered(nets), "val", runtime),
+        preview=method.preview(),
+        deliver=deliver,
+        stop=stop,
+    )
+
+
+def _train(training: _Training) -> Generator[Event, None, TrainResult]:
+    plan, method, runtime, run = training.plan, training.method, training.runtime, training.run
+    trainer, terms = training.trainer, training.task.losses
+    exact = trainer.resume() if plan.resume is not None else True
+    if runtime.is_main:
+        record_start(run, plan.settings, method, runtime)
+    yield _started(training)
+    if not exact:
+        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
+    losses: Mapping[str, float] = {}
+    stopped = False
+    for event in _with_estimate(training):
+        if runtime.is_main:
+            record(run, event, plan.settings, terms)
+        if isinstance(event, EpochDone):
+            losses = event.losses
+        stopped = stopped or isinstance(event, Stopped)
+        yield event
+    if plan.dry_run and runtime.is_main and (peak := runtime.peak_memory()):
+        yield Notice(f"Most memory this process had: {peak / 2**30:.1f} GiB on {runtime.device}.")
+    model = run.model if run.model.exists() else None
+    result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
+    if not runtime.is_main or model is None or stopped:
+        return result
+    found = method.measure(_load_delivered(model, runtime), "test", runtime)
+    if found is None:
+        return result
+    record_end(run, plan.settings, terms, found)
+    return replace(result, metrics=found.values, baselines=found.baselines)
+
+
+def _load_delivered(path: Path, runtime: Runtime) -> dict[str, nn.Module]:
+    """The networks of a model file, under the names that the task gives them, on the device."""
+    card = read_card(path)
+    nets: dict[str, nn.Module] = (
+        {"segment": load_segmenter(path, card)}
+        if card.is_segmenter
+        else {one.net: load_net(path, card, one.target) for one in card.directions}
+    )
+    return {name: net.to(runtime.device) for name, net in nets.items()}
+
+
+def _started(training: _Training) -> Started:
+    trainer, settings, runtime = training.trainer, training.plan.settings, training.runtime
+    return Started(
+        training.run.path,
+        training.method.about,
+        str(runtime.device),
+        runtime.precision,
+        runtime.world_size,
+        settings.train.epochs,
+        trainer.progress.epoch,
+        trainer.batches.steps_per_epoch,
+        settings.train.batch_size,
+        {name: sum(p.numel() for p in net.parameters()) for name, net in training.task.nets().items()},
+        training.task.losses,
+        runtime.is_main,
+    )
+
+
+def _with_estimate(training: _Training) -> Iterator[Event]:
+    """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
+    settings, runtime, hint = training.plan.settings, training.runtime, training.method.hint
+    seconds: list[float] = []
+    wanted = runtime.device.type == "cpu" and runtime.is_main and not settings.data.is_sample
+    for event in training.trainer.train():
+        yield event
+        if wanted and isinstance(event, StepDone):
+            seconds.append(event.seconds)
+            if len(seconds) == _STEPS_BEFORE_ESTIMATE:
+                wanted = False
+                left = settings.train.epochs * event.steps_per_epoch - event.step
+                hours = left * sorted(seconds)[len(seconds) // 2] / 3600
+                text = f"About {hours:.1f} hours to go on this CPU ({sorted(seconds)[2]:.2f} s a step)."
+                if hours > 1 and hint:
+                    text += f" {hint}"
+                yield Notice(text)
+
+
+def _model_file(source: str, runs: Path) -> Path:
+    try:
+        resolved = find_model(source, runs)
+    except ModelError as error:
+        raise ModelError(f"--init-from {source}: {error.message}", error.remedy) from None
+    if resolved.card.exported is not None:
+        raise ModelError(
+            f"--init-from {source}: is an exported file, whose weights cannot be trained on.",
+            "Name the run or model it came from.",
+        )
+    return resolved.path

@@ -1,0 +1,134 @@
+"""The files that a training leaves beside its weights: metrics, sample pictures, a log, TensorBoard on request."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+import torch
+
+from gantool._version import __version__
+from gantool.engine.events import EpochDone, Sampled, Saved
+from gantool.engine.loss_terms import LossTerm, by_curve
+from gantool.engine.measurement import Measurement
+from gantool.engine.runtime import Runtime
+from gantool.methods.base import Method
+from gantool.models.runs import Run
+from gantool.report.gallery import write_gallery
+from gantool.report.grids import write_grid
+from gantool.report.plots import write_panels
+from gantool.settings import Settings, to_yaml
+from gantool.workflows.train.curves import loss_panels
+from gantool.workflows.train.page import write_run_page
+from gantool.workflows.training_events import Event
+
+__all__ = ["record", "record_end", "record_start", "run_log"]
+
+_log = logging.getLogger("gantool")
+
+
+def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossTerm]) -> None:
+    """Write down what an event says.
+
+    Args:
+        terms: what the losses are.
+    """
+    if isinstance(event, EpochDone):
+        if event.gallery is not None:
+            write_gallery(run.judged, event.gallery)
+        line = {
+            "event": "epoch",
+            "epoch": event.epoch,
+            "step": event.step,
+            "lr": event.lr,
+            "losses": dict(event.losses),
+            "metrics": dict(event.metrics),
+            "seconds": round(event.seconds, 3),
+            "images_per_second": round(event.images_per_second, 3),
+            "wait_share": round(event.wait_share, 4),
+            "best": event.best,
+        }
+        run.append_metrics(line)
+        write_panels(run.curves, loss_panels(run.read_metrics(), terms))
+        _log.info("epoch %d: %s", event.epoch, line)
+        if settings.runtime.tensorboard:
+            _write_tensorboard(run, event, terms)
+        write_run_page(run, settings, terms)
+    elif isinstance(event, Sampled) and event.pictures:
+        write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
+        write_run_page(run, settings, terms)
+    elif isinstance(event, Saved):
+        _log.info("saved %s at step %d", event.path, event.step)
+
+
+def record_start(run: Run, settings: Settings, method: Method, runtime: Runtime) -> None:
+    """Write down what is trained, on what and with what."""
+    run.settings.write_text(to_yaml(settings), "utf-8")
+    if method.held_out:
+        (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in method.held_out), "utf-8")
+    run.write_facts({**run.facts(), **method.facts, "environment": _environment(runtime)})
+
+
+def record_end(run: Run, settings: Settings, terms: Mapping[str, LossTerm], found: Measurement) -> None:
+    """Write down what was measured at the end.
+
+    Args:
+        terms: what the losses are.
+    """
+    if found.gallery is not None:
+        write_gallery(run.judged, found.gallery)
+    run.write_facts({**run.facts(), "metrics": found.values, "baselines": found.baselines})
+    write_run_page(run, settings, terms)
+
+
+def _environment(runtime: Runtime) -> dict[str, str]:
+    """What the run is made with, for whoever repeats it."""
+    return {
+        "gantool": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "device": str(runtime.device),
+        "precision": runtime.precision,
+    }
+
+
+def _write_tensorboard(run: Run, event: EpochDone, terms: Mapping[str, LossTerm]) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(run.path / "tensorboard")) as writer:
+        for name, value in {**by_curve(event.losses, terms), **event.metrics, "lr": event.lr}.items():
+            writer.add_scalar(name, value, event.epoch)
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk silences; what went wrong is said elsewhere, and must not be drowned out."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+
+@contextmanager
+def run_log(run: Run, runtime: Runtime) -> Iterator[None]:
+    """Let the run's ``log.txt`` have what the library logs meanwhile."""
+    if not runtime.is_main:
+        yield
+        return
+    handler = _LogFile(run.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = _log.level
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        _log.info("gantool %s on %s in %s", __version__, runtime.device, runtime.precision)
+        yield
+    except Exception:
+        _log.exception("training failed")
+        raise
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(level)
+        with suppress(OSError):
+            handler.close()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from gantool.cards import Card, Domain
+from gantool.engine.task import Player
+from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
+from gantool.nets.registry import build_discriminator, build_generator
+
+
+def make(channels: tuple[int, int] = (3, 3), norm: str = "instance", **options: Any) -> CycleGan:
+    a, b = channels
+    nets = {
+        "to_b": build_generator("resnet_light", in_channels=a, out_channels=b, width=2, norm=norm),
+        "to_a": build_generator("resnet_light", in_channels=b, out_channels=a, width=2, norm=norm),
+    }
+    critics = {
+        "b": build_discriminator("n_layers", in_channels=b, width=2, layers=1, norm=norm),
+        "a": build_discriminator("n_layers", in_channels=a, width=2, layers=1, norm=norm),
+    }
+    players = [
+        Player(name, group, torch.optim.Adam([p for net in group.values() for p in net.parameters()], lr=1e-3))
+        for name, group in (("generators", nets), ("discriminators", critics))
+    ]
+    card = Card(
+        task="cyclegan", domains=(Domain(name="day", channels=a), Domain(name="night", channels=b)), directions=()
+    )
+    return CycleGan(card, players[0], players[1], CycleGanWeights(**options.pop("weights", {})), **options)
+
+
+def batch(channels: tuple[int, int] = (3, 3), count: int = 1) -> dict[str, torch.Tensor]:
+    return {name: torch.rand(count, c, 32, 32) * 2 - 1 for name, c in zip("ab", channels, strict=True)}
+
+
+def update(player: Player, loss: torch.Tensor) -> None:
+    player.optimizer.zero_grad()
+    loss.backward()
+    player.optimizer.step()
+
+
+@pytest.mark.parametrize("mode", ["lsgan", "vanilla", "wgan-gp"])
+@pytest.mark.parametrize("distance", ["l1", "mse"])
+def test_a_step_moves_both_players(mode: str, distance: str) -> None:
+    task = make(weights={"adversarial": mode, "cycle_distance": distance})
+    before = [p.clone() for player in task.players for p in player.parameters()]
+    losses = task.step(batch(), update)
+    after = [p for player in task.players for p in player.parameters()]
+    assert any(not torch.equal(x, y) for x, y in zip(before, after, strict=True))
+    assert all(not loss.requires_grad and torch.isfinite(loss) for loss in losses.values())
+    assert set(losses) == {f"{kind}_{domain}" for kind in ("adversarial", "cycle", "identity", "discriminator")
+                           for domain in ("day", "night")}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_calls", [True, False])
+def test_discriminators_see_changed_images(batch_calls: bool) -> None:
+    losses = {}
+    for views in ((), ("color", "translation", "cutout")):
+        torch.manual_seed(0)
+        task = make(batch_calls=batch_calls, views=views)
+        losses[views] = task.step(batch(), update)
+    plain, changed = losses.values()
+    for name, value in plain.items():
+        same = name.startswith(("cycle", "identity"))
+        assert (value == changed[name]) == same, name
+
+
+def test_the_generators_do_not_move_the_discriminators() -> None:
+    task = make()
+    moved: list[str] = []
+
+    def spy(player: Player, loss: torch.Tensor) -> None:
+        loss.backward()
+        other = next(p for p in task.players if p is not player)
+        assert all(p.grad is None or not p.grad.any() for p in other.parameters()) or player.name == "discriminators"
+        player.optimizer.zero_grad()
+        for p in task.players:
+            p.optimizer.zero_grad()
+        moved.append(player.name)
+
+    task.step(batch(), spy)
+    assert moved == ["generators", "discriminators"]
+
+
+def test_batched_calls_are_the_same_mathematics() -> None:
+    data = batch(count=2)
+    torch.manual_seed(1)
+    together = make(batch_calls=True).step(data, update)
+    torch.manual_seed(1)
+    apart = make(batch_calls=False).step(data, update)
+    for name, value in together.items():
+        assert value.item() == pytest.approx(apart[name].item(), rel=1e-4), name
+
+
+def test_gray_to_color_without_identity() -> None:
+    task = make((1, 3), weights={"identity": 0})
+    losses = task.step(batch((1, 3)), update)
+    assert not any(name.startswith("identity") for name in losses)
+    with torch.no_grad():
+        pictures = task.preview(batch((1, 3)), task.nets())
+    assert pictures["day to night"].shape[1] == 3
+    assert "day identity" not in pictures
+
+
+def test_preview_shows_both_directions() -> None:
+    task = make()
+    with torch.no_grad():
+        pictures = task.preview(batch(count=2), task.nets())
+    assert list(pictures) == ["day", "day to night", "day cycled", "day identity",
+                              "night", "night to day", "night cycled", "night identity"]  # fmt: skip
+    assert all(picture.shape == (2, 3, 32, 32) for picture in pictures.values())
