@@ -34,3 +34,11 @@ def test_verbs_stay_functions() -> None:
 )
 def test_file_names_obey_windows(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+
+
+def test_a_plan_from_a_name_and_settings() -> None:
+    from gantool.workflows.plan_training import TrainOptions, plan_training
+
+    plan = plan_training("cyclegan", overrides={"train.epochs": 5})
+    assert plan == plan_training(TrainOptions("cyclegan", epochs=5))
+    assert plan.settings.train.epochs == 5

@@ -21,7 +21,7 @@ from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelledSet
 from gantool.data.sources.unpaired import UnpairedFiles
 from gantool.errors import DataError, SettingsError, UsageError
-from gantool.methods.cyclegan.settings import CycleGanSettings
+from gantool.methods.gan.settings import UnpairedSettings
 from gantool.methods.images import TranslationImages, as_it_is, two_sides
 from gantool.methods.pairs import Sides, label_pairs
 from gantool.nets.registry import GENERATORS
@@ -92,7 +92,7 @@ class UnpairedData:
         return two_sides(about, self.names, chosen, views, paired=paired, classes=self.classes)
 
 
-def build_data(settings: CycleGanSettings) -> UnpairedData:
+def build_data(settings: UnpairedSettings) -> UnpairedData:
     """Find, check and open the images.
 
     Raises:
@@ -119,7 +119,7 @@ def build_data(settings: CycleGanSettings) -> UnpairedData:
     return _file_data(settings, source.domains(data.holdout), preparation)
 
 
-def _sample_data(settings: CycleGanSettings, preparation: Preparation) -> UnpairedData:
+def _sample_data(settings: UnpairedSettings, preparation: Preparation) -> UnpairedData:
     data, seed = settings.data, settings.train.seed
     side = preparation.load_size
 
@@ -150,7 +150,7 @@ def _sample_data(settings: CycleGanSettings, preparation: Preparation) -> Unpair
     )
 
 
-def _label_data(settings: CycleGanSettings, found: LabelledSet, preparation: Preparation) -> UnpairedData:
+def _label_data(settings: UnpairedSettings, found: LabelledSet, preparation: Preparation) -> UnpairedData:
     """Photos and label maps as two domains; which photo a label map belongs to counts only with align."""
     if settings.data.channels != (3, 3):
         raise SettingsError("data.channels: label maps and their photos have 3 channels.")
@@ -169,7 +169,7 @@ def _label_data(settings: CycleGanSettings, found: LabelledSet, preparation: Pre
     )
 
 
-def _file_data(settings: CycleGanSettings, files: UnpairedFiles, preparation: Preparation) -> UnpairedData:
+def _file_data(settings: UnpairedSettings, files: UnpairedFiles, preparation: Preparation) -> UnpairedData:
     data = settings.data
     train = [list(domain.train[: data.max_images]) for domain in (files.a, files.b)]
     test = [list(domain.test) for domain in (files.a, files.b)]
@@ -208,12 +208,12 @@ def _require_same_sizes(train: list[list[Path]]) -> None:
             )
 
 
-def training_set(settings: CycleGanSettings, data: UnpairedData) -> UnpairedDataset:
+def training_set(settings: UnpairedSettings, data: UnpairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``."""
     return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=settings.data.align)
 
 
-def preview_batch(settings: CycleGanSettings, data: UnpairedData) -> dict[str, Tensor]:
+def preview_batch(settings: UnpairedSettings, data: UnpairedData) -> dict[str, Tensor]:
     """The first test images of both domains (training images where there are none), prepared without chance."""
     batch = {}
     for name, test, train, preparation in zip("ab", data.test, data.train, data.preparations, strict=True):

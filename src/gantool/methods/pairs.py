@@ -24,10 +24,9 @@ from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.sources.pairs import PairedFiles, PairFile
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError, closest
-from gantool.methods.cyclegan.settings import CycleGanSettings
+from gantool.methods.gan.settings import GanSettings, PairedSettings
 from gantool.methods.images import TranslationImages, two_sides
 from gantool.methods.labels import check_labels
-from gantool.methods.pix2pix.settings import Pix2PixSettings
 from gantool.nets.registry import GENERATORS
 
 __all__ = [
@@ -45,7 +44,6 @@ _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 LABELS, PHOTO = "labels", "photo"
 
 Sides = tuple[Images, Images]
-GanSettings = CycleGanSettings | Pix2PixSettings
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class PairedData:
         )  # fmt: skip
 
 
-def build_paired_data(settings: Pix2PixSettings) -> PairedData:
+def build_paired_data(settings: PairedSettings) -> PairedData:
     """Find, check and open the pairs.
 
     Raises:
@@ -117,7 +115,7 @@ def build_paired_data(settings: Pix2PixSettings) -> PairedData:
     return found.turned()
 
 
-def _sample(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+def _sample(settings: PairedSettings, preparation: Preparation) -> PairedData:
     """Label maps of drawn scenes, and the scenes in summer."""
     data, seed = settings.data, settings.train.seed
     table = np.array(CLASS_COLORS, dtype=np.uint8)
@@ -138,14 +136,14 @@ def _sample(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
     )
 
 
-def _files(settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+def _files(settings: PairedSettings, preparation: Preparation) -> PairedData:
     source = find_source(settings.data.domains or settings.data.path, names=settings.data.names)
     if source.labels is not None:
         return label_pairs(source.labels, settings, preparation)
     return _pictures(source.pairs(), settings, preparation)
 
 
-def _pictures(found: PairedFiles, settings: Pix2PixSettings, preparation: Preparation) -> PairedData:
+def _pictures(found: PairedFiles, settings: PairedSettings, preparation: Preparation) -> PairedData:
     if found.unpaired:
         raise _unusable([*found.unpaired])
     bad = list(itertools.islice(_problems(found.pairs), 200))
@@ -260,12 +258,12 @@ def _unusable(bad: Sequence[str]) -> DataError:
     return DataError(f"{len(bad)} pairs cannot be used:\n  {listed}{more}\n", "Repair or remove them.")
 
 
-def paired_set(settings: Pix2PixSettings, data: PairedData) -> UnpairedDataset:
+def paired_set(settings: PairedSettings, data: PairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``, both halves cropped and flipped alike."""
     return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=True)
 
 
-def preview_pairs(settings: Pix2PixSettings, data: PairedData) -> dict[str, Tensor]:
+def preview_pairs(settings: PairedSettings, data: PairedData) -> dict[str, Tensor]:
     """The first validation pairs, prepared without chance."""
     count = min(settings.train.sample_images, len(data.validation[0]))
     batch = {}

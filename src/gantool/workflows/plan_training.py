@@ -114,12 +114,18 @@ class TrainingPlan:
         return self.resume is None and self.init_from is None
 
 
-def plan_training(options: TrainOptions) -> TrainingPlan:
+def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] | None = None) -> TrainingPlan:
     """Resolve names and settings.
+
+    Args:
+        options: or a model's name alone, with
+        overrides: settings by dotted key, such as ``{"train.epochs": 5}``.
 
     Raises:
         UsageError, SettingsError, RunError: with the name or key at fault and the remedy.
     """
+    if isinstance(options, str):
+        options = TrainOptions(options, settings=overrides or {})
     if options.resume is not None:
         if options.init_from is not None or options.name is not None:
             raise UsageError("--resume goes on with a run; it takes neither --init-from nor --name.")

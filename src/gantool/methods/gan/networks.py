@@ -11,15 +11,11 @@ from torch import nn
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
 from gantool.errors import SettingsError, closest
-from gantool.methods.cyclegan.settings import CycleGanSettings, Model
-from gantool.methods.pix2pix.settings import Pix2PixSettings
+from gantool.methods.gan.settings import GanSettings, Model
 from gantool.nets.layers import initialize, with_spectral_norm
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator
 
 __all__ = ["check_settings", "generator_options", "initialize_all", "make_discriminator", "make_player", "place"]
-
-
-GanSettings = CycleGanSettings | Pix2PixSettings
 
 
 def check_settings(settings: GanSettings) -> None:

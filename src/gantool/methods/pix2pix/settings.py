@@ -1,23 +1,16 @@
-"""The keys of pix2pix; networks, pictures and optimizer have those of CycleGAN."""
+"""The keys of pix2pix; networks, pictures and optimizer have those of all GAN methods."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from gantool.methods.cyclegan import settings as cyclegan
+from gantool.methods.gan.settings import PairedSettings
 from gantool.settings import schema
 from gantool.settings.schema import NotNegative, Positive, Section
 
-__all__ = ["Data", "Loss", "Pix2PixSettings", "Train"]
-
-
-class Data(cyclegan.Pictures):
-    """Where the pairs come from and how large they are."""
-
-    to: str | None = None
-    """Domain to translate to; null is the second of a pair."""
+__all__ = ["Loss", "Pix2PixSettings", "Train"]
 
 
 class Loss(Section):
@@ -40,21 +33,10 @@ class Train(schema.Train):
     """Train the discriminator in every so manieth step only."""
 
 
-class Pix2PixSettings(schema.Settings):
+class Pix2PixSettings(PairedSettings):
     """Everything that decides a training run of pix2pix."""
 
     task: Literal["pix2pix"]
     """The method."""
-    model: cyclegan.Model
-    data: Data
-    augment: cyclegan.Augment
     loss: Loss
-    optimizer: cyclegan.Optimizer
     train: Train
-    metrics: cyclegan.Metrics
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Pix2PixSettings:
-        if self.model.norm == "batch" and self.data.size < 32:
-            raise ValueError("data.size: must be at least 32 with batch norm")
-        return self
