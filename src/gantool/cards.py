@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gantool.errors import ModelError, closest
 
@@ -93,10 +93,11 @@ class Card(_Part):
     """Format and task of a model file; domains and directions of a translation, classes of a segmenter."""
 
     format: int = FORMAT
-    task: Literal["cyclegan", "pix2pix", "segmentation"]
-    domains: tuple[Domain, ...] = Field(default=(), validate_default=True)
+    task: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    """Name of the method that it was trained by; what it can do is told by the rest."""
+    domains: tuple[Domain, ...] = ()
     directions: tuple[Direction, ...] = ()
-    classes: tuple[LabelClass, ...] = Field(default=(), validate_default=True)
+    classes: tuple[LabelClass, ...] = ()
     mode: Literal["multiclass", "binary", "multilabel"] = "multiclass"
     """How a segmenter's outputs become classes."""
     architecture: Architecture | None = None
@@ -115,19 +116,17 @@ class Card(_Part):
     """Longer side of the small picture on which a translation is found, as a change that is applied to the whole one;
     0 translates the whole one."""
     change_blur: float = 0.0
-    """Deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
+    """Standard deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
     norm: str = "instance"
     origin: Origin = Origin()
     exported: Exported | None = None
     """Of an exported file."""
 
-    @field_validator("domains", "classes")
-    @classmethod
-    def _has_what_its_task_needs(cls, value: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
-        needed = "classes" if info.data.get("task") == "segmentation" else "domains"
-        if info.field_name == needed and not value:
+    @model_validator(mode="after")
+    def _translates_or_labels(self) -> Card:
+        if not self.domains and not self.classes:
             raise ValueError("is required")
-        return value
+        return self
 
     @property
     def is_segmenter(self) -> bool:
@@ -192,5 +191,5 @@ class Card(_Part):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            key = ".".join(str(part) for part in error.errors()[0]["loc"])
+            key = ".".join(str(part) for part in error.errors()[0]["loc"]) or "domains"
             raise ModelError(f"{where}: its gantool card is damaged (at {key}).") from None

@@ -91,7 +91,8 @@ def _given(data: str, card: Card, split: str) -> TranslationImages:
         channels = [domain.channels for domain in card.domains]
         sides = (FileImages(paths, channels[0], 0), FileImages(paths, channels[1], 1))
         return two_sides(f"{root}, {split}", halves.names, sides, (as_it_is, as_it_is), paired=True)
-    if METHODS[card.task].paired and source.folders:
+    method = METHODS.get(card.task)
+    if method is not None and method.paired and source.folders:
         return build_paired_data(settings).images(split, root)
     files = source.domains()
     if split == "val":
