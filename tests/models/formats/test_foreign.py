@@ -14,8 +14,8 @@ from support import golden
 
 from gantool.errors import ModelError
 from gantool.models import pretrained
-from gantool.models.formats import reference
 from gantool.models.files import load_net, load_segmenter, read_card
+from gantool.models.formats import reference
 from gantool.models.formats.reference import domains_of_name, read_generator
 from gantool.models.pretrained import PRETRAINED, fetch_pretrained
 from gantool.nets.registry import build_generator
