@@ -1,4 +1,4 @@
-"""Write the generated pages of the documentation: settings and the options of every command.
+"""Write the generated parts of the documentation: settings, the options of every command, the drawing of the rooms.
 
 python tools/generate_docs.py          # rewrite them
 python tools/generate_docs.py --check  # exit 1 if one is out of date
@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import draw_rooms
 
 from gantool.cli.app import app
 from gantool.methods.registry import METHODS, load_settings
@@ -25,6 +29,7 @@ def generated() -> dict[Path, str]:
     return {
         DOCS / "settings.md": _with_generated(DOCS / "settings.md", settings_reference()),
         DOCS / "cli.md": _with_generated(DOCS / "cli.md", command_reference()),
+        DOCS / "images" / "rooms.svg": draw_rooms.picture(),
     }
 
 

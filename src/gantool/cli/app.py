@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -16,13 +17,6 @@ import typer
 
 from gantool._version import __version__
 from gantool.cli import console
-from gantool.cli.evaluate import evaluate
-from gantool.cli.export import export
-from gantool.cli.info import info
-from gantool.cli.prepare import prepare
-from gantool.cli.segment import segment
-from gantool.cli.train import train
-from gantool.cli.translate import translate
 from gantool.errors import GantoolError
 
 __all__ = ["app", "main", "run"]
@@ -56,13 +50,8 @@ def _options(
     pass
 
 
-app.command()(prepare)
-app.command()(train)
-app.command()(translate)
-app.command()(segment)
-app.command()(evaluate)
-app.command()(export)
-app.command()(info)
+for _name in ("prepare", "train", "translate", "segment", "evaluate", "export", "info"):
+    app.command()(getattr(import_module(f"gantool.cli.{_name}"), _name))
 
 
 def main() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gantool.errors import SettingsError, UsageError, closest
-from gantool.methods import cyclegan, pix2pix, segmentation
 from gantool.methods.base import Method, MethodSpec, ModelName
 from gantool.settings import sources
 from gantool.settings.schema import Settings
@@ -23,7 +23,11 @@ __all__ = [
     "resolve_name",
 ]
 
-METHODS: Mapping[str, MethodSpec] = {spec.name: spec for spec in (cyclegan.SPEC, pix2pix.SPEC, segmentation.SPEC)}
+_FOLDERS = ("cyclegan", "pix2pix", "segmentation")
+
+METHODS: Mapping[str, MethodSpec] = {
+    spec.name: spec for spec in (import_module(f"gantool.methods.{folder}").SPEC for folder in _FOLDERS)
+}
 """By the ``task`` of their settings."""
 
 MODELS: Mapping[str, str] = {name: about for spec in METHODS.values() for name, about in spec.models.items()}

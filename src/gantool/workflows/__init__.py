@@ -1,1 +1,1 @@
-"""One module per verb of the command line: what ``gantool VERB`` does, as Python functions."""
+"""One room per verb of the command line: what ``gantool VERB`` does, as Python functions."""

@@ -18,7 +18,7 @@ from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Con
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape
 from gantool.errors import DataError, UsageError
 
-__all__ = ["COCO", "read_coco"]
+__all__ = ["READER", "read_coco"]
 
 
 def _matches(path: Path, tree: Any) -> bool:
@@ -103,7 +103,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(about, images, names, rest, options=(), literal=True)
 
 
-COCO = Reader("COCO", _matches, _read)
+READER = Reader("READER", _matches, _read)
 
 
 def _shape(label: str, segmentation: Any, width: int, height: int, where: str) -> Shape:

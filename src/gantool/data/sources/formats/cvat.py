@@ -17,7 +17,7 @@ from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Con
 from gantool.data.sources.formats.shapes import AnnotatedImage, Ring, Shape, ellipse
 from gantool.errors import DataError
 
-__all__ = ["CVAT", "read_cvat"]
+__all__ = ["READER", "read_cvat"]
 
 
 def _matches(path: Path, tree: Any) -> bool:
@@ -65,7 +65,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(f"CVAT for images ({listed(files)})", images)
 
 
-CVAT = Reader("CVAT for images", _matches, _read, suffix=".xml")
+READER = Reader("CVAT for images", _matches, _read, suffix=".xml")
 
 
 def _shape(element: ElementTree.Element, width: int, height: int, where: str) -> Shape | None:

@@ -17,7 +17,7 @@ from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Con
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
 from gantool.errors import DataError
 
-__all__ = ["LABEL_STUDIO", "decode_brush", "read_label_studio"]
+__all__ = ["READER", "decode_brush", "read_label_studio"]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _LABELS = ("polygonlabels", "rectanglelabels", "ellipselabels", "brushlabels", "keypointlabels", "labels")
@@ -60,7 +60,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(f"Label Studio ({listed(files)})", images)
 
 
-LABEL_STUDIO = Reader("Label Studio", _matches, _read)
+READER = Reader("Label Studio", _matches, _read)
 
 
 def _image_name(data: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.files import atomic, safe_name
 
-__all__ = ["LABELME", "read_labelme"]
+__all__ = ["READER", "read_labelme"]
 
 _FORMS: dict[str, Form] = {
     "polygon": "polygon",
@@ -99,7 +99,7 @@ def _embedded(stem: str, data: Any) -> Path | None:
     return path
 
 
-LABELME = Reader("labelme", _matches, _read)
+READER = Reader("labelme", _matches, _read)
 
 
 def _shape(entry: Any, where: str, width: int, height: int) -> Shape:

@@ -20,7 +20,7 @@ from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Con
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.errors import DataError
 
-__all__ = ["SUPERVISELY", "read_supervisely", "supervisely_classes"]
+__all__ = ["READER", "read_supervisely", "supervisely_classes"]
 
 _FORMS: dict[str, Form] = {"polygon": "polygon", "rectangle": "rectangle", "line": "line", "point": "point"}
 
@@ -73,7 +73,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(about, images, [name for name, _ in named], colors=dict(named))
 
 
-SUPERVISELY = Reader("Supervisely", lambda path, tree: False, _read, find=_find)
+READER = Reader("Supervisely", lambda path, tree: False, _read, find=_find)
 
 
 def _shape(entry: Any, width: int, height: int, where: str) -> Shape:

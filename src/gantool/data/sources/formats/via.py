@@ -14,7 +14,7 @@ from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Con
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
 from gantool.errors import DataError, UsageError
 
-__all__ = ["VIA", "read_via"]
+__all__ = ["READER", "read_via"]
 
 _USUAL = ("class", "label", "name", "category", "type", "object")
 
@@ -63,7 +63,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(f"VIA ({listed(files)})", images, options=("classes", "attribute"))
 
 
-VIA = Reader("VIA", _matches, _read)
+READER = Reader("READER", _matches, _read)
 
 
 def _entries(tree: Any) -> list[Any]:
