@@ -103,7 +103,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(about, images, names, rest, options=(), literal=True)
 
 
-READER = Reader("READER", _matches, _read)
+READER = Reader("COCO", _matches, _read)
 
 
 def _shape(label: str, segmentation: Any, width: int, height: int, where: str) -> Shape:

@@ -63,7 +63,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     return Annotations(f"VIA ({listed(files)})", images, options=("classes", "attribute"))
 
 
-READER = Reader("READER", _matches, _read)
+READER = Reader("VIA", _matches, _read)
 
 
 def _entries(tree: Any) -> list[Any]:
