@@ -69,10 +69,15 @@ class CycleGanMethod:
             make_player(settings, "discriminators", {"b": d_b, "a": d_a}, critics_lr, runtime),
             weights,
             pool_size=settings.train.pool_size,
-            batch_calls=settings.runtime.batch_calls and settings.model.norm != "batch",
+            batch_calls=settings.runtime.batch_calls and not self._mixes_batches(),
             views=settings.augment.discriminator,
             seed=settings.train.seed + 2 * runtime.rank,
         )
+
+    def _mixes_batches(self) -> bool:
+        """Whether a network's result for an image depends on the others of its batch."""
+        model = self.settings.model
+        return "batch" in (model.norm, model.discriminator_norm)
 
     def _card(self) -> Card:
         settings, model, names = self.settings, self.settings.model, self.data.names
