@@ -22,6 +22,7 @@ from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.methods.domains import PairedTruth, build_data, preview_batch, training_set
 from gantool.methods.gan.networks import (
     check_settings,
+    fill_generator,
     generator_options,
     initialize_all,
     make_discriminator,
@@ -157,7 +158,7 @@ class CycleGanMethod:
         for name, target in wanted.items():
             weights = load_net(path, card, target).state_dict()
             try:
-                nets[name].load_state_dict(weights)
+                fill_generator(nets[name], weights)
             except RuntimeError:
                 known = card.direction(target).architecture
                 raise ModelError(
