@@ -79,3 +79,15 @@ def test_views_without_chance() -> None:
     assert torch.equal(image, again)
     assert label.shape == (24, 24)
     assert LabelledPreparation(24, 0, RandomChange()).testing(painted(mask)).shape == (3, 48, 64)
+
+
+def test_a_smaller_mask_has_the_pixels_in_the_middle() -> None:
+    """Each pixel of the result is the middle one of three: the image beside it is not half a pixel off."""
+    across, down = np.broadcast_to(np.arange(48, dtype=np.uint8), (48, 48)), np.arange(48, dtype=np.uint8)[:, None]
+    for mask in (np.array(across), np.array(np.broadcast_to(down, (48, 48)))):
+        picture = np.repeat(mask[..., None] * 4, 3, axis=2)
+        image, label = LabelledPreparation(16, 16, RandomChange()).training(picture, mask, np.random.default_rng(0))
+        line = label[0] if (mask[0] != mask[0, 0]).any() else label[:, 0]
+        assert line.tolist() == list(range(1, 48, 3))
+        # Within the picture, whose border the filter of the downscaling mirrors, the two agree.
+        assert ((image[0] + 1) * 127.5 / 4 - label)[2:-2, 2:-2].abs().max() < 0.26

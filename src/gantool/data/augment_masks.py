@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
@@ -57,7 +56,8 @@ class LabelledPreparation:
 
         What a crop has beyond the image's border is black and ignored.
         """
-        image, label = tv_tensors.Image(_planes(pixels)), tv_tensors.Mask(torch.from_numpy(mask.copy())[None])
+        # A plain tensor: torchvision 0.24 does not scale its masks with NEAREST_EXACT, which would shift them.
+        image, label = _planes(pixels), torch.from_numpy(mask.copy())[None]
         low, high = self.change.scale
         # A factor of 2 is as likely to enlarge as to shrink.
         grow = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * self._scale(*mask.shape)
@@ -70,7 +70,7 @@ class LabelledPreparation:
         image, label = _cropped(image, label, top, left, window, self.size)
         if self.change.flip and rng.random() < 0.5:
             image, label = F.horizontal_flip(image), F.horizontal_flip(label)
-        return self._colored(image, rng), label[0].as_subclass(Tensor)
+        return self._colored(image, rng), label[0]
 
     def testing(self, pixels: Pixels) -> Tensor:
         """Return the whole image ``(3, H, W)`` float32 in [-1, 1] at the scale of the training."""
@@ -100,7 +100,7 @@ class LabelledPreparation:
             image = F.adjust_hue(image, float(rng.uniform(-strength, strength)) / 10)
         if change.blur and rng.random() < change.blur:
             image = F.gaussian_blur(image, [5, 5], [float(rng.uniform(0.3, 1.5))])
-        out = image.as_subclass(Tensor).float().div_(127.5).sub_(1.0)
+        out = image.float().div_(127.5).sub_(1.0)
         if change.noise:
             deviation = 2 * float(rng.uniform(0, change.noise))
             out += torch.from_numpy(rng.standard_normal(out.shape, dtype=np.float32)) * deviation

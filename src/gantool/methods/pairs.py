@@ -244,12 +244,15 @@ def _assembled(
 
 
 def _splits(splits: Sequence[str], names: Sequence[str], settings: GanSettings) -> tuple[list[str], list[str]]:
-    """Hold pairs out by content for the test where there is neither a test nor a validation split."""
-    if set(splits) != {"train"} or settings.data.holdout == 0:
+    """Hold training pairs out by content for the test where there is no such split: validation chooses the epoch."""
+    share = settings.data.holdout
+    if "test" in splits or share == 0:
         return list(splits), []
-    contents = [hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in names]
-    drawn = draw_splits(contents, (1 - settings.data.holdout, 0, settings.data.holdout), 0)
-    return drawn, [name for name, split in zip(names, drawn, strict=True) if split != "train"]
+    places = [place for place, split in enumerate(splits) if split == "train"]
+    contents = [hashlib.sha256(Path(names[place]).read_bytes()).hexdigest() for place in places]
+    drawn = dict(zip(places, draw_splits(contents, (1 - share, 0, share), 0), strict=True))
+    held_out = [names[place] for place, split in drawn.items() if split == "test"]
+    return [drawn.get(place, split) for place, split in enumerate(splits)], held_out
 
 
 def _unusable(bad: Sequence[str]) -> DataError:

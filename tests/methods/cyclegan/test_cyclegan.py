@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from gantool.cards import Card, Domain
+from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
+from gantool.methods.registry import make_method
 from gantool.nets.registry import build_discriminator, build_generator
+from gantool.workflows.plan_training import TrainOptions, plan_training
 
 
 def make(channels: tuple[int, int] = (3, 3), norm: str = "instance", **options: Any) -> CycleGan:
@@ -92,6 +96,26 @@ def test_batched_calls_are_the_same_mathematics() -> None:
     apart = make(batch_calls=False).step(data, update)
     for name, value in together.items():
         assert value.item() == pytest.approx(apart[name].item(), rel=1e-4), name
+
+
+@pytest.mark.parametrize(("key", "batch"), [("model.discriminator_norm", True), ("model.norm", True), ("", False)])
+def test_batch_norm_anywhere_keeps_real_and_fake_apart(key: str, batch: bool, workplace: Path) -> None:
+    """The reference shows real and translated images to the discriminator one after the other."""
+    tiny = {"model.width": 4, "data.size": 32, "data.load_size": 32, "data.scenes": 2, "data.test_scenes": 1,
+            "model.discriminator": "n_layers", "model.discriminator_layers": 2, "model.discriminator_width": 4,
+            "runtime.device": "cpu", "runtime.precision": "fp32"}  # fmt: skip
+    plan = plan_training(TrainOptions("cyclegan", settings=tiny | ({key: "batch"} if key else {})))
+    runtime = Runtime("cpu", 1, "fp32")
+    task = make_method(plan.settings, plan.kind).task(runtime, fresh=True)
+    assert isinstance(task, CycleGan)
+    assert task.batch_calls is not batch
+    # A bright fake and a dark real image: what a discriminator says of them depends on who shares its statistics.
+    a, b = torch.rand(1, 3, 32, 32), -torch.rand(1, 3, 32, 32)
+    losses = task.step({"a": a, "b": b}, lambda player, loss: None)
+    d, g = task.discriminators.nets["b"], task.generators.nets["to_b"]
+    with torch.no_grad():
+        apart = (((d(b) - 1) ** 2).mean() + (d(g(a)) ** 2).mean()) / 2
+    assert losses["discriminator_winter"].item() == pytest.approx(apart.item(), rel=1e-5)
 
 
 def test_gray_to_color_without_identity() -> None:

@@ -22,6 +22,7 @@ from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.methods.domains import PairedTruth, build_data, preview_batch, training_set
 from gantool.methods.gan.networks import (
     check_settings,
+    fill_generator,
     generator_options,
     initialize_all,
     make_discriminator,
@@ -69,10 +70,15 @@ class CycleGanMethod:
             make_player(settings, "discriminators", {"b": d_b, "a": d_a}, critics_lr, runtime),
             weights,
             pool_size=settings.train.pool_size,
-            batch_calls=settings.runtime.batch_calls and settings.model.norm != "batch",
+            batch_calls=settings.runtime.batch_calls and not self._mixes_batches(),
             views=settings.augment.discriminator,
             seed=settings.train.seed + 2 * runtime.rank,
         )
+
+    def _mixes_batches(self) -> bool:
+        """Whether a network's result for an image depends on the others of its batch."""
+        model = self.settings.model
+        return "batch" in (model.norm, model.discriminator_norm)
 
     def _card(self) -> Card:
         settings, model, names = self.settings, self.settings.model, self.data.names
@@ -152,7 +158,7 @@ class CycleGanMethod:
         for name, target in wanted.items():
             weights = load_net(path, card, target).state_dict()
             try:
-                nets[name].load_state_dict(weights)
+                fill_generator(nets[name], weights)
             except RuntimeError:
                 known = card.direction(target).architecture
                 raise ModelError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
@@ -15,7 +15,17 @@ from gantool.methods.gan.settings import GanSettings, Model
 from gantool.nets.layers import initialize, with_spectral_norm
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator
 
-__all__ = ["check_settings", "generator_options", "initialize_all", "make_discriminator", "make_player", "place"]
+__all__ = [
+    "check_settings",
+    "fill_generator",
+    "generator_options",
+    "initialize_all",
+    "make_discriminator",
+    "make_player",
+    "place",
+]
+
+_AVERAGES = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def check_settings(settings: GanSettings) -> None:
@@ -70,6 +80,18 @@ def generator_options(model: Model, in_channels: int, out_channels: int) -> dict
         if key in GENERATORS[model.generator].options:
             options[key] = getattr(model, key)
     return options
+
+
+def fill_generator(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give a generator the weights of another of its kind.
+
+    One that was delivered with instance norm has no averages of a batch norm; they begin anew.
+
+    Raises:
+        RuntimeError: the weights are another network's.
+    """
+    averages = {key: value for key, value in net.state_dict().items() if key.endswith(_AVERAGES)}
+    net.load_state_dict({**averages, **weights})
 
 
 def make_discriminator(settings: GanSettings, channels: int) -> nn.Module:

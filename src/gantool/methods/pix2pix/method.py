@@ -19,6 +19,7 @@ from gantool.errors import ModelError
 from gantool.methods.base import Split
 from gantool.methods.gan.networks import (
     check_settings,
+    fill_generator,
     generator_options,
     initialize_all,
     make_discriminator,
@@ -135,10 +136,8 @@ class Pix2PixMethod:
         for name, net in nets.items():
             target = card.directions[0].target if card.from_elsewhere else name.removeprefix("to_")
             weights = load_net(path, card, target).state_dict()
-            own = net.state_dict()
-            # A model that was delivered with instance norm has no running statistics; they begin anew.
             try:
-                net.load_state_dict({key: weights.get(key, own[key]) for key in own})
+                fill_generator(net, weights)
             except RuntimeError:
                 raise ModelError(
                     f"--init-from {path}: is another network than the settings ask for.",

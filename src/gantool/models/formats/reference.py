@@ -52,8 +52,8 @@ def read_generator(path: Path, *, running_statistics: bool = False) -> Generator
     """Recognize a generator of the reference implementation.
 
     Args:
-        running_statistics: run a U-Net's batch norm with the averages in the file, as the reference does with
-            ``--eval``, and not with the statistics of the one image, as it does without.
+        running_statistics: run batch norm with the averages in the file, as the reference does with ``--eval``, and
+            not with the statistics of the one image, as it does without.
 
     Raises:
         ModelError: a discriminator, another network, or a file that is none.
@@ -62,7 +62,7 @@ def read_generator(path: Path, *, running_statistics: bool = False) -> Generator
 
     state = read_weights(path)
     if "model.model.0.weight" in state:
-        found = _unet(path, state, running_statistics)
+        found = _unet(path, state)
     elif "model.1.weight" in state and state["model.1.weight"].dim() == 4 and state["model.1.weight"].shape[-1] == 7:
         found = _resnet(path, state, first=1)
     elif "model.0.weight" in state and state["model.0.weight"].shape[-1] == 7:
@@ -77,7 +77,7 @@ def read_generator(path: Path, *, running_statistics: bool = False) -> Generator
     with torch.device("meta"):
         net = build_generator(found.architecture.name, **found.architecture.options)
     require_fit(path, net.state_dict(), found.state, found.architecture.name)
-    return found
+    return found if found.norm != "batch" or running_statistics else _with_instance_norm(found)
 
 
 def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator:
@@ -102,7 +102,7 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
     return Generator(Architecture(name=name, options=options), _clean(state, norm))
 
 
-def _unet(path: Path, state: Mapping[str, Tensor], running_statistics: bool) -> Generator:
+def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
     downs = [key for key in state if re.fullmatch(r"model\.model\.(0|(?:\d\.model\.)+1)\.weight", key)]
     levels = len([key for key in downs if state[key].dim() == 4 and state[key].shape[-1] == 4])
     name = f"unet_{2**levels}"
@@ -116,17 +116,15 @@ def _unet(path: Path, state: Mapping[str, Tensor], running_statistics: bool) -> 
         "width": int(start.shape[0]),
         "norm": norm,
     }
-    found = Generator(Architecture(name=name, options=options), _clean(state, norm))
-    return found if norm != "batch" or running_statistics else _with_instance_norm(path, found)
+    return Generator(Architecture(name=name, options=options), _clean(state, norm))
 
 
-def _with_instance_norm(path: Path, found: Generator) -> Generator:
-    """As the reference runs pix2pix: with the statistics of the one image; see `gantool.nets.deterministic`."""
+def _with_instance_norm(found: Generator) -> Generator:
+    """As the reference tests: with the statistics of the one image; see `gantool.nets.deterministic`."""
     from gantool.nets.deterministic import with_instance_norm
 
     name, options = found.architecture.name, found.architecture.options
     net = build_generator(name, **options)
-    require_fit(path, net.state_dict(), found.state, name)
     net.load_state_dict(dict(found.state))
     changed = Architecture(name=name, options={**options, "norm": "instance_affine"})
     return Generator(changed, with_instance_norm(net).state_dict())
