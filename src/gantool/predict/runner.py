@@ -13,7 +13,7 @@ import numpy as np
 
 from gantool.arrays import Floats, Pixels, to_values
 from gantool.cards import Card
-from gantool.devices import choose_device
+from gantool.devices import choose_device, require_precision
 from gantool.errors import ModelError, SettingsError
 from gantool.models.formats.onnx_file import open_onnx
 
@@ -110,6 +110,7 @@ def file_runner(
             "Export it without --pixels to use it here.",
         )
     if precision not in ("auto", exported.precision):
+        require_precision(precision)
         raise SettingsError(f"--precision {precision}: {path} was exported in {exported.precision}.")
     if exported.format == "onnx":
         return onnx_runner(path, card, device)
