@@ -13,8 +13,9 @@ import torch
 from support import golden
 
 from gantool.errors import ModelError
-from gantool.models import pretrained, reference
+from gantool.models import pretrained
 from gantool.models.files import load_net, load_segmenter, read_card
+from gantool.models.formats import reference
 from gantool.models.formats.reference import domains_of_name, read_generator
 from gantool.models.pretrained import PRETRAINED, fetch_pretrained
 from gantool.nets.registry import build_generator

@@ -5,6 +5,7 @@ They are recognized by the keys and shapes of their state dicts. Free of torch u
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -211,7 +212,9 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
             state[f"{key}.running_mean"] = torch.zeros(count)
             state[f"{key}.running_var"] = torch.ones(count)
             state[f"{key}.num_batches_tracked"] = torch.tensor(0)
-    torch.save(state, path)
+    content = io.BytesIO()  # torch itself ends the process where the disk is full
+    torch.save(state, content)
+    path.write_bytes(content.getbuffer())
 
 
 def _require_in_reference(architecture: Architecture) -> None:

@@ -77,7 +77,9 @@ def write_torchscript(path: Path, net: nn.Module, card: Card, example: Tensor, o
 
     with exporting("torchscript", card):
         traced = torch.jit.trace(net, (example,), check_trace=False)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, str(path), _extra_files={KEY: card.to_json()})
+        content = io.BytesIO()  # torch itself ends the process where the disk is full
+        torch.jit.save(traced, content, _extra_files={KEY: card.to_json()})
+    path.write_bytes(content.getbuffer())
 
 
 def write_pt2(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
@@ -88,7 +90,9 @@ def write_pt2(path: Path, net: nn.Module, card: Card, example: Tensor, opset: in
 
     with exporting("pt2", card):
         program = torch.export.export(net, (example,), dynamic_shapes=free_sizes(card, example))
-        torch.export.save(program, path, extra_files={KEY: card.to_json()})
+        content = io.BytesIO()
+        torch.export.save(program, content, extra_files={KEY: card.to_json()})
+    path.write_bytes(content.getbuffer())
 
 
 def torch_runner(path: Path, form: str, device: torch.device, *, trust: bool = False) -> Callable[[Floats], Floats]:

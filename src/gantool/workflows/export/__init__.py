@@ -224,7 +224,6 @@ def _export_part(part: Part, photos: Sequence[Pixels], options: ExportOptions) -
             mean_iou = _mean_iou(part.model.path, file) if quantized_labels else None
         finally:
             forget_sessions()
-            file.with_name(f"{file.name}.data").unlink(missing_ok=True)
     if format.may_hold_code:
         remember_export(part.path)
     return ExportResult(
@@ -262,16 +261,10 @@ def _write(
     if exported is not None and exported.precision == "fp16":
         net = HalfInside(copy.deepcopy(net))
     net = _as_in_file(net, card)
-    if exported is None or exported.precision != "int8":
-        write(file, net, card, example, opset)
-        return
-    whole = file.with_name(f"full-{file.name}")
-    try:
-        write(whole, net, card, example, opset)
+    write(file, net, card, example, opset)
+    if exported is not None and exported.precision == "int8":
         size = exported.static_size or fixed_size(card)
-        quantize(whole, file, (examples.batch(size, 1, first=n) for n in range(len(examples.photos))))
-    finally:
-        whole.unlink(missing_ok=True)
+        quantize(file, (examples.batch(size, 1, first=n) for n in range(len(examples.photos))))
 
 
 def _mean_iou(model: Path, file: Path) -> tuple[float, float] | None:
