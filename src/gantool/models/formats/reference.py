@@ -31,6 +31,8 @@ _BLOCKS = {
     frozenset({0, 4}): ("zeros", True),
 }
 
+_NORMS = ("instance", "batch", "instance_affine")  # the last becomes a batch norm
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -89,6 +91,11 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
     kind, name = _BLOCKS.get(frozenset(inner)), f"resnet_{len(blocks)}blocks"
     if kind is None or name not in GENERATORS:
         raise ModelError(f"{path}: is a ResNet generator with {len(blocks)} blocks of an unknown kind.")
+    if (kind[0] == "zeros") != (first == 0):
+        raise ModelError(
+            f"{path}: is a ResNet generator that pads its blocks with zeros and the picture by reflection.",
+            "gantool has no such network; it reads those that pad by reflection alone.",
+        )
     norm = _norm(state, f"model.{first + 1}")
     last = max(int(key.split(".")[1]) for key in state)
     start = state[f"model.{first}.weight"]
@@ -224,5 +231,8 @@ def _require_in_reference(architecture: Architecture) -> None:
             f"{name}: the reference implementation has no such network.",
             "It has resnet_9blocks, resnet_6blocks, unet_256 and unet_128.",
         )
-    if options.get("padding", "reflect") == "replicate" or options.get("activation", "relu") != "relu":
-        raise ModelError(f"{name}: the reference implementation has no such padding or activation.")
+    # Whatever its blocks do, the reference pads the picture by reflection; without norm it has no biases.
+    for option, only in (("padding", ("reflect",)), ("activation", ("relu",)), ("norm", _NORMS)):
+        value = options.get(option, only[0])
+        if value not in only:
+            raise ModelError(f"{name}: the reference implementation has no such network with {option}={value}.")
