@@ -33,6 +33,12 @@ def test_others() -> None:
         choose_precision("fp16", CPU)
 
 
+@pytest.mark.parametrize("word", ["fp8", "FP16", "", "float32"])
+def test_an_unknown_precision_is_no_auto(word: str) -> None:
+    with pytest.raises(SettingsError, match="must be auto, fp32, bf16 or fp16, got"):
+        choose_precision(word, CPU)
+
+
 def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
@@ -40,7 +46,7 @@ def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cuda", "cuda:1", "mps"):
         with pytest.raises(SettingsError, match=r"there is no .* Use --device cpu"):
             choose_device(name)
-    for name in ("gpu", "cuda:x"):
+    for name in ("gpu", "cuda:x", "cuda:²"):
         with pytest.raises(SettingsError, match="must be auto"):
             choose_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
-__all__ = ["Precision", "choose_device", "choose_precision"]
+_PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+__all__ = ["Precision", "choose_device", "choose_precision", "require_precision"]
 
 
 def choose_device(device: str) -> torch.device:
@@ -27,7 +29,7 @@ def choose_device(device: str) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
+    if kind not in ("cpu", "cuda", "mps") or (index and not (index.isascii() and index.isdigit())):
         raise SettingsError(f"runtime.device: must be auto, cpu, cuda, cuda:N or mps, got {device!r}.")
     if kind == "cuda" and not torch.cuda.is_available():
         raise SettingsError(
@@ -44,9 +46,13 @@ def choose_precision(precision: str, device: torch.device) -> Precision:
     """Return what ``auto`` means on this device: bf16 only where the hardware computes it.
 
     An emulated bf16 is slower than fp32: a T4 gets fp16, a CPU without AVX512-BF16 or AMX gets fp32.
+
+    Raises:
+        SettingsError: there is no such precision, or not on this device.
     """
     import torch
 
+    require_precision(precision)
     if precision == "fp16" and device.type != "cuda":
         raise SettingsError(f"runtime.precision: fp16 needs a CUDA device, not {device.type}.", "Use auto.")
     if precision in ("fp32", "bf16", "fp16"):
@@ -56,6 +62,16 @@ def choose_precision(precision: str, device: torch.device) -> Precision:
     if device.type == "cpu" and _cpu_has_bf16():
         return "bf16"
     return "fp32"
+
+
+def require_precision(precision: str) -> None:
+    """Refuse what is neither a precision nor ``auto``.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if precision not in _PRECISIONS:
+        raise SettingsError(f"runtime.precision: must be auto, fp32, bf16 or fp16, got {precision!r}.")
 
 
 def _cpu_has_bf16() -> bool:

@@ -94,7 +94,8 @@ def safe_name(name: str) -> str:
     >>> safe_name("2011-06-26 18:49:32.jpg")
     '2011-06-26 18_49_32.jpg'
     """
-    clean = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).rstrip(" .") or "_"
+    # Surrogates stand for bytes of a name that are no UTF-8.
+    clean = re.sub(r'[<>:"/\\|?*\x00-\x1f\ud800-\udfff]', "_", name).rstrip(" .") or "_"
     if len(clean.encode()) > LONGEST_NAME:
         # Shortened, with a part of its hash so that two long names stay two.
         suffix = Path(clean).suffix if len(Path(clean).suffix) <= 8 else ""

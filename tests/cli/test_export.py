@@ -215,6 +215,21 @@ def test_a_file_that_differs_is_not_kept(cli: Cli, with_run: Path, monkeypatch: 
     assert [path.name for path in Path().iterdir()] == ["runs"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit for the size of files stands for a full disk")
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "pt2"])
+def test_a_full_disk_leaves_nothing(form: str, cli: Cli, with_run: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        result = cli("export", "cyclegan", "--to", "winter", "-o", "out/", "--format", form)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (result.code, "cannot be written (File too large)" in result.err) == (2, True), result.err
+    assert not list(Path("out").iterdir())
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -69,6 +69,17 @@ def test_strips_equal_one_piece(name: str, options: dict[str, Any]) -> None:
     assert difference.max() <= 3
 
 
+@pytest.mark.parametrize(("name", "options"), NETS)
+def test_nearly_flat_pictures_keep_their_contrast(name: str, options: dict[str, Any]) -> None:
+    """A norm magnifies what little contrast there is, and with it what storing a layer has rounded away."""
+    net = build(name, options)
+    pixels = np.random.default_rng(0).integers(199, 202, (320, 192, options.get("in_channels", 3)), np.uint8)
+    whole = PicturePredictor(LiveRunner(net, multiple_of=1), tiling=Tiling("off"))(pixels)
+    difference = np.abs(whole.astype(int) - in_strips(net, pixels).astype(int))
+    assert difference.max() <= 1
+    assert difference.mean() <= 0.1
+
+
 def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values that float16 cannot hold make it start over in float32, where nothing is rounded."""
     monkeypatch.setattr(strips, "_HALF_LIMIT", 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -56,6 +58,9 @@ for _name in ("prepare", "train", "translate", "segment", "evaluate", "export", 
 
 def main() -> None:
     """Entry point of the ``gantool`` script."""
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
     sys.exit(run(sys.argv[1:]))
 
 
@@ -79,6 +84,9 @@ def run(arguments: list[str]) -> int:
     except console.ReaderGone:
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            console.failure(f"{str(error.filename)[:80]}...: is too long for the name of a file.")
+            return 2
         if _is_usage_error(error):
             return _show_usage_error(error)
         return _internal_error(error)

@@ -10,6 +10,7 @@ import typer
 from gantool.cli.console import Screen
 from gantool.cli.options import JsonOption, OverwriteOption, QuietOption, RunsOption, VerboseOption
 from gantool.errors import UsageError
+from gantool.predict.sizes import parse_side
 
 if TYPE_CHECKING:
     from gantool.workflows.export import ExportResult
@@ -98,7 +99,8 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     """Read ``WxH`` or ``N`` as height and width."""
     if text is None:
         return None
-    width, x, height = text.lower().partition("x")
-    if not width.isdigit() or (x and not height.isdigit()):
+    first, x, second = text.lower().partition("x")
+    width, height = parse_side(first), parse_side(second if x else first)
+    if width is None or height is None:
         raise UsageError(f"--static-size {text}: expected a size such as 256x256.")
-    return int(height if x else width), int(width)
+    return height, width

@@ -26,6 +26,7 @@ from gantool.cli.options import (
     VerboseOption,
 )
 from gantool.errors import UsageError
+from gantool.predict.sizes import parse_side
 
 if TYPE_CHECKING:
     from gantool.predict.translator import Translator
@@ -125,7 +126,8 @@ def _for_photos(target: str) -> str:
 def _parse_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    width, x, height = text.lower().partition("x")
-    if not (x and width.isdigit() and height.isdigit() and int(width) and int(height)):
+    width, _, height = text.lower().partition("x")
+    size = parse_side(width), parse_side(height)
+    if not (size[0] and size[1]):
         raise UsageError(f"--size {text}: expected WIDTHxHEIGHT, such as 640x480.")
-    return int(width), int(height)
+    return size[0], size[1]

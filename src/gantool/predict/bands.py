@@ -8,19 +8,33 @@ band of probabilities is ever in memory, and of that only one class at the image
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gantool.arrays import Floats, Pixels, resized
-from gantool.predict.results import Segmented
 from gantool.predict.scaling import between, widened
+from gantool.predict.sizes import require_size
 from gantool.predict.tiling import ramp, tile_starts
 
-__all__ = ["in_windows", "segment_in_bands"]
+__all__ = ["Segmented", "in_windows", "segment_in_bands"]
 
 _ROWS = 64  # finished rows that are scaled back at a time
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """The label map of an image.
+
+    Attributes:
+        mask: ``(H, W)`` uint8 class indices.
+        probabilities: ``(H, W, C)`` float16, where they were asked for.
+    """
+
+    mask: NDArray[np.uint8]
+    probabilities: NDArray[np.float16] | None = None
 
 
 def segment_in_bands(
@@ -31,6 +45,9 @@ def segment_in_bands(
     Args:
         bands: ``(h, w, 3)`` uint8 to finished probabilities ``(C, rows, w)`` from top to bottom.
         load_size: shorter side to scale to first; 0 keeps the image's size.
+
+    Raises:
+        UsageError: so long and narrow an image would get too large.
     """
     height, width = pixels.shape[:2]
     loaded = _loaded(pixels, load_size)
@@ -59,6 +76,7 @@ def _loaded(pixels: Pixels, load_size: int) -> Pixels:
         return pixels
     grow = load_size / min(height, width)
     size = (max(round(width * grow), 1), max(round(height * grow), 1))
+    require_size(f"--size {load_size}", *size)
     return resized(pixels, size, Image.Resampling.BILINEAR)
 
 

@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 
 from gantool.arrays import Floats, Pixels
-from gantool.predict.bands import in_windows, segment_in_bands
+from gantool.predict.bands import Segmented, in_windows, segment_in_bands
 from gantool.predict.pieces import Pieces
-from gantool.predict.results import Segmented
 from gantool.predict.runner import Runner
 from gantool.predict.scaling import scaled
 from gantool.predict.tiling import Tiling

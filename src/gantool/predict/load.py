@@ -15,6 +15,7 @@ from gantool.predict.labels import LabelPredictor
 from gantool.predict.pictures import PicturePredictor
 from gantool.predict.runner import Runner, file_runner
 from gantool.predict.segmenter import LoadedSegmenter, NearestColors
+from gantool.predict.sizes import parse_side, require_size
 from gantool.predict.tiling import Tiling
 from gantool.predict.translator import Translator
 
@@ -109,6 +110,8 @@ def _load_size(size: str | None, card: Card) -> int:
         return card.load_size
     if size == "native":
         return 0
-    if size.isdigit() and int(size) >= 32:
-        return int(size)
+    side = parse_side(size)
+    if side is not None and side >= 32:
+        require_size(f"--size {size}", side, side)
+        return side
     raise UsageError(f"--size {size}: expected the shorter side in pixels, at least 32, or native.")

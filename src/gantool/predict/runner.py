@@ -13,16 +13,17 @@ import numpy as np
 
 from gantool.arrays import Floats, Pixels, to_values
 from gantool.cards import Card
-from gantool.devices import choose_device
+from gantool.devices import choose_device, require_precision
 from gantool.errors import ModelError, SettingsError
 from gantool.models.formats.onnx_file import open_onnx
 
-__all__ = ["FileRunner", "Runner", "Strips", "file_runner", "onnx_runner", "torch_file_runner"]
+__all__ = ["SMALLEST_SIDE", "FileRunner", "Runner", "Strips", "file_runner", "onnx_runner", "torch_file_runner"]
 
 Strips = Callable[[Pixels], Iterator[Floats]]
 """One image ``(H, W, C)`` to finished rows ``(C', rows, W)`` of the result, from top to bottom."""
 
-_SMALLEST_SIDE = 16  # reflection padding inside the networks needs a few pixels at a quarter of the size
+SMALLEST_SIDE = 16
+"""Of what files are given, in pixels; reflection padding inside the networks needs a few at a quarter of the size."""
 _LARGEST_PIECE = 2048 * 1536  # pixels; how much memory a file takes cannot be asked
 
 
@@ -77,13 +78,13 @@ class FileRunner:
         function: Callable[[Floats], Floats],
         *,
         multiple_of: int = 4,
-        smallest: int = _SMALLEST_SIDE,
+        smallest: int = SMALLEST_SIDE,
         fixed: tuple[int, int] | None = None,
         device: str = "cpu",
         precision: str = "fp32",
     ) -> None:
         self._function = function
-        self.multiple_of, self.smallest, self.fixed = multiple_of, max(smallest, _SMALLEST_SIDE), fixed
+        self.multiple_of, self.smallest, self.fixed = multiple_of, max(smallest, SMALLEST_SIDE), fixed
         self.batches = fixed is None  # a file of a fixed size is of one image, too
         self.device, self.precision = device, precision
 
@@ -110,6 +111,7 @@ def file_runner(
             "Export it without --pixels to use it here.",
         )
     if precision not in ("auto", exported.precision):
+        require_precision(precision)
         raise SettingsError(f"--precision {precision}: {path} was exported in {exported.precision}.")
     if exported.format == "onnx":
         return onnx_runner(path, card, device)

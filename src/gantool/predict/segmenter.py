@@ -13,9 +13,9 @@ from gantool.cards import Card, LabelClass
 from gantool.data.label_pictures import nearest_classes
 from gantool.errors import DataError
 from gantool.models.find import FoundModel
+from gantool.predict.bands import Segmented
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.pictures import PicturePredictor
-from gantool.predict.results import Segmented
 
 __all__ = ["LabelMap", "LoadedSegmenter", "NearestColors"]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gantool.arrays import Pixels
 from gantool.errors import UsageError
+from gantool.predict.sizes import parse_side
 
 __all__ = ["Tiling", "parse_tiling", "ramp", "run_in_tiles", "tile_starts"]
 
@@ -78,6 +79,7 @@ def parse_tiling(text: str) -> Tiling:
     """Read ``--tile auto|N|off``."""
     if text in ("auto", "off"):
         return Tiling(text)  # type: ignore[arg-type]
-    if text.isdigit() and int(text) >= 64:
-        return Tiling("size", int(text))
+    side = parse_side(text)
+    if side is not None and side >= 64:
+        return Tiling("size", side)
     raise UsageError(f"--tile {text}: expected auto, off or a side in pixels of at least 64.")

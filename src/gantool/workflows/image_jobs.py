@@ -27,6 +27,9 @@ class FileOptions:
         recursive: look into folders within folders.
         overwrite: replace outputs that exist.
         skip_existing: leave those, and do the rest.
+
+    Raises:
+        UsageError: both of the last two.
     """
 
     inputs: tuple[str, ...] = ()
@@ -34,6 +37,10 @@ class FileOptions:
     recursive: bool = False
     overwrite: bool = False
     skip_existing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.overwrite and self.skip_existing:
+            raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def plan_jobs(
     names: Callable[[Path], Mapping[str, str]],
     *,
     marks: Iterable[str] = (),
-    stdin: Iterable[str] = (),
+    stdin: Iterable[str] | None = (),
 ) -> tuple[list[ImageJob], list[Path]]:
     """Find every image and decide every output before anything is computed.
 
@@ -65,6 +72,7 @@ def plan_jobs(
         names: the outputs of an image by their kind; see `marked_name` and `name_with_ending`.
         marks: endings before the suffix (``winter`` for ``photo.winter.jpg``) of results of earlier calls, which a
             folder scan leaves out.
+        stdin: its lines; None where it is closed.
 
     Returns:
         The jobs to do, and the outputs that exist and are skipped.
@@ -72,7 +80,7 @@ def plan_jobs(
     Raises:
         DataError: an input that is not there, or a folder without images.
         OutputError: two inputs have one output, or an output exists.
-        UsageError: a file as output for several inputs.
+        UsageError: a file as output for several inputs, or no names on standard input where they are announced.
     """
     return _plan(_collect(files, {*_MARKS, *marks}, stdin), files, names)
 
@@ -87,12 +95,12 @@ def marked_name(source: Path, mark: str) -> str:
 def name_with_ending(source: Path, ending: str) -> str:
     """``photo.mask.png`` for ``photo.jpg``; a name that would be too long is cut."""
     stem = source.stem
-    while len(f"{stem}.{ending}".encode()) > _LONGEST_NAME:
+    while len(f"{stem}.{ending}".encode(errors="replace")) > _LONGEST_NAME:
         stem = stem[:-1]
     return safe_name(f"{stem}.{ending}")
 
 
-def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str]) -> list[ImageInput]:
+def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str] | None) -> list[ImageInput]:
     """Images, each once, in order."""
     names = [name for entry in files.inputs for name in (_lines(stdin) if entry == "-" else [entry])]
     found: dict[Path, ImageInput] = {}
@@ -104,8 +112,13 @@ def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str]) -> list[
     return list(found.values())
 
 
-def _lines(stdin: Iterable[str]) -> list[str]:
-    return [line.rstrip("\r\n") for line in stdin if line.strip()]
+def _lines(stdin: Iterable[str] | None) -> list[str]:
+    if stdin is None:
+        raise UsageError("-: standard input is closed.", "Name files, folders or globs.")
+    names = [line.rstrip("\r\n") for line in stdin if line.strip()]
+    if any("\0" in name for name in names):
+        raise UsageError("-: expected one path per line on standard input, found zero bytes.", "Leave -print0 out.")
+    return names
 
 
 def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:

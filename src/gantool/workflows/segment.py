@@ -135,7 +135,7 @@ def _resolve(options: SegmentOptions) -> FoundModel:
 
 
 def plan_segmentation(
-    files: FileOptions, outputs: Sequence[str], stdin: Iterable[str] = ()
+    files: FileOptions, outputs: Sequence[str], stdin: Iterable[str] | None = ()
 ) -> tuple[list[ImageJob], list[Path]]:
     """Find inputs and decide outputs; see `plan_jobs`.
 

@@ -14,6 +14,7 @@ from gantool.arrays import Pixels, resized
 from gantool.data.images import Picture, read_picture, write_picture
 from gantool.models.find import FoundModel, find_model, find_model_for
 from gantool.predict.load import open_translator
+from gantool.predict.sizes import require_size
 from gantool.predict.tiling import parse_tiling
 from gantool.predict.translator import Translator
 from gantool.workflows.image_files import ImageOutcome, Work, Written, keep_loaded, picture_of, work_through
@@ -34,6 +35,9 @@ class TranslateOptions:
         batch_size: images of one size that run together.
         side_by_side: input and result in one picture.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
+
+    Raises:
+        UsageError: a size that no picture has.
     """
 
     to: str
@@ -47,6 +51,10 @@ class TranslateOptions:
     batch_size: int = 1
     side_by_side: bool = False
     trust: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            require_size(f"--size {self.size[0]}x{self.size[1]}", *self.size)
 
 
 def translate(
@@ -112,7 +120,7 @@ def _resolve(options: TranslateOptions) -> FoundModel:
 
 
 def plan_translation(
-    translator: Translator, files: FileOptions, stdin: Iterable[str] = ()
+    translator: Translator, files: FileOptions, stdin: Iterable[str] | None = ()
 ) -> tuple[list[ImageJob], list[Path]]:
     """Find inputs and decide outputs; see `plan_jobs`."""
     target = translator.target.name

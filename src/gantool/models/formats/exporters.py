@@ -19,9 +19,10 @@ from torch.export import Dim
 from gantool.cards import Card
 from gantool.errors import ModelError
 
-__all__ = ["HalfInside", "PixelClasses", "PixelPictures", "exporting", "free_sizes", "quiet"]
+__all__ = ["LARGEST_SIDE", "HalfInside", "PixelClasses", "PixelPictures", "exporting", "free_sizes", "quiet"]
 
-_LARGEST = 8192  # a bound that the exporter wants for free sizes
+LARGEST_SIDE = 8192
+"""Of images that files take, in pixels; the exporter wants a bound for free sizes."""
 
 
 class HalfInside(nn.Module):
@@ -82,8 +83,8 @@ def free_sizes(card: Card, example: Tensor) -> Any:
 
 def _sizes(name: str, multiple_of: int) -> Any:
     if multiple_of == 1:
-        return Dim(name, min=16, max=_LARGEST)
-    return multiple_of * Dim(name, min=1, max=_LARGEST // multiple_of)
+        return Dim(name, min=16, max=LARGEST_SIDE)
+    return multiple_of * Dim(name, min=1, max=LARGEST_SIDE // multiple_of)
 
 
 def _is_static(card: Card) -> bool:

@@ -48,7 +48,7 @@ def _metadata(path: Path) -> dict[str, str]:
 
 def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
     """Write ``nets`` (tensors prefixed ``<name>/``) and ``card`` atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {
         f"{prefix}/{key}": value.detach().cpu().contiguous()
@@ -56,7 +56,7 @@ def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:
         for key, value in net.state_dict().items()
     }
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata={KEY: card.to_json()})
+        temporary.write_bytes(save(tensors, metadata={KEY: card.to_json()}))
 
 
 def load(path: Path, card: Card, direction: Direction | None) -> nn.Module:

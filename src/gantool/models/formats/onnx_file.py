@@ -76,21 +76,24 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
     from gantool.models.formats.exporters import exporting, free_sizes
 
     with exporting("onnx", card):
-        torch.onnx.export(
-            net, (example,), str(path), dynamo=True, external_data=False, input_names=["image"],
-            output_names=["result"], dynamic_shapes=free_sizes(card, example), opset_version=opset, verbose=False,
+        program = torch.onnx.export(
+            net, (example,), dynamo=True, input_names=["image"], output_names=["result"],
+            dynamic_shapes=free_sizes(card, example), opset_version=opset, verbose=False,
         )  # fmt: skip
-        model = onnx.load(str(path))
+        assert program is not None
+        model = program.model_proto
         onnx.helper.set_model_props(model, {KEY: card.to_json()})
-        onnx.save(model, str(path))
+        content = model.SerializeToString()
+    path.write_bytes(content)
 
 
-def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
-    """Write an 8-bit form of an ONNX file; ranges of activations are those seen on ``batches``.
+def quantize(path: Path, batches: Iterable[Floats]) -> None:
+    """Replace an ONNX file by its 8-bit form; ranges of activations are those seen on ``batches``.
 
     Args:
         batches: inputs ``(1, C, H, W)``, all of one size.
     """
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     from gantool.models.formats.exporters import quiet
@@ -105,6 +108,6 @@ def quantize(source: Path, target: Path, batches: Iterable[Floats]) -> None:
 
     with quiet():
         quantize_static(
-            str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
+            onnx.load(path), str(path), Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv", "Add"],
         )  # fmt: skip

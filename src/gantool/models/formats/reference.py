@@ -5,6 +5,7 @@ They are recognized by the keys and shapes of their state dicts. Free of torch u
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _BLOCKS = {
     frozenset({0, 3}): ("zeros", False),
     frozenset({0, 4}): ("zeros", True),
 }
+
+_NORMS = ("instance", "batch", "instance_affine")  # the last becomes a batch norm
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,11 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
     kind, name = _BLOCKS.get(frozenset(inner)), f"resnet_{len(blocks)}blocks"
     if kind is None or name not in GENERATORS:
         raise ModelError(f"{path}: is a ResNet generator with {len(blocks)} blocks of an unknown kind.")
+    if (kind[0] == "zeros") != (first == 0):
+        raise ModelError(
+            f"{path}: is a ResNet generator that pads its blocks with zeros and the picture by reflection.",
+            "gantool has no such network; it reads those that pad by reflection alone.",
+        )
     norm = _norm(state, f"model.{first + 1}")
     last = max(int(key.split(".")[1]) for key in state)
     start = state[f"model.{first}.weight"]
@@ -209,7 +217,9 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
             state[f"{key}.running_mean"] = torch.zeros(count)
             state[f"{key}.running_var"] = torch.ones(count)
             state[f"{key}.num_batches_tracked"] = torch.tensor(0)
-    torch.save(state, path)
+    content = io.BytesIO()  # torch itself ends the process where the disk is full
+    torch.save(state, content)
+    path.write_bytes(content.getbuffer())
 
 
 def _require_in_reference(architecture: Architecture) -> None:
@@ -219,5 +229,8 @@ def _require_in_reference(architecture: Architecture) -> None:
             f"{name}: the reference implementation has no such network.",
             "It has resnet_9blocks, resnet_6blocks, unet_256 and unet_128.",
         )
-    if options.get("padding", "reflect") == "replicate" or options.get("activation", "relu") != "relu":
-        raise ModelError(f"{name}: the reference implementation has no such padding or activation.")
+    # Whatever its blocks do, the reference pads the picture by reflection; without norm it has no biases.
+    for option, only in (("padding", ("reflect",)), ("activation", ("relu",)), ("norm", _NORMS)):
+        value = options.get(option, only[0])
+        if value not in only:
+            raise ModelError(f"{name}: the reference implementation has no such network with {option}={value}.")

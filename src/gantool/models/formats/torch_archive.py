@@ -77,18 +77,24 @@ def write_torchscript(path: Path, net: nn.Module, card: Card, example: Tensor, o
 
     with exporting("torchscript", card):
         traced = torch.jit.trace(net, (example,), check_trace=False)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, str(path), _extra_files={KEY: card.to_json()})
+        content = io.BytesIO()  # torch itself ends the process where the disk is full
+        torch.jit.save(traced, content, _extra_files={KEY: card.to_json()})
+    path.write_bytes(content.getbuffer())
 
 
 def write_pt2(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
     """Write a network; see `gantool.models.formats.exporters`."""
     import torch
+    import torch.fx.experimental._config
 
     from gantool.models.formats.exporters import exporting, free_sizes
 
-    with exporting("pt2", card):
+    # Or else the exporter takes sides at which the innermost layer of a U-Net has one pixel for a case of their own.
+    with exporting("pt2", card), torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         program = torch.export.export(net, (example,), dynamic_shapes=free_sizes(card, example))
-        torch.export.save(program, path, extra_files={KEY: card.to_json()})
+        content = io.BytesIO()
+        torch.export.save(program, content, extra_files={KEY: card.to_json()})
+    path.write_bytes(content.getbuffer())
 
 
 def torch_runner(path: Path, form: str, device: torch.device, *, trust: bool = False) -> Callable[[Floats], Floats]:

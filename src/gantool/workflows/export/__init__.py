@@ -19,7 +19,7 @@ from gantool.files import atomic
 from gantool.models.files import FORMATS, format_of
 from gantool.models.find import FoundModel, find_model
 from gantool.models.formats import reference
-from gantool.models.formats.exporters import HalfInside, PixelClasses, PixelPictures
+from gantool.models.formats.exporters import LARGEST_SIDE, HalfInside, PixelClasses, PixelPictures
 from gantool.models.formats.onnx_file import forget_sessions, quantize
 from gantool.models.trust import remember_export
 from gantool.nets.segmenter_table import SEGMENTERS
@@ -224,7 +224,6 @@ def _export_part(part: Part, photos: Sequence[Pixels], options: ExportOptions) -
             mean_iou = _mean_iou(part.model.path, file) if quantized_labels else None
         finally:
             forget_sessions()
-            file.with_name(f"{file.name}.data").unlink(missing_ok=True)
     if format.may_hold_code:
         remember_export(part.path)
     return ExportResult(
@@ -236,10 +235,10 @@ def _export_part(part: Part, photos: Sequence[Pixels], options: ExportOptions) -
 def _size(card: Card, wanted: tuple[int, int] | None) -> tuple[tuple[int, int] | None, str]:
     """The one size of the file, if it has one, and the reason where the network decides."""
     if wanted is not None:
-        if any(side % card.multiple_of or side < card.smallest for side in wanted):
+        if any(side % card.multiple_of or not card.smallest <= side <= LARGEST_SIDE for side in wanted):
             raise UsageError(
                 f"--static-size {wanted[1]}x{wanted[0]}: must be multiples of {card.multiple_of}, "
-                f"at least {card.smallest}."
+                f"at least {card.smallest} and at most {LARGEST_SIDE}, as of files of free sizes."
             )
         return wanted, ""
     why = SEGMENTERS[card.architecture.name].why_one_size if card.architecture is not None else ""
@@ -262,16 +261,10 @@ def _write(
     if exported is not None and exported.precision == "fp16":
         net = HalfInside(copy.deepcopy(net))
     net = _as_in_file(net, card)
-    if exported is None or exported.precision != "int8":
-        write(file, net, card, example, opset)
-        return
-    whole = file.with_name(f"full-{file.name}")
-    try:
-        write(whole, net, card, example, opset)
+    write(file, net, card, example, opset)
+    if exported is not None and exported.precision == "int8":
         size = exported.static_size or fixed_size(card)
-        quantize(whole, file, (examples.batch(size, 1, first=n) for n in range(len(examples.photos))))
-    finally:
-        whole.unlink(missing_ok=True)
+        quantize(file, (examples.batch(size, 1, first=n) for n in range(len(examples.photos))))
 
 
 def _mean_iou(model: Path, file: Path) -> tuple[float, float] | None:

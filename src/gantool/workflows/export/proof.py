@@ -21,6 +21,7 @@ from gantool.errors import MismatchError
 from gantool.models.files import format_of
 from gantool.models.formats.onnx_file import open_onnx
 from gantool.models.formats.torch_archive import torch_runner
+from gantool.predict.runner import SMALLEST_SIDE
 
 __all__ = ["PRECISIONS", "Check", "Examples", "Proof", "file_runner", "fixed_size", "live_runner", "proof_plan"]
 
@@ -60,20 +61,25 @@ def proof_plan(card: Card, static: tuple[int, int] | None) -> list[tuple[tuple[i
     """Sizes ``(height, width)`` and how many images of each; the first is the exporter's example."""
     if static is not None:
         return [(static, 1)]
-    first, second, third = _free_sizes(card)
+    first, low, narrow, large = _free_sizes(card)
     # Two images keep the exporter from taking 1 for a constant.
-    return [(first, 2), (first, 1), (second, 2), (third, 1)]
+    return [(first, 2), (low, 1), (narrow, 2), (large, 1)]
 
 
-def _free_sizes(card: Card) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """None of them alike; the first is twice the multiple or more, as one would be taken for a constant 1."""
+def _free_sizes(card: Card) -> tuple[tuple[int, int], ...]:
+    """None of them alike; the first is twice the multiple or more, as one would be taken for a constant 1.
+
+    The next two have the least height and the least width that pictures are padded to.
+    """
     multiple = card.multiple_of
+    least = -(-max(card.smallest, SMALLEST_SIDE) // multiple) * multiple
     if multiple >= 64:
-        return (2 * multiple, 3 * multiple), (multiple, 2 * multiple), (3 * multiple, 2 * multiple)
+        double, triple = 2 * multiple, 3 * multiple
+        return (double, triple), (least, double), (double, least), (triple, double)
     small = max(-(-64 // multiple) * multiple, card.smallest)
     step = multiple * max(round(12 / multiple), 1)
     large = small + max(-(-320 // multiple), 1) * multiple
-    return (small, small), (small + step, small + 3 * step), (large, large + step)
+    return (small, small), (least, small + 3 * step), (small + step, least), (large, large + step)
 
 
 @dataclass(frozen=True)

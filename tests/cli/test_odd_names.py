@@ -1,0 +1,80 @@
+"""Options, names and sizes that make no sense, or hardly any, cost one sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import Cli
+
+LONG = "a" * 300
+
+
+def picture(name: str = "a.png") -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)).save(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--precision", "fp8"], "must be auto, fp32, bf16 or fp16, got 'fp8'"),
+        (["--overwrite", "--skip-existing"], "do not go together"),
+        (["--size", "100000x100000"], "more than 178 million pixels"),
+        (["--size", "²x²"], "expected WIDTHxHEIGHT"),
+        (["--tile", "²"], "expected auto, off"),
+        (["-o", f"{LONG}.png"], "too long"),
+        (["-o", f"{LONG}/"], "too long"),
+        (["--model", LONG], "too long"),
+    ],
+)
+def test_translate_refuses(options: list[str], words: str, cli: Cli, with_run: Path) -> None:
+    picture()
+    result = cli("translate", "a.png", "--to", "winter", *options)
+    assert (result.code, words in result.err) == (2, True), result.err
+    assert sorted(path.name for path in Path().iterdir()) == ["a.png", "runs"]
+
+
+def test_exported_files_refuse_precisions_too(cli: Cli, with_run: Path) -> None:
+    picture()
+    assert cli("export", "cyclegan", "--to", "winter", "-o", "winter.onnx", "-q").code == 0
+    for word, reason in (("fp8", "must be auto, fp32"), ("bf16", "was exported in fp32")):
+        result = cli("translate", "a.png", "--to", "winter", "--model", "winter.onnx", "--precision", word)
+        assert (result.code, reason in result.err) == (2, True), result.err
+    huge = cli("export", "cyclegan", "--to", "winter", "--static-size", "100000x100000", "-o", "huge.onnx")
+    assert (huge.code, "at most 8192" in huge.err) == (2, True), huge.err
+
+
+def test_segment_refuses_absurd_sizes(cli: Cli, with_segmenter: Path) -> None:
+    picture()
+    for size, words in (("100000", "more than 178 million pixels"), ("²", "expected the shorter side")):
+        result = cli("segment", "a.png", "--size", size)
+        assert (result.code, words in result.err) == (2, True), result.err
+
+
+def test_standard_input(cli: Cli, with_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, words in ((None, "-: standard input is closed"), (io.StringIO("a.png\0b.png"), "Leave -print0 out")):
+        monkeypatch.setattr(sys, "stdin", stream)
+        result = cli("translate", "-", "--to", "winter")
+        assert (result.code, words in result.err) == (2, True), result.err
+
+
+def test_a_name_that_is_too_long_to_be_there(cli: Cli, with_run: Path) -> None:
+    result = cli("translate", f"{LONG}.png", "--to", "winter")
+    assert (result.code, "is too long for the name of a file" in result.err) == (2, True), result.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_names_that_are_no_text(with_run: Path) -> None:
+    picture()
+    Path("a.png").rename(os.fsdecode(b"caf\xe9.png"))
+    command = [sys.executable, "-m", "gantool", "translate", "-", "--to", "winter", "-o", b"out\xe9"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(command, input=b"caf\xe9.png\n", capture_output=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, b"out\xe9/caf_.winter.png\n"), done.stderr
+    assert os.listdir(b"out\xe9") == [b"caf_.winter.png"]  # noqa: PTH208 -- as bytes
