@@ -111,3 +111,63 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_merge_replaces_domains_as_a_whole() -> None:
     merged = merge({"data": {"domains": {"a": "1", "b": "2"}, "size": 8}}, {"data": {"domains": {"c": "3"}}})
     assert merged == {"data": {"domains": {"c": "3"}, "size": 8}}
+
+
+_LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{over}: &{over} [{', '.join(['*' + under] * 9)}]\n"
+    for under, over in zip("abcdefghij", "bcdefghijk", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (_LAUGHS + "train: {epochs: *k}\n", "too many values"),
+        ("train: &a {epochs: *a}\n", "stands within"),
+        (f"train: {{epochs: {'[' * 900}{']' * 900}}}\n", "nested too deeply"),
+        ("train: {epochs: " + "9" * 5000 + "}\n", "not valid YAML"),
+        ("train: {epochs: 0x" + "f" * 5000 + "}\n", "too many digits"),
+        ("train: {epochs: !!int abc}\n", "none of its kind"),
+        ("train: {epochs: 2020-13-45}\n", "train.epochs: must be a valid integer"),
+        ("train: {epochs: '" + "x" * 5000 + "'}\n", "train.epochs: must be a valid integer"),
+        ("data: {channels: [" + "[1, 2], " * 5000 + "]}\n", "data.channels"),
+        ("? " + "x" * 5000 + "\n: 2\n", "there is no such setting"),
+        ("? [1]\n: 2\n", "keys should be strings"),
+        ("extends: " + "x" * 5000 + "\n", "no preset"),
+        ("train: {epochs: 1, epochs: 2}\n", "duplicate"),
+        ("\0", "not valid YAML"),
+        ("a: " + "x" * 2**20, "is longer"),
+    ],
+)
+def test_hostile_files_are_refused_in_one_short_line(text: str, words: str, tmp_path: Path) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings("cyclegan", config=config)
+    said = str(caught.value).removeprefix(str(tmp_path))
+    assert words in said
+    assert len(said) <= 300
+    assert "\n" not in said
+
+
+def test_dates_are_text(tmp_path: Path) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text("data: {path: 2020-01-01}\n")
+    assert load_settings("cyclegan", config=config).data.path == "2020-01-01"
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "optimizer.lr=.inf", "optimizer.lr=.nan", "loss.identity=.nan", "schedule.warmup_epochs=.inf",
+        "model.width=1000000", f"train.seed={10**30}", "train.batch_size=1000000000", "data.scenes=1000000000000",
+        "train.epochs=1000000000000", "data.size=1000000", "runtime.devices=1000000", "runtime.workers=1000000",
+        "train.save_every=1000000000000", f"model.generator={'x' * 1000}",
+    ],
+)  # fmt: skip
+def test_absurd_values_are_refused(assignment: str) -> None:
+    key = assignment.partition("=")[0]
+    with pytest.raises(SettingsError, match=key):
+        load_settings("cyclegan", assignments=[assignment])
+    with pytest.raises(SettingsError, match="weights"):
+        load_settings("segmentation", overrides={"loss.class_weights": {"sky": float("nan")}})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from gantool.documents import load_yaml
 from gantool.errors import ModelError, closest
 from gantool.nets.segmenter_table import split_name
 
@@ -51,8 +49,8 @@ def _prepared_set() -> str | None:
     found = []
     for path in sorted(Path("data").glob("*/dataset.yaml")):
         try:
-            tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-        except (OSError, YAMLError, UnicodeDecodeError):
+            tree = load_yaml(path.read_text("utf-8"))
+        except (OSError, ValueError):
             continue
         if isinstance(tree, dict) and tree.get("kind") == "segmentation":
             found.append(path.parent.name)

@@ -12,32 +12,43 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "Count",
     "Data",
     "Metrics",
+    "Name",
     "NotNegative",
     "Optimizer",
     "Positive",
     "Runtime",
+    "Scenes",
     "Schedule",
     "Section",
     "Settings",
     "Train",
+    "Width",
 ]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
 NotNegative = Annotated[float, Field(ge=0)]
+Width = Annotated[int, Field(ge=1, le=4096)]
+"""Channels; a layer of twice as many would alone have more weights than a GPU holds."""
+Scenes = Annotated[int, Field(ge=1, le=10**7)]
+"""Drawn pictures; ten million fill any memory."""
+Name = Annotated[str, Field(max_length=200)]
+"""Of something registered; longer ones are a mistake that no message could show."""
 
 
 class Section(BaseModel):
     """A frozen group of keys that refuses unknown ones."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Data(Section):
     """Where the pictures come from and how large they are."""
 
-    path: str = "sample"
+    path: Annotated[str, Field(max_length=4096)] = "sample"
     """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
 
     @property
@@ -72,7 +83,7 @@ class Schedule(Section):
     """Epochs in which the rate rises from 0 first."""
     power: float = Field(default=0.9, gt=0)
     """Exponent of poly."""
-    constant_epochs: Annotated[int, Field(ge=0)] | None = None
+    constant_epochs: Count | None = None
     """Epochs before constant_linear begins to fall; null is the first half."""
     step_epochs: Positive = 50
     """Epochs between two steps of the step schedule."""
@@ -85,19 +96,19 @@ class Schedule(Section):
 class Train(Section):
     """Length, batches and what is kept."""
 
-    epochs: Positive
+    epochs: Annotated[int, Field(ge=1, le=10**6)]
     """Epochs in total; an epoch shows every image (of the larger domain) once."""
-    batch_size: Positive
+    batch_size: Annotated[int, Field(ge=1, le=2**16)]
     """Images per step (and domain), over all devices together."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Decides first weights, order, crops and drawn scenes."""
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the moving average of the delivered networks' weights, which is what is delivered; 0 turns it off."""
     ema_warmup: bool = True
     """Let the average follow faster in the first steps."""
-    samples_every: Annotated[int, Field(ge=0)] = 1
+    samples_every: Count = 1
     """Epochs between two sample pictures; 0 for none."""
-    sample_images: Positive = 4
+    sample_images: Annotated[int, Field(ge=1, le=1024)] = 4
     """Rows of a sample picture."""
     patience: Positive | None = None
     """End after so many epochs without a better metric; null never does."""
@@ -112,20 +123,20 @@ class Train(Section):
 class Metrics(Section):
     """What is measured while training."""
 
-    every: Annotated[int, Field(ge=0)] = 1
+    every: Count = 1
     """Epochs between two measurements on the test split, which decide which weights are delivered; 0 for none."""
 
 
 class Runtime(Section):
     """Where and how fast it runs; nothing here changes what is learned."""
 
-    device: str = "auto"
+    device: Name = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    devices: Positive = 1
+    devices: Annotated[int, Field(ge=1, le=1024)] = 1
     """Processes on this machine, one per device."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto is bf16 where the hardware has it, fp16 on older GPUs, fp32 otherwise."""
-    workers: Annotated[int, Field(ge=0)] | None = None
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that read images; null chooses (none on a CPU)."""
     compile: bool = False
     """Compile the networks with torch.compile; needs a C++ compiler."""
@@ -140,7 +151,7 @@ class Runtime(Section):
 class Settings(Section):
     """Everything that decides a training run, as far as all methods share it."""
 
-    task: str
+    task: Name
     """The method."""
     data: Data
     optimizer: Optimizer

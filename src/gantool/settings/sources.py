@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from gantool.documents import DocumentError, brief, load_yaml, shown
 from gantool.errors import SettingsError, closest
 from gantool.settings.schema import Section, Settings
 
@@ -117,11 +117,11 @@ def parse_assignment(text: str) -> Tree:
     """Turn ``section.key=value`` into a nested dictionary; the value is YAML (``2e-4`` a number, ``off`` a word)."""
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
-        raise SettingsError(f'--set {text}: expected section.key=value, such as "optimizer.lr=2e-4".')
+        raise SettingsError(f'--set {brief(text)}: expected section.key=value, such as "optimizer.lr=2e-4".')
     try:
-        return _nest(key.strip(), _yaml().load(value) if value.strip() else None)
-    except YAMLError:
-        raise SettingsError(f"--set {text}: the value is not valid YAML.") from None
+        return _nest(key.strip(), load_yaml(value) if value.strip() else None)
+    except DocumentError as error:
+        raise SettingsError(f"--set {brief(text)}: the value is not valid YAML ({error}).") from None
 
 
 def to_yaml(settings: Settings) -> str:
@@ -144,20 +144,12 @@ def sentence(description: str | None) -> str:
 def scalar(value: Any) -> str:
     """A value as YAML in one line."""
     stream = io.StringIO()
-    yaml = _yaml()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
     yaml.default_flow_style = True
     yaml.width = 10_000
     yaml.dump(list(value) if isinstance(value, tuple) else value, stream)
     return stream.getvalue().removesuffix("...\n").strip()
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.version = "1.2"  # without it "off" and "no" would be booleans for some readers
-    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
-    yaml.explicit_start = False
-    yaml.version = None
-    return yaml
 
 
 def read_yaml(path: Path) -> Tree:
@@ -167,15 +159,13 @@ def read_yaml(path: Path) -> Tree:
         SettingsError: missing, unreadable, or no sections.
     """
     try:
-        tree = _yaml().load(path.read_text("utf-8"))
+        tree = load_yaml(path.read_text("utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such settings file.") from None
+    except DocumentError as error:
+        raise SettingsError(f"{path}: not valid YAML ({error}).") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error}).") from None
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark is not None else ""
-        raise SettingsError(f"{path}: not valid YAML{line} ({getattr(error, 'problem', None) or error}).") from None
+        raise SettingsError(f"{path}: cannot be read ({brief(error)}).") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -185,8 +175,8 @@ def read_yaml(path: Path) -> Tree:
 
 def _preset_tree(name: str, presets: Presets) -> Tree:
     if name not in presets:
-        raise SettingsError(f'There is no preset "{name}".', closest(name, presets))
-    tree: Tree = _yaml().load(presets[name].read_text("utf-8"))
+        raise SettingsError(f'There is no preset "{brief(name)}".', closest(name, presets))
+    tree: Tree = load_yaml(presets[name].read_text("utf-8"))
     parent = tree.pop("extends", None)
     return merge(_preset_tree(parent, presets), tree) if parent else tree
 
@@ -215,18 +205,18 @@ def validate(kind: type[S], tree: Tree, where: str = "") -> S:
 
 
 def _explain(error: Any, sections: Mapping[str, type[Section]]) -> str:
-    path = [str(part) for part in error["loc"]]
+    path = [brief(part, 60) for part in error["loc"]]
     key = ".".join(path)
     kind = error["type"]
     if kind == "extra_forbidden":
         return f"{key}: there is no such setting. {_nearest_key(path, sections)}".strip()
     if kind == "missing":
         return f"{key}: is required."
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = brief(str(error["msg"]).removeprefix("Value error, "), 180)
     if not path:
         return f"{message}."
     text = message[0].lower() + message[1:]
-    return f"{key}: {text.replace('input should', 'must')}, got {error['input']!r}."
+    return f"{key}: {text.replace('input should', 'must')}, got {shown(error['input'])}."
 
 
 def _nearest_key(path: list[str], sections: Mapping[str, type[Section]]) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from gantool.documents import brief, load_yaml
 from gantool.errors import DataError
 
 __all__ = ["described_domains", "read_description"]
@@ -22,9 +20,9 @@ def read_description(root: Path) -> Mapping[str, Any]:
     """
     path = root / "dataset.yaml"
     try:
-        tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8")) if path.is_file() else None
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}).") from None
+        tree = load_yaml(path.read_text("utf-8")) if path.is_file() else None
+    except (OSError, ValueError) as error:  # of the disk, the encoding or the YAML
+        raise DataError(f"{path}: cannot be read ({brief(error, 160)}).") from None
     return tree if isinstance(tree, dict) else {}
 
 

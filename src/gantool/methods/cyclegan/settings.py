@@ -33,7 +33,7 @@ class Loss(Section):
 class Train(schema.Train):
     """Length, batches and what is kept."""
 
-    pool_size: Annotated[int, Field(ge=0)] = 50
+    pool_size: Annotated[int, Field(ge=0, le=10**6)] = 50
     """Earlier fakes kept per domain for the discriminators; 0 for none."""
 
 

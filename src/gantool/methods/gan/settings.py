@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantool.settings import schema
-from gantool.settings.schema import Positive, Section
+from gantool.settings.schema import Name, Positive, Scenes, Section, Width
 
 __all__ = [
     "Augment",
@@ -27,16 +27,16 @@ __all__ = [
 class Model(Section):
     """The networks."""
 
-    generator: str
+    generator: Name
     """Generator network: resnet_9blocks, resnet_6blocks, the same with _resize (no checkerboard), resnet_light,
     resnet_light_skip (changes the picture instead of making it anew), or unet_N for a power of two N."""
-    discriminator: str
+    discriminator: Name
     """Discriminator network: basic (70x70 patches), n_layers or pixel."""
-    width: Positive
+    width: Width
     """Channels after the generator's first layer (ngf)."""
-    discriminator_width: Positive
+    discriminator_width: Width
     """Channels after the discriminator's first layer (ndf)."""
-    discriminator_layers: Positive = 3
+    discriminator_layers: Annotated[int, Field(ge=1, le=16)] = 3
     """Halvings of the discriminator n_layers; more see larger patches."""
     norm: Literal["instance", "batch", "none"]
     """Normalization layer in generator and discriminator."""
@@ -62,9 +62,9 @@ class Pictures(schema.Data):
     """Two plain folders by domain name, such as {summer: DIR1, winter: DIR2}; replaces path."""
     names: tuple[str, str] | None = None
     """Names of the halves of side-by-side images, left and right; null takes what the data set says."""
-    size: int = Field(ge=16)
+    size: int = Field(ge=16, le=2**14)
     """Side of the square crops the networks see, in pixels."""
-    load_size: Positive | None = None
+    load_size: Annotated[int, Field(ge=1, le=2**16)] | None = None
     """Side or width images are scaled to before cropping; null is size * 286 / 256 where preprocess resizes."""
     channels: tuple[Literal[1, 3], Literal[1, 3]] = (3, 3)
     """Channels of both domains: 3 for color, 1 for gray."""
@@ -72,9 +72,9 @@ class Pictures(schema.Data):
     """Use at most this many training images per domain; null is all."""
     holdout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the images held out as a test split where the data set has none."""
-    scenes: Positive = 60
+    scenes: Scenes = 60
     """Training scenes per domain drawn for the built-in sample."""
-    test_scenes: Positive = 24
+    test_scenes: Scenes = 24
     """Held-out scenes drawn for the built-in sample."""
 
     @property
@@ -122,7 +122,7 @@ class Domains(Pictures):
 class Pairs(Pictures):
     """Where the pairs come from and how large they are."""
 
-    to: str | None = None
+    to: Name | None = None
     """Domain to translate to; null is the second of a pair."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantool.settings import schema
-from gantool.settings.schema import NotNegative, Positive, Section
+from gantool.settings.schema import Name, NotNegative, Positive, Scenes, Section, Width
 
 __all__ = ["LOSSES", "Augment", "Data", "Loss", "Model", "Optimizer", "SegmentationSettings", "Train"]
 
@@ -17,19 +17,19 @@ LOSSES = ("cross_entropy", "bce", "dice", "focal", "tversky", "focal_tversky", "
 class Model(Section):
     """The network."""
 
-    architecture: str
+    architecture: Name
     """unet without an encoder is the classic one; with an encoder any architecture of segmentation-models-pytorch."""
-    encoder: str | None = None
+    encoder: Name | None = None
     """Encoder, such as resnet50; tu-NAME takes any of timm."""
-    encoder_weights: str = "imagenet"
+    encoder_weights: Annotated[str, Field(max_length=4096)] = "imagenet"
     """First weights of the encoder: imagenet, none, or a file of weights."""
     freeze_encoder: bool = False
     """Keep the encoder's weights as they are."""
     output_stride: Literal[8, 16, 32] | None = None
     """How much smaller than the image the encoder's last features are; null is the architecture's own (DeepLab)."""
-    decoder_width: Positive | None = None
+    decoder_width: Width | None = None
     """Channels of the decoder (of its widest level in a U-Net); null is the architecture's own."""
-    width: Positive = 64
+    width: Width = 64
     """Channels of the classic U-Net's first level."""
     depth: int = Field(default=4, ge=1, le=6)
     """Halvings of the classic U-Net."""
@@ -41,18 +41,18 @@ class Model(Section):
 class Data(schema.Data):
     """Where the pictures come from and how large they are."""
 
-    size: int = Field(ge=32)
+    size: int = Field(ge=32, le=2**14)
     """Side of the square crops the network sees while training, in pixels."""
-    load_size: Annotated[int, Field(ge=0)] | None = None
+    load_size: Annotated[int, Field(ge=0, le=2**16)] | None = None
     """Shorter side that images are scaled to before the crop; 0 keeps them as they are; null is size, or 0 for a set
     that prepare has cut into tiles."""
     holdout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the training images held out for validation, and for the test, where there is no such split."""
     max_images: Positive | None = None
     """Use at most this many training images; null is all."""
-    scenes: Positive = 200
+    scenes: Scenes = 200
     """Training scenes drawn for the built-in sample."""
-    test_scenes: Positive = 32
+    test_scenes: Scenes = 32
     """Held-out scenes drawn for the built-in sample."""
 
 

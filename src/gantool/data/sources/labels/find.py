@@ -52,7 +52,9 @@ def _prepared(root: Path) -> LabelledSet | None:
     try:
         names = tuple(str(entry["name"]) for entry in tree["classes"])
         colors = tuple((int(r), int(g), int(b)) for r, g, b in (entry["color"] for entry in tree["classes"]))
-    except (KeyError, TypeError, ValueError):
+        if not all(0 <= value <= 255 for color in colors for value in color):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{root / 'dataset.yaml'}: expected kind, classes with names and colors.") from None
     pairs: list[Pair] = []
     alone: list[str] = []
