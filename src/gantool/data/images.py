@@ -22,6 +22,7 @@ __all__ = [
     "Picture",
     "find_folders",
     "find_images",
+    "is_plain",
     "open_image",
     "picture_from",
     "read_picture",
@@ -105,6 +106,22 @@ def upright_size(path: Path) -> tuple[int, int]:
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return (height, width) if turned else (width, height)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether an image is upright, has one frame, and is RGB or gray of 8 bits, so that every reader sees the same.
+
+    Raises:
+        DataError: not there, or no image.
+    """
+    with _one_file(path), collected_warnings(), Image.open(path) as image:
+        return (
+            image.mode in ("RGB", "L")
+            and "transparency" not in image.info
+            and image.getexif().get(_ORIENTATION, 1) == 1
+            and _bits_per_channel(image, path) == 8
+            and getattr(image, "n_frames", 1) == 1
+        )
 
 
 @contextmanager
