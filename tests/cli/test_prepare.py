@@ -148,7 +148,7 @@ def test_an_interrupted_call_goes_on(cli: Cli, unpaired: Path, monkeypatch: pyte
     assert not Path("data/day2night").exists()
     partial = Path("data/day2night.partial")
     before = {path: path.stat().st_mtime_ns for path in partial.rglob("*.png")}
-    assert len(before) == 7
+    assert 7 <= len(before) < 20, "those begun on other threads are finished"
     monkeypatch.setattr(work, "_write_image", write)
     assert cli("prepare", "day2night").code == 0
     assert not partial.exists()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
 import zlib
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gantool.data.images import (
     open_image,
     read_picture,
     read_pixels,
+    upright_size,
     write_picture,
 )
 from gantool.errors import DataError, OutputError
@@ -175,3 +178,101 @@ def test_find_images_skips_what_is_none(tmp_path: Path) -> None:
 def test_unknown_suffix_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"no image format has the suffix '.xyz'"):
         write_picture(tmp_path / "a.xyz", RGB)
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("t"), RuntimeError(), NotImplementedError("n"), struct.error("s"), IndexError()]
+)
+def test_whatever_a_decoder_raises_concerns_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = save(tmp_path / "a.png", Image.fromarray(RGB))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(DataError, match=r"a\.png: the image is damaged \(\w+\)"):
+        open_image(path)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile._open", fail)
+    with pytest.raises(DataError, match=r"a\.png: .* (damaged|can be read)"):
+        upright_size(path)
+
+
+def test_a_damaged_second_page_is_named(tmp_path: Path) -> None:
+    page = Image.fromarray(RGB)
+    path = save(tmp_path / "a.tif", page, save_all=True, append_images=[page])
+    data = bytearray(path.read_bytes())
+    (first,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, first)
+    (second,) = struct.unpack_from("<I", data, first + 2 + 12 * entries)
+    struct.pack_into("<H", data, second, 1)  # one tag only, and that of an unknown kind
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.tif: the image is damaged"):
+        open_image(path)
+
+
+def test_lab_is_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", Image.new("LAB", (9, 9), (128, 128, 128)))
+    assert read_pixels(path).std(axis=2).max() < 2, "gray"
+
+
+def test_tags_of_a_camera_go_into_a_tiff_as_far_as_it_holds_them(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:01 00:00:00"
+    picture = read_picture(save(tmp_path / "a.jpg", Image.fromarray(RGB), exif=exif))
+    assert write_picture(tmp_path / "a.tif", picture.pixels, picture) == [
+        "tif cannot hold the EXIF about camera settings"
+    ]
+    with Image.open(tmp_path / "a.tif") as back:
+        assert back.getexif()[0x010F] == "Maker"
+        assert np.array_equal(np.asarray(back), picture.pixels)
+
+
+def test_a_tiff_has_its_own_size_whatever_the_tags_say(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0100], exif[0x0101] = 4000, 3000
+    picture = read_picture(save(tmp_path / "a.png", Image.fromarray(RGB), exif=exif))
+    write_picture(tmp_path / "b.tif", picture.pixels, picture)
+    assert np.array_equal(read_pixels(tmp_path / "b.tif"), RGB)
+
+
+def warning_file(path: Path) -> Path:
+    """A JPEG whose EXIF ends before it should."""
+    exif = Image.Exif()
+    exif[0x010F] = "A maker with a long name"
+    return save(path, Image.fromarray(RGB), exif=exif.tobytes()[:20])
+
+
+def test_warnings_become_notes(tmp_path: Path) -> None:
+    """Warnings are errors here, so one that is not taken in fails the reading."""
+    picture = read_picture(warning_file(tmp_path / "a.jpg"))
+    assert any("warns" in note for note in picture.notes), picture.notes
+    assert np.abs(picture.pixels.astype(int) - RGB).mean() < 60
+
+
+def test_warnings_of_several_threads_stay_apart(tmp_path: Path) -> None:
+    bad, good = warning_file(tmp_path / "bad.jpg"), save(tmp_path / "good.jpg", Image.fromarray(RGB))
+    before = list(warnings.filters)
+    notes: dict[int, tuple[str, ...]] = {}
+
+    def read(number: int) -> None:
+        for _ in range(20):
+            notes[number] = read_picture(bad if number % 2 else good).notes
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [bool(notes[number]) for number in range(4)] == [False, True, False, True]
+    assert warnings.filters == before
+
+
+def test_what_is_no_number_is_black(tmp_path: Path) -> None:
+    values = np.array([[np.nan, 0.0, 1.0], [np.inf, -np.inf, 0.5]], dtype=np.float32)
+    picture = read_picture(save(tmp_path / "a.tif", Image.fromarray(values)))
+    assert picture.pixels[..., 0].tolist() == [[0, 0, 255], [255, 0, 128]]
+    nothing = np.full((2, 2), np.nan, dtype=np.float32)
+    assert not read_pixels(save(tmp_path / "b.tif", Image.fromarray(nothing))).any()

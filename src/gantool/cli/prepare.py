@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from gantool.workflows.prepare import Prepared
 
 __all__ = ["prepare"]
+
+_NEXT = {"segmentation": "unet-resnet50", "paired": "pix2pix", "unpaired": "cyclegan-light"}
+_SILENCE = 60.0  # seconds
 
 _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
 
@@ -80,6 +85,12 @@ def prepare(
         Path | None, typer.Option("--report", metavar="FILE", help="Write a page with tables and pictures here, too.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that gantool wrote.")] = False,
+    image_format: Annotated[
+        str, typer.Option("--image-format", metavar="FORMAT", help="Of images that change: png, jpg or webp.")
+    ] = "png",
+    link: Annotated[
+        bool, typer.Option("--link", help="Link files that stay as they are instead of copying them.")
+    ] = False,
     list_sets: Annotated[bool, typer.Option("--list", help="List the named data sets and stop.")] = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
@@ -99,9 +110,12 @@ def prepare(
         raise UsageError("--stride needs --tile.")
     if source is not None and domain:
         raise UsageError("SOURCE and --domain name the images twice; give one of them.")
+    if image_format not in ("png", "jpg", "webp"):
+        raise UsageError(f"--image-format {image_format}: expected png, jpg or webp.")
     from gantool.workflows.prepare import PrepareOptions, prepare_data
 
-    with screen.stages() as progress:
+    with screen.stages() as shown:
+        progress = shown if screen.interactive else _once_a_minute(screen)
         options = PrepareOptions(
             source,
             output,
@@ -122,16 +136,31 @@ def prepare(
             check_only=check or dry_run,
             report=report,
             overwrite=overwrite,
+            image_format=image_format,  # type: ignore[arg-type]
+            link=link,
         )
         result = prepare_data(options, progress)
     _show(screen, result)
     screen.json(_as_json(result))
     if result.output is not None:
         screen.result(result.output)
-        model = "unet-resnet50" if result.source.kind == "segmentation" else "cyclegan-light"
+        model = _NEXT[result.source.kind]
         screen.note(f"Next: gantool train {model} --data {result.output}")
     problems = any(finding.serious for finding in result.findings)
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
+
+
+def _once_a_minute(screen: Screen) -> Callable[[str, int, int], None]:
+    """For logs: where there is no terminal for a bar, a line now and then tells that work goes on."""
+    last = time.monotonic()
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SILENCE:
+            last = time.monotonic()
+            screen.note(f"{what}: {done} of {total}")
+
+    return show
 
 
 def _list(screen: Screen) -> int:
@@ -174,6 +203,8 @@ def _show(screen: Screen, result: Prepared) -> None:
     names = list(result.source.domains)
     rows = [(split, *(counts.get(name, 0) for name in names)) for split, counts in result.counts.items()]
     screen.table(("images", *names), rows)
+    if result.tiles:
+        screen.note("tiles: " + ", ".join(f"{split} {count}" for split, count in result.tiles.items()))
     screen.table(
         ("mean (deviation)", "red", "green", "blue"),
         [
@@ -194,6 +225,7 @@ def _as_json(result: Prepared) -> dict[str, object]:
         "domains": list(result.source.domains),
         "classes": dict(result.classes),
         "images": {split: dict(counts) for split, counts in result.counts.items()},
+        "tiles": dict(result.tiles),
         "sizes": dict(result.sizes),
         "statistics": {
             name: {channel: {"mean": mean, "deviation": deviation} for channel, (mean, deviation) in channels.items()}

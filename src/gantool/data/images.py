@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gantool.arrays import Pixels
+from gantool.data.decoder_warnings import collected_warnings
 from gantool.errors import DataError, OutputError
 from gantool.files import atomic
 
@@ -20,6 +22,7 @@ __all__ = [
     "Picture",
     "find_folders",
     "find_images",
+    "is_plain",
     "open_image",
     "picture_from",
     "read_picture",
@@ -31,7 +34,11 @@ __all__ = [
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"})
 _WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
 _ORIENTATION = 0x0112
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow's readers raise for damaged files
+_TIFF = frozenset({".tif", ".tiff"})
+# Of the file itself rather than about the picture, and folders of tags, which libtiff cannot write.
+_TIFF_LAYOUT = frozenset({254, 255, *range(256, 260), 262, 266, 273, 277, 278, 279, 284, 317, 320, *range(322, 326),
+                          330, 338, 339, 347, *range(512, 522), 529, 530, 531, 532})  # fmt: skip
+_TAG_FOLDERS = {0x8769: "camera settings", 0x8825: "place", 0xA005: "interoperability"}
 
 
 @dataclass(frozen=True)
@@ -75,16 +82,57 @@ def open_image(path: Path) -> Image.Image:
     Raises:
         DataError: not there, no image, truncated, or a decompression bomb.
     """
+    with _one_file(path), collected_warnings() as heard:
+        with Image.open(path) as image:
+            image.load()
+            turned = ImageOps.exif_transpose(image)
+            # The turned copy no longer knows its file, so what only the file can tell is noted down.
+            turned.info["bits"] = _bits_per_channel(image, path)
+            turned.info["frames"] = getattr(image, "n_frames", 1)
+        if turned.mode == "LAB":  # the one mode that Pillow does not convert by itself
+            lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+            turned = ImageCms.profileToProfile(turned, lab, srgb, outputMode="RGB") or turned
+        turned.info["warnings"] = tuple(heard)
+        return turned
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image once it is turned upright, without decoding it.
+
+    Raises:
+        DataError: not there, or no image.
+    """
+    with _one_file(path), collected_warnings(), Image.open(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(_ORIENTATION, 1) >= 5
+    return (height, width) if turned else (width, height)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether an image is upright, has one frame, and is RGB or gray of 8 bits, so that every reader sees the same.
+
+    Raises:
+        DataError: not there, or no image.
+    """
+    with _one_file(path), collected_warnings(), Image.open(path) as image:
+        return (
+            image.mode in ("RGB", "L")
+            and "transparency" not in image.info
+            and image.getexif().get(_ORIENTATION, 1) == 1
+            and _bits_per_channel(image, path) == 8
+            and getattr(image, "n_frames", 1) == 1
+        )
+
+
+@contextmanager
+def _one_file(path: Path) -> Iterator[None]:
+    """Whatever a decoder raises concerns this file alone: the readers of rare formats raise nearly everything.
+
+    Raises:
+        DataError: names the file.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                turned = ImageOps.exif_transpose(image)
-                # The turned copy no longer knows its file, so what only the file can tell is noted down.
-                turned.info["bits"] = _bits_per_channel(image, path)
-                turned.info["frames"] = getattr(image, "n_frames", 1)
-            return turned
+        yield
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.") from None
     except PermissionError:
@@ -95,27 +143,12 @@ def open_image(path: Path) -> Image.Image:
         raise DataError(f"{path}: is not an image that can be read.") from None
     except Image.DecompressionBombError:
         raise DataError(f"{path}: claims more pixels than any picture has; refused.") from None
-    except _UNREADABLE as error:
-        raise DataError(f"{path}: the image is damaged ({error}).") from None
+    except Exception as error:
+        raise DataError(f"{path}: the image is damaged ({_in_a_line(error)}).") from None
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image once it is turned upright, without decoding it.
-
-    Raises:
-        DataError: not there, or no image.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                turned = image.getexif().get(_ORIENTATION, 1) >= 5
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
-    except (*_UNREADABLE, Image.DecompressionBombError):
-        raise DataError(f"{path}: is not an image that can be read.") from None
-    return (height, width) if turned else (width, height)
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def read_pixels(path: Path, channels: int = 3) -> Pixels:
@@ -143,17 +176,30 @@ def picture_from(image: Image.Image) -> Picture:
         notes.append("16 bits per channel become 8")
     if int(image.info.get("frames", 1)) > 1:
         notes.append("only the first of its frames is used")
-    rgb, alpha, keeps_profile = _split(image)
+    with collected_warnings() as heard:
+        rgb, alpha, keeps_profile = _split(image)
+        exif, kept = _exif_of(image)
+    lines = dict.fromkeys((*image.info.get("warnings", ()), *heard))
+    notes += [f"its reader warns: {line.rstrip('.')}" for line in lines]
+    notes += [] if kept else ["its EXIF is damaged and cannot be kept"]
     extra: dict[str, Any] = {}
     if keeps_profile and image.info.get("icc_profile"):
         extra["icc_profile"] = image.info["icc_profile"]
-    exif = image.getexif()
     if exif:
-        exif.pop(_ORIENTATION, None)
-        extra["exif"] = exif.tobytes()
+        extra["exif"] = exif
     if image.info.get("dpi"):
         extra["dpi"] = image.info["dpi"]
     return Picture(np.asarray(rgb), None if alpha is None else np.asarray(alpha), extra, tuple(notes))
+
+
+def _exif_of(image: Image.Image) -> tuple[bytes, bool]:
+    """EXIF without orientation, empty where there is none; and whether all of it could be kept."""
+    try:
+        exif = image.getexif()
+        exif.pop(_ORIENTATION, None)
+        return (exif.tobytes() if exif else b""), True
+    except Exception:  # tags of any content: struct.error, TypeError, ...
+        return b"", False
 
 
 def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> list[str]:
@@ -184,16 +230,42 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
         options |= {"compression": "tiff_deflate"}
     elif suffix in (".bmp", ".gif", ".ppm", ".pgm"):
         options = {key: value for key, value in options.items() if key == "dpi" and suffix == ".bmp"}
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, format=Image.registered_extensions()[suffix], **options)
-    except KeyError:
-        raise OutputError(f"{path}: no image format has the suffix {suffix!r}.") from None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be written as {suffix[1:]} ({error}).") from None
+    if suffix in _TIFF and "exif" in options:
+        options["exif"], lost = _exif_for_tiff(options["exif"])
+        notes += lost
+    data, problem = _encoded(image, path, options)
+    if problem and options.pop("exif", None):
+        data, problem = _encoded(image, path, options)
+        notes.append(f"{suffix[1:]} cannot hold its EXIF")
+    if problem:
+        raise OutputError(f"{path}: cannot be written as {suffix[1:]} ({problem}).")
     with atomic(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        temporary.write_bytes(data)
     return notes
+
+
+def _exif_for_tiff(data: bytes) -> tuple[Image.Exif, list[str]]:
+    """EXIF as far as a TIFF with this picture can hold it, and what is lost."""
+    exif = Image.Exif()
+    exif.load(data)
+    lost = [name for tag, name in _TAG_FOLDERS.items() if exif.pop(tag, None) is not None]
+    for tag in _TIFF_LAYOUT & set(exif):
+        del exif[tag]
+    return exif, [f"tif cannot hold the EXIF about {' and '.join(lost)}"] if lost else []
+
+
+def _encoded(image: Image.Image, path: Path, options: dict[str, Any]) -> tuple[bytes, str]:
+    """The file's content, or why there is none."""
+    buffer = io.BytesIO()
+    suffix = path.suffix.lower()
+    if suffix not in Image.registered_extensions():
+        raise OutputError(f"{path}: no image format has the suffix {suffix!r}.")
+    try:
+        with collected_warnings():
+            image.save(buffer, format=Image.registered_extensions()[suffix], **options)
+    except Exception as error:  # encoders raise nearly everything, as decoders do
+        return b"", _in_a_line(error)
+    return buffer.getvalue(), ""
 
 
 def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:
@@ -215,11 +287,13 @@ def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:
 def _from_deep_gray(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.float64)
     if image.mode == "F":
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         scale = (low, high) if low < 0 or high > 1 else (0.0, 1.0)
     else:
         scale = (0.0, 65535.0 if (values.size and values.max() > 255) or image.mode != "I" else 255.0)
     spread = max(scale[1] - scale[0], 1e-12)
+    # What is no number is black; an infinity is as dark or bright as the picture gets.
     gray = np.nan_to_num(np.clip((values - scale[0]) / spread, 0, 1)) * 255
     return Image.fromarray(np.rint(gray).astype(np.uint8)).convert("RGB")
 

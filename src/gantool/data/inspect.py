@@ -6,9 +6,8 @@ The facts of an image take a few hundred bytes, so a set of any size is looked a
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from gantool.data.images import open_image
+from gantool.data.threads import in_order
 from gantool.errors import DataError
 
 __all__ = [
@@ -38,7 +38,6 @@ NEAR_DISTANCE = 3
 """Largest number of differing fingerprint bits of a near duplicate."""
 
 _BANDS = NEAR_DISTANCE + 1  # two fingerprints that differ in 3 bits agree in at least one of 4 bands
-_READ_AHEAD = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def usable_image(path: Path) -> Image.Image:
 
 
 def problems(paths: Iterable[Path]) -> Iterator[str]:
-    """Decode all images on a few threads and yield what is wrong with some, in order."""
+    """Decode all images on threads and yield what is wrong with some, in order."""
 
     def problem(path: Path) -> str:
         try:
@@ -86,8 +85,7 @@ def problems(paths: Iterable[Path]) -> Iterator[str]:
             return error.message
         return ""
 
-    with ThreadPoolExecutor(4) as pool:
-        yield from filter(None, pool.map(problem, paths))
+    yield from filter(None, in_order(problem, paths))
 
 
 def inspect_image(path: Path) -> ImageFacts:
@@ -108,16 +106,9 @@ def inspect_image(path: Path) -> ImageFacts:
     )
 
 
-def inspect_images(paths: Iterable[Path], *, workers: int = 4) -> Iterator[ImageFacts]:
-    """Inspect images on a few threads, in order, reading only a few ahead."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[ImageFacts]] = deque()
-        for path in paths:
-            waiting.append(pool.submit(inspect_image, path))
-            if len(waiting) > _READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+def inspect_images(paths: Iterable[Path], *, workers: int | None = None) -> Iterator[ImageFacts]:
+    """Inspect images on threads, in order, reading only a few ahead."""
+    return in_order(inspect_image, paths, workers)
 
 
 def exact_duplicates(facts: Iterable[ImageFacts]) -> list[list[ImageFacts]]:

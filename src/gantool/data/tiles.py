@@ -14,7 +14,7 @@ Array = TypeVar("Array", bound=NDArray[np.generic])
 
 __all__ = ["cut_tiles", "photograph_of", "stitch_tiles", "tile_corners"]
 
-_TILE = re.compile(r"(.+)_\d{5}_\d{5}\.png")  # name, top and left, as ``gantool prepare`` writes them
+_TILE = re.compile(r"(.+)_\d{5}_\d{5}\.(?:png|jpg|webp)")  # name, top and left, as ``gantool prepare`` writes them
 
 
 def tile_corners(height: int, width: int, tile: int, stride: int | None = None) -> list[tuple[int, int]]:

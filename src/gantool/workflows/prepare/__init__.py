@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from gantool.data.inspect import ImageFacts, channel_statistics, inspect_images
 from gantool.data.sources.contents import Contents, SourceImage
@@ -59,6 +60,8 @@ def prepare(
     check_only: bool = False,
     report: str | Path | None = None,
     overwrite: bool = False,
+    image_format: Literal["png", "jpg", "webp"] = "png",
+    link: bool = False,
     on_progress: Progress = lambda what, done, total: None,
 ) -> Prepared:
     """Check a data set and write a canonical copy of it.
@@ -71,7 +74,7 @@ def prepare(
     """
     options = PrepareOptions(
         source, output, domains, names, kind, size, tile, stride, drop_empty, classes, ignore, attribute, snap, split,
-        seed, drop_duplicates, check_only, report, overwrite,
+        seed, drop_duplicates, check_only, report, overwrite, image_format, link,
     )  # fmt: skip
     return prepare_data(options, on_progress)
 
@@ -138,7 +141,8 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         def finish(folder: Path) -> None:
             write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
-        write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
+        written = write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
+        result = replace(result, tiles=written if options.tile else {})
     if options.report is not None:
         write_data_page(Path(options.report), name, result, label_facts, chosen)
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
 from gantool.data.sources.names import Kind
@@ -37,6 +38,8 @@ class PrepareOptions:
         check_only: look, write nothing.
         report: also write the page about the data set here; a data set always has its own ``report.html``.
         overwrite: replace an existing data set.
+        image_format: of images whose pixels change (scaled, cut, turned, converted); others keep their files.
+        link: give files that nothing changes a second name (a hard link) instead of copying them.
     """
 
     source: str | Path | None = None
@@ -58,6 +61,8 @@ class PrepareOptions:
     check_only: bool = False
     report: str | Path | None = None
     overwrite: bool = False
+    image_format: Literal["png", "jpg", "webp"] = "png"
+    link: bool = False
 
     def about_labels(self) -> LabelOptions:
         """What is said about labels.

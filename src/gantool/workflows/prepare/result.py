@@ -24,6 +24,7 @@ class Prepared:
         unusable: images that were left out because they cannot be read.
         dropped: images that were left out as duplicates.
         classes: fraction of the labelled pixels by class, for segmentation.
+        tiles: written by split, where images were cut.
         remarks: what reading the masks showed, such as how many pixels were moved to the nearest class color.
     """
 
@@ -37,3 +38,4 @@ class Prepared:
     dropped: tuple[Path, ...] = ()
     classes: Mapping[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    tiles: Mapping[str, int] = field(default_factory=dict)

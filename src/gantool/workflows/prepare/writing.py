@@ -14,18 +14,18 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gantool.arrays import IGNORE, class_colors
-from gantool.data.images import open_image
+from gantool.data.images import open_image, write_picture
 from gantool.data.masks import write_mask
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
+from gantool.data.threads import in_order
 from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name
+from gantool.workflows.prepare.copying import copy_file, stays_as_it_is
 from gantool.workflows.prepare.options import PrepareOptions
 
 __all__ = ["WritingPlan", "choose_target", "write_data_set"]
-
-_COPIED = frozenset({".jpg", ".jpeg", ".png", ".webp"})  # kept as they are where nothing about them must change
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class WritingPlan:
         asked, found = self.options, self.source
         text = json.dumps(
             [found.kind, found.domains, asked.size, asked.tile, asked.stride, asked.split, asked.seed,
-             asked.drop_duplicates, asked.drop_empty, self.classes, repr(self.labels),
+             asked.image_format, asked.drop_duplicates, asked.drop_empty, self.classes, repr(self.labels),
              [(str(image.path), image.split, image.domain) for image in self.images]]
         )  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()
@@ -81,8 +81,12 @@ def write_data_set(
     counts: Mapping[str, Mapping[str, int]],
     finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
-) -> None:
-    """Write everything beside the target, call ``finish`` with that folder, and give it its name."""
+) -> dict[str, int]:
+    """Write everything beside the target, call ``finish`` with that folder, and give it its name.
+
+    Returns:
+        The files of images by split; for images with labels these are tiles if they were cut.
+    """
     partial = target.with_name(f"{target.name}.partial")
     mark = partial / "plan.txt"
     if partial.exists() and (not mark.is_file() or mark.read_text("utf-8") != plan.key()):
@@ -92,11 +96,17 @@ def write_data_set(
         temporary.write_text(plan.key(), "utf-8")
     names = _names(plan.images)
     source, labels = plan.source, plan.source.label_of()
-    for done, (image, name) in enumerate(zip(plan.images, names, strict=True), 1):
+
+    def write(image: SourceImage, name: str) -> tuple[str, int]:
         if source.labels is not None:
-            _write_labelled(plan, source.labels, labels[image.path], image.split, name, partial)
-        else:
-            _write_image(plan, image, name, partial)
+            return image.split, _write_labelled(plan, source.labels, labels[image.path], image.split, name, partial)
+        _write_image(plan, image, name, partial)
+        return image.split, 1
+
+    written: dict[str, int] = {}
+    pairs = zip(plan.images, names, strict=True)
+    for done, (split, count) in enumerate(in_order(lambda pair: write(*pair), pairs), 1):
+        written[split] = written.get(split, 0) + count
         on_progress("writing", done, len(plan.images))
     with atomic(partial / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(_description(source, counts, plan.options.tile), file)
@@ -107,6 +117,7 @@ def write_data_set(
     if plan.options.overwrite and target.exists():
         shutil.rmtree(target)
     partial.rename(target)
+    return written
 
 
 def _names(images: Sequence[SourceImage]) -> list[str]:
@@ -125,45 +136,58 @@ def _names(images: Sequence[SourceImage]) -> list[str]:
 
 
 def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -> None:
-    if plan.source.kind == "unpaired" and plan.options.size is None and image.path.suffix.lower() in _COPIED:
-        target = root / image.split / image.domain / name
-        if not target.exists():
-            with atomic(target) as temporary:
-                shutil.copyfile(image.path, temporary)
+    stem, whole = Path(name).stem, plan.options.size is None
+    if image.partner is not None:
+        for domain, path in zip(plan.source.domains, (image.path, image.partner), strict=True):
+            keep = whole and stays_as_it_is(path)
+            _write_whole(plan, path, root / image.split / domain / stem, keep=keep)
         return
-    parts = [image.domain] if image.domain else list(plan.source.domains)
-    targets = [root / image.split / part / f"{Path(name).stem}.png" for part in parts]
+    if image.domain:
+        keep = whole and stays_as_it_is(image.path, plain=False)
+        _write_whole(plan, image.path, root / image.split / image.domain / stem, keep=keep)
+        return
+    targets = [root / image.split / part / f"{stem}.{plan.options.image_format}" for part in plan.source.domains]
     if all(target.exists() for target in targets):
         return
     opened = open_image(image.path).convert("RGB")
     half = opened.width // 2
-    if image.partner is not None:
-        pieces = [opened, open_image(image.partner).convert("RGB")]
-    elif image.domain:
-        pieces = [opened]
-    else:
-        pieces = [opened.crop((n * half, 0, (n + 1) * half, opened.height)) for n in (0, 1)]
-    for piece, target in zip(pieces, targets, strict=True):
-        with atomic(target) as temporary:
-            _scaled(piece, plan.options.size).save(temporary, format="PNG")
+    for n, target in enumerate(targets):
+        piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
+        write_picture(target, np.asarray(_scaled(piece, plan.options.size)))
+
+
+def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> None:
+    """Write one whole image under the name ``place``, which lacks its suffix."""
+    if keep:
+        copy_file(path, place.with_name(place.name + path.suffix.lower()), link=plan.options.link)
+        return
+    target = place.with_name(f"{place.name}.{plan.options.image_format}")
+    if not target.exists():
+        write_picture(target, np.asarray(_scaled(open_image(path).convert("RGB"), plan.options.size)))
 
 
 def _write_labelled(
     plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, root: Path
-) -> None:
-    """Write an image and its mask, or their tiles, under one name in ``images`` and ``masks``."""
+) -> int:
+    """Write an image and its mask, or their tiles, under one name in ``images`` and ``masks``; returns how many."""
     stem = Path(name).stem
     images, masks = root / split / "images", root / split / "masks"
     done = masks / f".{stem}.done"  # an image is done when all its tiles are
     if done.exists():
-        return
+        return int(done.read_text("ascii"))
     colors = class_colors(256)
     if source.colors is not None:
         colors[: len(source.colors)] = source.colors
+    if plan.options.size is None and plan.options.tile is None and stays_as_it_is(labelled.image):
+        copy_file(labelled.image, images / f"{stem}{labelled.image.suffix.lower()}", link=plan.options.link)
+        write_mask(masks / f"{stem}.png", labelled.mask(), colors)
+        done.write_text("1", "ascii")
+        return 1
     opened = _scaled(open_image(labelled.image).convert("RGB"), plan.options.size)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
     pixels, mask = np.asarray(opened), np.asarray(label)
     height, width = mask.shape
+    count = 0
     tile = plan.options.tile or max(height, width)
     empty = np.zeros(256, dtype=np.uint8)  # 1 for what makes a tile no more interesting
     empty[[IGNORE, *(n for n, name in enumerate(plan.classes) if name.strip("_") == "background")]] = 1
@@ -171,10 +195,13 @@ def _write_labelled(
         part = f"{stem}_{top:05d}_{left:05d}" if plan.options.tile else stem
         if plan.options.drop_empty and not (empty[mask[top : top + tile, left : left + tile]] == 0).any():
             continue
-        with atomic(images / f"{part}.png") as temporary:
-            Image.fromarray(pixels[top : top + tile, left : left + tile]).save(temporary, format="PNG")
+        cut = np.ascontiguousarray(pixels[top : top + tile, left : left + tile])
+        write_picture(images / f"{part}.{plan.options.image_format}", cut)
+        count += 1
         write_mask(masks / f"{part}.png", np.ascontiguousarray(mask[top : top + tile, left : left + tile]), colors)
-    done.touch()
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.write_text(str(count), "ascii")
+    return count
 
 
 def _scaled(image: Image.Image, size: int | None) -> Image.Image:
