@@ -77,6 +77,33 @@ def train_one_step(folder: Path, options: list[str]) -> Path:
 
 
 @pytest.mark.slow
+def test_two_ranks_go_on_within_an_epoch(tmp_path: Path) -> None:
+    """The losses of such an epoch are those of both ranks, too."""
+    options = [
+        "train", "cyclegan", *TINY, "--set", "data.scenes=8", "--batch-size", "2", "--epochs", "1", "--devices", "2",
+        "--set", "train.save_steps=2", "--set", "metrics.every=0", "--set", "train.samples_every=0",
+    ]  # fmt: skip
+    (tmp_path / "cut.py").write_text(
+        "import sys\n"
+        "from gantool.cli.app import run\n"
+        "from gantool.engine.loop import Trainer\n"
+        "save = Trainer._save\n"
+        "def cut(self, *args, **options):\n"
+        "    self._stopping = True\n"
+        "    return save(self, *args, **options)\n"
+        "Trainer._save = cut\n"
+        "if __name__ == '__main__':\n"
+        "    sys.exit(run(sys.argv[1:]))\n"
+    )
+    finish(start(tmp_path, *options, "--name", "whole"))
+    subprocess.run([sys.executable, "cut.py", *options, "--name", "cut"], cwd=tmp_path, check=True, timeout=240)
+    assert not (tmp_path / "runs/cut/metrics.jsonl").exists()
+    finish(start(tmp_path, "train", "--resume", "cut"))
+    (whole,), (cut,) = losses_of(tmp_path / "runs/whole"), losses_of(tmp_path / "runs/cut")
+    assert cut == pytest.approx(whole, rel=1e-9)
+
+
+@pytest.mark.slow
 def test_torchrun_and_another_number_of_devices(tmp_path: Path) -> None:
     options = ["train", "cyclegan", *TINY, "--batch-size", "2", "--epochs", "1"]
     torchrun = [

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 import gantool
+from gantool.engine.checkpoints import load_checkpoint
 from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
+from gantool.engine.runtime import Runtime
 from gantool.errors import RunError, TrainingError
 from gantool.methods.cyclegan.task import CycleGan
 from gantool.models.runs import Run
@@ -82,6 +84,25 @@ def test_killed_and_resumed_equals_uninterrupted(workplace: Path, step: int, ema
     assert [(x["epoch"], x["step"], x["losses"]) for x in lines[0]] == [
         (x["epoch"], x["step"], x["losses"]) for x in lines[1]
     ]
+
+
+def test_a_checkpoint_within_an_epoch_has_the_losses_of_all_ranks(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on two devices of which the other loses nothing."""
+    seen: list[dict[str, float]] = []
+    monkeypatch.setattr(Runtime, "mean", lambda self, values: {name: value / 2 for name, value in values.items()})
+
+    def saved(event: Any) -> bool:
+        if isinstance(event, StepDone):
+            seen.append(dict(event.losses or {}))
+        return isinstance(event, Saved)
+
+    with pytest.raises(Killed):
+        run(workplace, "cut", settings={"train.save_steps": 2, "metrics.every": 0}, until=saved)
+    sums = load_checkpoint(workplace / "runs/cut/checkpoints/last.pt")["progress"]["sums"]
+    assert len(seen) == 2
+    assert sums == pytest.approx({name: (seen[0][name] + seen[1][name]) / 2 for name in seen[0]})
 
 
 def test_stopping_saves_and_resuming_ends_alike(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ __all__ = ["Batches", "Trainer"]
 
 @dataclass
 class Progress:
-    """Where training stands. ``sums`` add up the losses of the epoch so far."""
+    """Where training stands. ``sums`` add up the losses of the epoch so far; a checkpoint has the mean of all ranks."""
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -146,7 +146,8 @@ class Trainer:
             if progress.step_in_epoch < steps:
                 self._stopping = self.runtime.any_rank(self.stop())
                 if self._stopping or (train.save_steps and progress.step % train.save_steps == 0):
-                    progress.sums = {name: float(value) for name, value in sums.items()}
+                    # The main rank saves for all, and all go on from what it saved.
+                    progress.sums = self.runtime.mean({name: float(value) for name, value in sums.items()})
                     yield self._save()
                 if self._stopping:
                     return
