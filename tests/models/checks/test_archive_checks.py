@@ -283,7 +283,9 @@ def test_damaged_and_absurd_archives(files: dict[str, Path], form: str, tmp_path
     assert path.stat().st_size < 2**20
     assert "more or larger records" in refusal(path, form)
     spoiled = bytearray(content)
-    spoiled[content.rindex(b"PK\x01\x02") + 46] = 0xFF  # in a record's name
+    record = content.rindex(b"PK\x01\x02")
+    spoiled[record + 9] |= 8  # its name is UTF-8,
+    spoiled[record + 46] = 0xFF  # and yet is none
     path.write_bytes(spoiled)
     assert "no exported network" in refusal(path, form) or "is damaged" in refusal(path, form)
     if form == "torchscript":

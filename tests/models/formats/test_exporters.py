@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from exported_files import card_for
+from exported_files import card_for, export_small
 
+import gantool
 from gantool.models.formats.torch_archive import torch_runner, write_pt2
 from gantool.nets.registry import build_generator
+
+
+@pytest.mark.parametrize("form", ["onnx", "torchscript", "pt2"])
+def test_files_tell_nothing_of_the_machine_they_come_from(form: str, tmp_path: Path) -> None:
+    path = export_small(tmp_path / f"net.{form}", form)
+    assert zipfile.is_zipfile(path) == (form != "onnx")
+    if form == "onnx":
+        parts = [path.read_bytes()]
+    else:
+        with zipfile.ZipFile(path) as archive:
+            parts = [archive.read(info) for info in archive.infolist()]
+    assert any(b"winter" in part for part in parts), "the card stays"
+    folders = {str(Path(one.__file__ or "").parent) for one in (gantool, torch)} | {str(tmp_path)}
+    for part in parts:
+        assert not [folder for folder in folders if folder.encode() in part]
+        assert b".py" not in part
 
 
 @pytest.mark.parametrize("name", ["unet_32", "unet_64"])

@@ -82,6 +82,8 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
         )  # fmt: skip
         assert program is not None
         model = program.model_proto
+        for node in model.graph.node:
+            del node.metadata_props[:]  # tell the paths of this machine
         onnx.helper.set_model_props(model, {KEY: card.to_json()})
         content = model.SerializeToString()
     path.write_bytes(content)

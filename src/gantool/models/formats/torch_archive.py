@@ -79,7 +79,17 @@ def write_torchscript(path: Path, net: nn.Module, card: Card, example: Tensor, o
         traced = torch.jit.trace(net, (example,), check_trace=False)  # type: ignore[no-untyped-call]
         content = io.BytesIO()  # torch itself ends the process where the disk is full
         torch.jit.save(traced, content, _extra_files={KEY: card.to_json()})
-    path.write_bytes(content.getbuffer())
+    path.write_bytes(_without_debugging(content))
+
+
+def _without_debugging(content: io.BytesIO) -> bytes:
+    """The archive without what torch tells of the source files of this machine."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(content) as before, zipfile.ZipFile(made, "w") as after:
+        for info in before.infolist():
+            if not info.filename.endswith(".debug_pkl"):
+                after.writestr(zipfile.ZipInfo(info.filename), before.read(info), info.compress_type)
+    return made.getvalue()
 
 
 def write_pt2(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
@@ -92,6 +102,8 @@ def write_pt2(path: Path, net: nn.Module, card: Card, example: Tensor, opset: in
     # Or else the exporter takes sides at which the innermost layer of a U-Net has one pixel for a case of their own.
     with exporting("pt2", card), torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         program = torch.export.export(net, (example,), dynamic_shapes=free_sizes(card, example))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # tells the paths of this machine
         content = io.BytesIO()
         torch.export.save(program, content, extra_files={KEY: card.to_json()})
     path.write_bytes(content.getbuffer())
