@@ -135,3 +135,41 @@ def test_preview_shows_both_directions() -> None:
     assert list(pictures) == ["day", "day to night", "day cycled", "day identity",
                               "night", "night to day", "night cycled", "night identity"]  # fmt: skip
     assert all(picture.shape == (2, 3, 32, 32) for picture in pictures.values())
+
+
+def test_weights_belong_to_the_domain_that_a_cycle_starts_in() -> None:
+    task = make(weights={"cycle_a": 1.0, "cycle_b": 100.0, "identity": 0.5})
+    data = batch()
+    losses = task.step(data, lambda player, loss: None)
+    a, b, g, f = data["a"], data["b"], task.generators.nets["to_b"], task.generators.nets["to_a"]
+    with torch.no_grad():
+        expected = {
+            "cycle_day": (f(g(a)) - a).abs().mean(), "cycle_night": 100 * (g(f(b)) - b).abs().mean(),
+            "identity_day": 0.5 * (f(a) - a).abs().mean(), "identity_night": 50 * (g(b) - b).abs().mean(),
+        }  # fmt: skip
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value.item(), rel=1e-4), name
+
+
+def test_each_domain_has_a_pool_of_its_own() -> None:
+    task = make(pool_size=1)
+    data = batch()
+    task.step(data, lambda player, loss: None)
+    with torch.no_grad():
+        made = {"pool_a": task.generators.nets["to_a"](data["b"]), "pool_b": task.generators.nets["to_b"](data["a"])}
+    for name, fake in made.items():
+        (kept,) = task.state_dict()[name]["images"]
+        assert torch.allclose(kept, fake[0], atol=1e-5), name
+
+
+def test_the_gradient_penalty_is_added() -> None:
+    """Far from a slope of 1, where the critics begin, it is most of what they lose."""
+    losses = {}
+    for weight in (0.0, 1.0, 10.0):
+        torch.manual_seed(3)
+        task = make(weights={"adversarial": "wgan-gp", "gradient_penalty": weight})
+        losses[weight] = task.step(batch(), lambda player, loss: None)
+    for domain in ("day", "night"):
+        none, once, ten = (float(losses[weight][f"discriminator_{domain}"]) for weight in losses)
+        assert once > none + 0.01
+        assert ten - none == pytest.approx(10 * (once - none), rel=1e-3)
