@@ -34,7 +34,7 @@ __all__ = ["Batches", "Trainer"]
 
 @dataclass
 class Progress:
-    """Where training stands. ``sums`` add up the losses of the epoch so far; a checkpoint has the mean of all ranks."""
+    """Where training stands. ``sums`` add up the losses of the epoch so far; when saved, the mean of all ranks."""
 
     epoch: int = 0
     step_in_epoch: int = 0
