@@ -71,3 +71,38 @@ def test_unusable_model_files_are_named(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match="damaged"):
         read_card(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("size", -1), ("multiple_of", 0), ("smallest", 10**9), ("value_range", [0, float("inf")]), ("task", 3),
+        ("domains", [{"name": "a", "channels": 10**6}]), ("exported", {"format": "onnx", "static_size": [0, 0]}),
+        *(("architecture", {"name": "unet", "options": {"width": width}}) for width in (-3, 0, 10**6, [1], {"a": 1})),
+        ("architecture", {"name": "unet", "options": {"width": float("nan")}}),
+        ("classes", [{"name": "a", "color": [0, 0, 256]}]),
+    ],
+)  # fmt: skip
+def test_absurd_cards_are_named(key: str, value: object) -> None:
+    fields = json.loads(card().to_json())
+    with pytest.raises(ModelError, match=rf"m: its gantool card is damaged \(at {key}"):
+        Card.from_json(json.dumps({**fields, key: value}), "m")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "3", '{"format": []}', '{"format": {"a": 1}}'])
+def test_foreign_cards_are_one_sentence(text: str) -> None:
+    with pytest.raises(ModelError, match=r"m: (its gantool card is damaged|the model has format)"):
+        Card.from_json(text, "m")
+
+
+@pytest.mark.parametrize("options", [{"width": "wide"}, {"wide": 3}, {"width": 4, "norm": "odd"}])
+def test_a_card_of_no_network_is_named(options: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    odd = card().directions[0].model_copy(update={"architecture": Architecture(name="resnet_light", options=options)})
+    save_model(
+        path,
+        {"to_winter": build_generator("resnet_light", width=4)},
+        card().model_copy(update={"directions": (odd,)}),
+    )
+    with pytest.raises(ModelError, match="resnet_light"):
+        load_net(path, read_card(path), "winter")

@@ -5,11 +5,11 @@ The card is JSON under the key ``gantool`` in a model file's metadata, and trave
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gantool.documents import brief, load_json
 from gantool.errors import ModelError, closest
 
 __all__ = [
@@ -28,21 +28,28 @@ FORMAT = 1
 
 class _Part(BaseModel):
     # Newer minor releases may add fields; an older reader ignores them unless the format number rose.
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+_LARGEST_OPTION = 4096  # of a network: channels, layers, classes
+
+Side = Annotated[int, Field(ge=1, le=2**16)]
+SideOrNone = Annotated[int, Field(ge=0, le=2**16)]
+Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class LabelClass(_Part):
     """One class of a label map; its index is its place in the list."""
 
     name: str
-    color: tuple[int, int, int]
+    color: tuple[Level, Level, Level]
 
 
 class Domain(_Part):
     """One kind of picture."""
 
     name: str
-    channels: int = Field(default=3, ge=1)
+    channels: int = Field(default=3, ge=1, le=_LARGEST_OPTION)
     classes: tuple[LabelClass, ...] = ()
     """Of a domain of label maps, whose pictures show every class in its color."""
 
@@ -52,6 +59,17 @@ class Architecture(_Part):
 
     name: str
     options: dict[str, Any] = {}
+
+    @field_validator("options")
+    @classmethod
+    def _are_those_of_a_network(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for option in value.values():
+            if not isinstance(option, str | int | float | None):
+                raise ValueError("is no option of a network")
+            least = 1 if isinstance(option, int) and not isinstance(option, bool) else 0
+            if not isinstance(option, str | None) and not least <= option <= _LARGEST_OPTION:
+                raise ValueError(f"must be from {least} to {_LARGEST_OPTION}")
+        return value
 
 
 class Direction(_Part):
@@ -74,7 +92,7 @@ class Origin(_Part):
     """What it was trained on; ``sample`` is the built-in drawn data set."""
     created: str = ""
     gantool: str = ""
-    epochs: int = 0
+    epochs: int = Field(default=0, ge=0)
     ema: bool = False
 
 
@@ -83,7 +101,7 @@ class Exported(_Part):
 
     format: Literal["onnx", "torchscript", "pt2"]
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
-    static_size: tuple[int, int] | None = None
+    static_size: tuple[Side, Side] | None = None
     """Height and width that the file takes; None for any that are multiples of ``multiple_of``."""
     pixels: bool = False
     """Whether it takes and gives uint8 images ``(N, H, W, C)`` itself."""
@@ -102,21 +120,26 @@ class Card(_Part):
     """How a segmenter's outputs become classes."""
     architecture: Architecture | None = None
     """The network of a segmenter; its tensors are under ``segment/``."""
-    load_size: int = 0
+    load_size: SideOrNone = 0
     """Shorter side that a segmenter's training images were scaled to; 0 where they kept their own size."""
     value_range: tuple[float, float] = (-1.0, 1.0)
     """What the network takes and gives for black and white."""
-    multiple_of: int = 4
+    multiple_of: Side = 4
     """Height and width it takes are multiples of this."""
-    smallest: int = 16
+    smallest: Side = 16
     """Height and width it takes are at least this."""
-    size: int = 256
+    size: Side = 256
     """Side of the square crops it was trained on, in pixels."""
-    change_size: int = 0
+    change_size: SideOrNone = 0
     """Longer side of the small picture on which a translation is found, as a change that is applied to the whole one;
     0 translates the whole one."""
+<<<<<<< HEAD
     change_blur: float = 0.0
     """Standard deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
+=======
+    change_blur: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
+>>>>>>> hostile
     norm: str = "instance"
     origin: Origin = Origin()
     exported: Exported | None = None
@@ -179,17 +202,21 @@ class Card(_Part):
             where: the file it comes from, for the message.
         """
         try:
-            fields = json.loads(text)
+            fields = load_json(text)
             number = fields["format"]
         except (ValueError, KeyError, TypeError):
             raise ModelError(f"{where}: its gantool card is damaged.") from None
         if not isinstance(number, int) or number > FORMAT:
             raise ModelError(
-                f"{where}: the model has format {number}, this gantool reads up to {FORMAT}.",
+                f"{where}: the model has format {brief(number, 40)}, this gantool reads up to {FORMAT}.",
                 "Update gantool: pip install --upgrade gantool.",
             )
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
+<<<<<<< HEAD
             key = ".".join(str(part) for part in error.errors()[0]["loc"]) or "domains"
+=======
+            key = ".".join(brief(part, 40) for part in error.errors()[0]["loc"])
+>>>>>>> hostile
             raise ModelError(f"{where}: its gantool card is damaged (at {key}).") from None

@@ -226,6 +226,19 @@ def test_resuming_a_checkpoint_that_does_not_fit(workplace: Path) -> None:
         go_on(workplace, "a", **{"train.epochs": 2})
 
 
+def test_an_edited_checkpoint_is_one_sentence(workplace: Path) -> None:
+    whole = run(workplace, "edited", settings={"train.epochs": 1})
+    state = torch.load(whole.checkpoint, weights_only=True)
+    edits: list[dict[Any, Any]] = [
+        {"progress": {"epoch": -3}}, {"progress": {"step": "x"}}, {"progress": 3}, {"ranks": [{}]}, {"players": []},
+        {3: 4, "players": {}}, {"ranks": 3}, {"format": "new"}, {"plateau": 3},
+    ]  # fmt: skip
+    for edit in edits:
+        torch.save({**state, **edit}, whole.checkpoint)
+        with pytest.raises(RunError, match=r"last\.pt: (does not fit|is not a checkpoint)"):
+            go_on(workplace, "edited", **{"train.epochs": 2})
+
+
 def test_patience_ends_a_run_that_no_longer_gets_better(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.5, 0.4, 0.45, 0.44, 0.1])
     monkeypatch.setattr("gantool.methods.scores.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)})

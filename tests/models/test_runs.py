@@ -62,3 +62,33 @@ def test_metrics_are_cut_back(tmp_path: Path) -> None:
         file.write('{"step": 4')
     run.cut_metrics(20)
     assert [json.loads(line)["step"] for line in run.metrics.read_text().splitlines()] == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[]", '{"kind": 3}', '{"domains": []}', '{"metrics": {"a": "b"}}', b"\xff\xfe", '{"kind": null}'],
+)
+def test_foreign_facts_are_one_sentence(text: str | bytes, tmp_path: Path) -> None:
+    run = create_run(tmp_path, "cyclegan", "mine", {"mood": "kept"})
+    assert run.facts()["mood"] == "kept"
+    (run.path / "run.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RunError, match=r"run\.json: is damaged"):
+        run.facts()
+    assert list_runs(tmp_path) == []
+
+
+@pytest.mark.parametrize("line", ["[1]", '{"step": "x"}', '{"epoch": 1}', '{"step": 1, "losses": [1]}', b"\xff"])
+def test_foreign_metrics_are_one_sentence(line: str | bytes, tmp_path: Path) -> None:
+    run = create_run(tmp_path, "cyclegan", None, {})
+    run.append_metrics({"step": 1})
+    with run.metrics.open("ab") as file:
+        file.write(line if isinstance(line, bytes) else line.encode())
+    with pytest.raises(RunError, match=r"metrics\.jsonl: (line 2 )?is damaged"):
+        run.cut_metrics(1)
+
+
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name in (None, "mine"):
+        with pytest.raises(RunError, match="file: is a file"):
+            create_run(tmp_path / "file", "cyclegan", name, {})

@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from gantool.report.gallery import Gallery, read_gallery, write_gallery
+from gantool.report.grids import read_grid
 
 
 def picture(level: int, size: tuple[int, int] = (20, 30)) -> np.ndarray:
@@ -63,3 +66,17 @@ def test_nothing_and_foreign_files(tmp_path: Path) -> None:
     assert read_gallery(tmp_path / "judged.png") == ("", [])
     Image.new("RGB", (8, 8)).save(tmp_path / "judged.png")
     assert read_gallery(tmp_path / "judged.png") == ("", [])
+
+
+@pytest.mark.parametrize(
+    "about", ["[" * 10_000, "{}", "3", '{"metric": "L1", "rows": [{"boxes": {"a": [0, 0, 9, 900]}}]}']
+)
+def test_what_a_file_says_of_itself_is_not_trusted(about: str, tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("gantool", about)
+    Image.new("RGB", (8, 8)).save(tmp_path / "judged.png", pnginfo=info)
+    assert read_gallery(tmp_path / "judged.png") == ("", [])
+    assert read_grid(tmp_path / "judged.png") == {}
+    (tmp_path / "judged.png").write_bytes(b"no picture")
+    assert read_gallery(tmp_path / "judged.png") == ("", [])
+    assert read_grid(tmp_path / "judged.png") == {}

@@ -46,7 +46,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state: Any = read_data(path, damaged="the checkpoint is damaged")
     except ModelError as error:
         raise RunError(error.message) from None
-    if not isinstance(state, dict) or "format" not in state:
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int):
         raise RunError(f"{path}: is not a checkpoint of gantool.")
     if state["format"] > CHECKPOINT_FORMAT:
         raise RunError(f"{path}: was written by a newer gantool.", "Update: pip install --upgrade gantool.")

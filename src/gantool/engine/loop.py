@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
+from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 
+from gantool.documents import brief
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from gantool.engine.ema import Ema
 from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
@@ -36,11 +38,11 @@ __all__ = ["Batches", "Trainer"]
 class Progress:
     """Where training stands. ``sums`` add up the losses of the epoch so far; when saved, the mean of all ranks."""
 
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
+    epoch: Annotated[int, Field(ge=0)] = 0
+    step_in_epoch: Annotated[int, Field(ge=0)] = 0
+    step: Annotated[int, Field(ge=0)] = 0
     best: float = math.inf
-    best_epoch: int = 0
+    best_epoch: Annotated[int, Field(ge=0)] = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     waited: float = 0.0
@@ -295,24 +297,33 @@ class Trainer:
                 for name, net in player.nets.items():
                     net.load_state_dict(saved["nets"][name])
                 player.optimizer.load_state_dict(saved["optimizer"])
+                _check_optimizer(player.optimizer)
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
             self.plateau.load_state_dict(state["plateau"])
             self.runtime.load_scaler_state(state["scaler"])
-            self.progress = Progress(**state["progress"])
+            self.progress = TypeAdapter(Progress).validate_python(state["progress"])
             exact = len(state["ranks"]) == self.runtime.world_size
             if self.runtime.rank < len(state["ranks"]):
                 own = state["ranks"][self.runtime.rank]
                 self.task.load_state_dict(own["task"])
                 if exact:
                     restore_random_state(own["random"])
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise RunError(
-                f"{self.run.checkpoint}: does not fit the run's settings ({str(error).splitlines()[0]})."
-            ) from error
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+            # What an edited file makes of loading it.
+            said = brief(error, 160) or type(error).__name__
+            raise RunError(f"{self.run.checkpoint}: does not fit the run's settings ({said}).") from error
         if self.runtime.is_main:
             self.run.cut_metrics(self.progress.step)
         return exact
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    """Its own loading takes moments of any shape, and the next step fails on them."""
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+                raise ValueError(f"{name} of the optimizer has the shape {tuple(value.shape)}")
 
 
 @contextmanager

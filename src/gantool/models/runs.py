@@ -15,10 +15,57 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gantool.documents import brief, load_json
 from gantool.errors import OutputError, RunError, closest
 from gantool.files import atomic, safe_name
 
 __all__ = ["Run", "create_run", "find_run", "list_runs"]
+
+
+class _Kept(BaseModel):
+    """What is read of a file; all else in it is kept as it is."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class _Facts(_Kept):
+    """Of ``run.json``."""
+
+    created: str = ""
+    kind: str = Field(default="", max_length=200)
+    data: str | None = ""
+    domains: list[str] = Field(default=[""], min_length=1)
+    environment: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    baselines: dict[str, dict[str, float]] = {}
+
+
+class _Record(_Kept):
+    """Of a line of ``metrics.jsonl``."""
+
+    step: int = Field(ge=0)
+    epoch: int = Field(default=0, ge=0)
+    losses: dict[str, float] = {}
+    metrics: dict[str, float] = {}
+    images_per_second: float = 0.0
+    best: bool = False
+
+
+def _check(kind: type[_Kept], value: object, where: str) -> dict[str, Any]:
+    """Return ``value`` if it is what is read there.
+
+    Raises:
+        RunError: names the key that is wrong.
+    """
+    try:
+        kind.model_validate(value)
+    except ValidationError as error:
+        key = ".".join(brief(part, 40) for part in error.errors(include_url=False)[0]["loc"])
+        raise RunError(f"{where} is damaged ({f'at {key}' if key else 'expected an object'}).") from None
+    assert isinstance(value, dict)
+    return value
 
 
 @dataclass(frozen=True)
@@ -89,14 +136,12 @@ class Run:
         """The contents of ``run.json``."""
         path = self._facts
         try:
-            facts = json.loads(path.read_text("utf-8"))
+            facts = load_json(path.read_text("utf-8"))
         except FileNotFoundError:
             raise RunError(f"{self.path}: is not a run (it has no run.json).") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{path}: is damaged ({error}).") from None
-        if not isinstance(facts, dict):
-            raise RunError(f"{path}: is damaged (expected an object).")
-        return facts
+            raise RunError(f"{path}: is damaged ({brief(error, 160)}).") from None
+        return _check(_Facts, facts, f"{path}:")
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:
         with atomic(self._facts) as temporary:
@@ -110,13 +155,22 @@ class Run:
             raise OutputError(f"{self.metrics}: cannot be written ({error.strerror}).") from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The epochs that were recorded; a line that was cut off is left out."""
+        """The epochs that were recorded; a line that was cut off is left out.
+
+        Raises:
+            RunError: the file is none that `append_metrics` wrote.
+        """
+        try:
+            lines = self.metrics.read_text("utf-8").splitlines() if self.metrics.exists() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.metrics}: is damaged ({brief(error, 160)}).") from None
         records = []
-        for line in self.metrics.read_text("utf-8").splitlines() if self.metrics.exists() else []:
+        for number, line in enumerate(lines, 1):
             try:
-                records.append(json.loads(line))
+                value = load_json(line)
             except ValueError:
                 continue
+            records.append(_check(_Record, value, f"{self.metrics}: line {number}"))
         return records
 
     def cut_metrics(self, step: int) -> None:
@@ -191,6 +245,11 @@ def _entries(folder: Path) -> list[Path]:
 def _make(path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise RunError(f"{path.parent}: is a file, not a folder of runs.", "Name a folder: --runs DIR.") from None
+    except OSError as error:
+        raise RunError(f"{path.parent}: cannot be made ({error.strerror}).") from None
+    try:
         path.mkdir()
     except FileExistsError:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from gantool.arrays import Pixels
+from gantool.documents import load_json
 from gantool.files import atomic
 from gantool.report.pages import thumbnail
 
@@ -106,18 +107,24 @@ def read_gallery(path: Path) -> tuple[str, list[GalleryImage]]:
     """The metric and the images of such a file; none if there is no file or it does not say where they are."""
     if not path.exists():
         return "", []
-    with Image.open(path) as opened:
-        text = opened.info.get(_KEY)
-        if not isinstance(text, str):
-            return "", []
-        sheet = opened.convert("RGB")
-    about = json.loads(text)
-    return str(about["metric"]), [
-        GalleryImage(
-            str(row["name"]),
-            float(row["value"]),
-            bool(row["worst"]),
-            {title: np.asarray(sheet.crop(tuple(box))) for title, box in row["boxes"].items()},
-        )
-        for row in about["rows"]
-    ]
+    try:
+        with Image.open(path) as opened:
+            about, sheet = load_json(str(opened.info[_KEY])), opened.convert("RGB")
+        return str(about["metric"]), [
+            GalleryImage(
+                str(row["name"]),
+                float(row["value"]),
+                bool(row["worst"]),
+                {title: np.asarray(sheet.crop(_box(box, sheet))) for title, box in row["boxes"].items()},
+            )
+            for row in about["rows"]
+        ]
+    except (OSError, SyntaxError, LookupError, TypeError, ValueError, AttributeError):  # changed by somebody else
+        return "", []
+
+
+def _box(box: Sequence[int], sheet: Image.Image) -> tuple[int, int, int, int]:
+    left, top, right, bottom = map(int, box)
+    if not (0 <= left < right <= sheet.width and 0 <= top < bottom <= sheet.height):
+        raise ValueError("outside of the picture")
+    return left, top, right, bottom

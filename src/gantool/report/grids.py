@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from gantool.documents import load_json
 from gantool.files import atomic
 
 __all__ = ["read_grid", "sample_grid", "write_grid"]
@@ -55,16 +56,18 @@ def write_grid(path: Path, pictures: Mapping[str, Tensor]) -> None:
 
 def read_grid(path: Path) -> dict[str, list[NDArray[np.uint8]]]:
     """The pictures ``(H, W, 3)`` of a grid file by column title; empty if it does not say where they are."""
-    with Image.open(path) as opened:
-        text = opened.info.get(_KEY)
-        if not isinstance(text, str):
-            return {}
-        grid = np.asarray(opened.convert("RGB"))
-    about = json.loads(text)
-    height, width = int(about["height"]), int(about["width"])
+    try:
+        with Image.open(path) as opened:
+            about, grid = load_json(str(opened.info[_KEY])), np.asarray(opened.convert("RGB"))
+        height, width, rows = (int(about[key]) for key in ("height", "width", "rows"))
+        columns = [str(title) for title in about["columns"]]
+    except (OSError, SyntaxError, LookupError, TypeError, ValueError, OverflowError):  # changed by somebody else
+        return {}
+    if min(height, width, rows) < 1 or grid.shape[0] < rows * height or grid.shape[1] < len(columns) * width:
+        return {}
     pictures: dict[str, list[NDArray[np.uint8]]] = {}
-    for column, title in enumerate(about["columns"]):
+    for column, title in enumerate(columns):
         left = _GAP + column * (width + _GAP)
-        tops = [_TITLE_HEIGHT + _GAP + row * (height + _GAP) for row in range(int(about["rows"]))]
+        tops = [_TITLE_HEIGHT + _GAP + row * (height + _GAP) for row in range(rows)]
         pictures[title] = [grid[top : top + height, left : left + width] for top in tops]
     return pictures

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
 from gantool.cards import Card, Direction
+from gantool.documents import brief
 from gantool.errors import ModelError
 from gantool.files import atomic
 from gantool.nets.registry import build_generator
@@ -63,13 +64,14 @@ def load(path: Path, card: Card, direction: Direction | None) -> nn.Module:
     """Build the network of a direction, or the segmenter, and fill it."""
     from gantool.nets.segmenters import build_segmenter
 
-    if direction is not None:
-        name, prefix = direction.architecture.name, f"{direction.net}/"
-        net = build_generator(name, **direction.architecture.options)
-    else:
-        assert card.architecture is not None
-        name, prefix = card.architecture.name, "segment/"
-        net = build_segmenter(name, **card.architecture.options)
+    architecture = direction.architecture if direction is not None else card.architecture
+    assert architecture is not None
+    name, prefix = architecture.name, f"{direction.net}/" if direction is not None else "segment/"
+    build: Callable[..., nn.Module] = build_generator if direction is not None else build_segmenter
+    try:
+        net = build(name, **architecture.options)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        raise ModelError(f"{path}: the {name} of its card cannot be built ({brief(error)}).") from None
     _fill(net, path, prefix, name)
     return net
 

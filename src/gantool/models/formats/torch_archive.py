@@ -6,6 +6,7 @@ Free of torch until one is written or run.
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zipfile
 import zlib
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["is_pt2", "is_torchscript", "read_card", "torch_runner", "write_pt2", "write_torchscript"]
 
 _LARGEST_CARD = 2**22  # bytes
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, UnicodeDecodeError)  # of an archive
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, LookupError, struct.error
+)  # of an archive  # fmt: skip
 
 
 def is_pt2(path: Path) -> bool:

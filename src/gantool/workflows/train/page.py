@@ -40,7 +40,7 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) 
     """
     records = run.read_metrics()
     facts = run.facts()
-    grids = sorted(run.samples.glob("epoch-*.png"))
+    grids = sorted(path for path in run.samples.glob("epoch-*.png") if path.stem.removeprefix("epoch-").isdecimal())
     last = records[-1] if records else {}
     best = [record["epoch"] for record in records if record.get("best")]
     latest = read_grid(grids[-1]) if grids else {}
