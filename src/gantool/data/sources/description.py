@@ -23,7 +23,7 @@ def read_description(root: Path) -> Mapping[str, Any]:
     path = root / "dataset.yaml"
     try:
         tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8")) if path.is_file() else None
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
+    except (YAMLError, OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}).") from None
     return tree if isinstance(tree, dict) else {}
 
