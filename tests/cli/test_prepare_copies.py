@@ -90,3 +90,10 @@ def test_a_log_hears_of_long_work(cli: Cli, labelled: Path, monkeypatch: pytest.
     assert "writing: 4 of 4" not in cli("prepare", "set", "-o", "quick").err
     monkeypatch.setattr(command, "_SILENCE", 0.0)
     assert "writing: 4 of 4" in cli("prepare", "set", "-o", "slow").err
+
+
+def test_a_target_that_cannot_be_written(cli: Cli, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (labelled.parent / "file").write_text("no folder")
+    result = cli("prepare", "set", "-o", "file/out")
+    assert result.code == 2
+    assert "out: cannot be written (Not a directory)" in result.err.replace("\\", "/")

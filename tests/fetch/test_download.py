@@ -175,3 +175,15 @@ def test_files_without_a_known_hash_are_recognized_and_remembered(server: Server
     with pytest.raises(DataError, match=r"file\.bin: has changed since it was downloaded"):
         download(address, target, remember=True)
     assert download(address, target) == target, "nobody asked"
+
+
+def test_more_than_was_announced_is_not_written(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CHUNK", 1000)
+    came: list[int] = []
+    with pytest.raises(DataError, match="has more than the expected 2500 bytes"):
+        download(url(server, "/a"), tmp_path / "a", size=2500, on_progress=lambda done, total: came.append(done))
+    assert came == [1000, 2000]
+    assert not (tmp_path / "a.part").exists()
+    assert len(server.requests) == 1, "asking again changes nothing"

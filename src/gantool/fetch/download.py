@@ -33,6 +33,10 @@ class _TryAgainError(Exception):
     """Something that may be gone in a moment."""
 
 
+class _TooLongError(Exception):
+    """More bytes came than the file has."""
+
+
 def mirrored(url: str) -> str:
     """The address to ask: with ``GANTOOL_MIRROR`` set, ``MIRROR/host/path`` instead of the original."""
     mirror = os.environ.get("GANTOOL_MIRROR", "").rstrip("/")
@@ -103,6 +107,11 @@ def _fetch(url: str, part: Path, target: Path, size: int | None, on_progress: Pr
             problem = f"there is no connection ({error.reason})"
             if not before and attempt >= 1:
                 break  # nothing has ever come: no network, most likely
+        except _TooLongError:
+            part.unlink()
+            raise DataError(
+                f"{url}: has more than the expected {size} bytes; the file on the server has changed."
+            ) from None
         except (_TryAgainError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             problem = str(error) or type(error).__name__
     raise DataError(f"{url}: cannot be downloaded, {problem}.", f"Run the command again to go on. {by_hand}")
@@ -130,6 +139,8 @@ def _fetch_once(url: str, part: Path, size: int | None, on_progress: Progress) -
         with part.open("ab" if goes_on else "wb") as file:
             done = file.tell()
             while chunk := response.read(_CHUNK):
+                if size is not None and done + len(chunk) > size:
+                    raise _TooLongError
                 file.write(chunk)
                 done += len(chunk)
                 on_progress(done, total)

@@ -86,7 +86,25 @@ def write_data_set(
 
     Returns:
         The files of images by split; for images with labels these are tiles if they were cut.
+
+    Raises:
+        OutputError: the target's folder cannot be written to, or the disk is full.
     """
+    try:
+        return _write_beside(plan, target, counts, finish, on_progress)
+    except OSError as error:
+        raise OutputError(
+            f"{target}: cannot be written ({error.strerror or error}).", "Choose another -o."
+        ) from error
+
+
+def _write_beside(
+    plan: WritingPlan,
+    target: Path,
+    counts: Mapping[str, Mapping[str, int]],
+    finish: Callable[[Path], None],
+    on_progress: Callable[[str, int, int], None],
+) -> dict[str, int]:
     partial = target.with_name(f"{target.name}.partial")
     mark = partial / "plan.txt"
     if partial.exists() and (not mark.is_file() or mark.read_text("utf-8") != plan.key()):

@@ -148,3 +148,67 @@ def test_bitmaps_are_not_larger_than_their_image(tmp_path: Path) -> None:
     tree["annotations"][0]["segmentation"] = runs
     with pytest.raises(DataError, match="annotation 1 has a mask of 1000000000000 pixels in a box of 10x20"):
         found_in(tmp_path, tree).mask()
+
+
+@pytest.mark.parametrize("path", ["{outside}/secret.png", "../outside/secret.png", "x/../../outside/secret.png"])
+@pytest.mark.parametrize("tool", ["cvat", "coco"])
+def test_no_annotation_leads_out_of_its_data_set(tmp_path: Path, path: str, tool: str) -> None:
+    folder, outside = tmp_path / "set", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    Image.new("RGB", (W, H), "red").save(outside / "secret.png")
+    Image.new("RGB", (W, H)).save(folder / "a.png")
+    name = path.format(outside=outside)
+    if tool == "coco":
+        (folder / "a.json").write_text(json.dumps(coco(file_name=name)))
+    else:
+        box = '<box label="lake" xtl="0" ytl="0" xbr="5" ybr="5"/>'
+        image = f'<image name="{name}" width="{W}" height="{H}">{box}</image>'
+        (folder / "a.xml").write_text(f"<annotations>{image}</annotations>")
+    labelled = find_labelled(folder)
+    assert labelled is not None
+    assert labelled.images[0].image == folder / "secret.png", "which is not there"
+    Image.new("RGB", (W, H)).save(folder / "secret.png")
+    again = find_labelled(folder)
+    assert again is not None
+    assert again.images[0].image == folder / "secret.png"
+
+
+def test_half_characters_and_deep_trees_are_refused(tmp_path: Path) -> None:
+    tree = labelme()
+    tree["shapes"][0]["label"] = "lake \ud800"
+    with pytest.raises(DataError, match=r"a.json: has a name with .ud800, which is half a character"):
+        found_in(tmp_path, tree)
+    tree["shapes"][0]["label"] = "lake \U0001f30a"
+    assert found_in(tmp_path, tree).mask().any()
+    (tmp_path / "a.json").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="nested too deeply"):
+        find_labelled(tmp_path)
+
+
+class Opened:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return pytest.fail, ("was unpickled",)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([[1.0, np.nan]] * 2), "no whole numbers"),
+        (np.array([[0.5, 1.0]] * 2), "no whole numbers"),
+        (np.array([["a", "b"]] * 2), "expected whole numbers"),
+        (np.array([[Opened(), Opened()]] * 2, dtype=object), "is no array that can be read"),
+        (np.zeros((2, 2), dtype=[("a", "i4")]), "expected whole numbers"),
+    ],
+)
+def test_arrays_of_anything_but_numbers_are_named(tmp_path: Path, array: np.ndarray, words: str) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for name, content in (("a", np.array([[0, 1]] * 2)), ("b", array)):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"images/{name}.png")
+        np.save(tmp_path / f"masks/{name}.npy", content, allow_pickle=True)
+    labelled = find_labelled(tmp_path)
+    assert labelled is not None
+    assert labelled.images[0].mask().max() == 1
+    with pytest.raises(DataError, match=f"b.npy: .*{words}"):
+        labelled.images[1].mask()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.data.decoder_warnings import collected_warnings
 from gantool.data.images import find_images
 from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
 from gantool.data.sources.formats.json_files import load_json
@@ -66,31 +67,36 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     classes = None
     if names.is_file():
         classes = [line.strip() for line in names.read_text("utf-8").splitlines() if line.strip()]
-    images = [
-        replace(read_labelme(file.path, file.tree), image=_picture(file, context), split=file.split) for file in files
-    ]
+    images = []
+    for file in files:
+        name, folders = _picture(file, context)
+        one = read_labelme(file.path, file.tree)
+        images.append(replace(one, image=name, folders=folders, split=file.split))
     return Annotations(f"{len(files)} labelme files", images, classes, "_background_")
 
 
-def _picture(file: AnnotationFile, context: Context) -> str:
-    """What ``imagePath`` names; where that is not there, the picture in the file, or one of the file's own name."""
+def _picture(file: AnnotationFile, context: Context) -> tuple[str, tuple[Path, ...]]:
+    """What ``imagePath`` names; where that is not there, the picture in the file, or one of the file's own name.
+
+    With the folder to look in, where that is not one of the data set's.
+    """
     name = str(file.tree["imagePath"])
     if context.find(file.path, name).is_file():
-        return name
+        return name, ()
     embedded = _embedded(file.path.stem, file.tree.get("imageData"))
     if embedded is not None:
-        return str(embedded.resolve())
+        return embedded.name, (embedded.parent,)
     same = [path for path in find_images(file.path.parent) if path.stem == file.path.stem]
-    return same[0].name if same else name
+    return (same[0].name if same else name), ()
 
 
 def _embedded(stem: str, data: Any) -> Path | None:
     """The picture within a file, kept in the cache; None where there is none that can be read."""
     try:
         packed = base64.b64decode(data)
-        with Image.open(io.BytesIO(packed)) as image:
+        with collected_warnings(), Image.open(io.BytesIO(packed)) as image:
             suffix = f".{str(image.format).lower()}"
-    except (TypeError, ValueError, OSError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # no picture, or one whose decoder fails in its own way
         return None
     path = cache_folder() / "embedded" / hashlib.sha256(packed).hexdigest()[:16] / f"{safe_name(stem)}{suffix}"
     if not path.is_file():

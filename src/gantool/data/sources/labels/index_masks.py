@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gantool.arrays import IGNORE, Color, Mask
+from gantool.data.decoder_warnings import collected_warnings
 from gantool.data.masks import read_index_mask, remap
 from gantool.data.sources.labels.pairing import Pair
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
@@ -139,9 +140,9 @@ def _shown_colors(mask: Path, values: dict[int, int], count: int) -> tuple[Color
 def palette_of(mask: Path) -> list[int]:
     """The colors of a palette mask, channel by channel; empty if it is none."""
     try:
-        with Image.open(mask) as image:
+        with collected_warnings(), Image.open(mask) as image:
             return (image.getpalette("RGB") or []) if image.mode == "P" else []
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:  # decoders raise nearly everything; the file is named when it is read as a mask
         return []
 
 

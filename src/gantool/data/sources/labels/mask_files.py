@@ -241,9 +241,11 @@ def _arrays(
     named: str,
     unpaired: Sequence[str],
 ) -> LabelledSet:
-    first = _load(pairs[0][2])
+    first = next((array for _, _, mask in pairs if (array := _loaded(mask)) is not None), None)
+    if first is None:
+        first = _load(pairs[0][2])  # says why
     if first.ndim == 2:
-        count = 1 + max((int(_load(mask).max(initial=0)) for _, _, mask in pairs), default=0)
+        count = 1 + max((_highest(mask) for _, _, mask in pairs), default=0)
         about = "index arrays"
     else:
         count, about = first.shape[2], "one-hot arrays"
@@ -257,13 +259,32 @@ def _arrays(
     )
 
 
+def _loaded(path: Path) -> NDArray[np.generic] | None:
+    try:
+        return _load(path)
+    except DataError:
+        return None  # named when the mask itself is read
+
+
+def _highest(path: Path) -> int:
+    """The highest class of an index array."""
+    array = _loaded(path)
+    if array is None or array.ndim != 2:
+        return 0
+    return int(np.where(array == IGNORE, 0, array).max(initial=0))
+
+
 def _load(path: Path) -> NDArray[np.generic]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a header is parsed as Python and may raise anything
         raise DataError(f"{path}: is no array that can be read ({error}).") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{path}: holds {array.dtype}, expected whole numbers.")
     if array.ndim not in (2, 3):
         raise DataError(f"{path}: has the shape {array.shape}, expected (H, W) or (H, W, classes).")
+    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
+        raise DataError(f"{path}: has values that are no whole numbers, expected class indices or 0 and 1.")
     return np.asarray(array)
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
 from gantool.arrays import Color, Mask
@@ -109,19 +109,23 @@ class ImageFinder:
     def find(self, annotation: Path, name: str, folders: Sequence[Path] = ()) -> Path:
         """The image of that name: as the annotation says, in ``folders``, or the only one of that name anywhere.
 
-        A path beside the annotation where there is none, so that the message names what was looked for.
+        A path beside the annotation where there is none, so that the message names what was looked for. Names are
+        those of whoever wrote the annotation: absolute ones and those with ``..`` count by their last part only, so
+        that none leads out of the data set. Links that lie in the data set are followed.
 
         Raises:
             DataError: several images have that name.
         """
         plain = unquote(name.strip()).replace("\\", "/")
         last = plain.rsplit("/", 1)[-1]
+        if plain.startswith("/") or PureWindowsPath(plain).drive or ".." in plain.split("/"):
+            plain = last if last != ".." else ""
         # Label Studio puts eight characters and a dash before the name of an upload.
         bare = re.sub(r"^[0-9a-f]{8}-", "", last)
         near = (annotation.parent, annotation.parent / "images", annotation.parent.parent / "images")
         for folder in (*folders, *near, annotation.parent.parent):
             for candidate in dict.fromkeys((plain, last)):
-                if ".." not in Path(candidate).parts and (folder / candidate).is_file():
+                if (folder / candidate).is_file():
                     return folder / candidate
         for wanted in dict.fromkeys((last, bare)):
             several = self._index().get(wanted, [])
@@ -129,7 +133,7 @@ class ImageFinder:
                 raise DataError(f"{annotation}: names {last}, which is there twice: {several[0]} and {several[1]}.")
             if several:
                 return several[0]
-        return annotation.parent / plain.lstrip("/")
+        return annotation.parent / plain
 
     def size(self, annotation: Path, name: str) -> tuple[int, int]:
         """Width and height of an image by the name in an annotation; (0, 0) if it cannot be opened."""
