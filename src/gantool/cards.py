@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gantool.documents import brief, load_json
 from gantool.errors import ModelError, closest
@@ -133,13 +133,8 @@ class Card(_Part):
     change_size: SideOrNone = 0
     """Longer side of the small picture on which a translation is found, as a change that is applied to the whole one;
     0 translates the whole one."""
-<<<<<<< HEAD
-    change_blur: float = 0.0
-    """Standard deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
-=======
     change_blur: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """Deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
->>>>>>> hostile
+    """Standard deviation, in pixels of the small picture, of the Gaussian that smooths the change."""
     norm: str = "instance"
     origin: Origin = Origin()
     exported: Exported | None = None
@@ -214,9 +209,5 @@ class Card(_Part):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-<<<<<<< HEAD
-            key = ".".join(str(part) for part in error.errors()[0]["loc"]) or "domains"
-=======
             key = ".".join(brief(part, 40) for part in error.errors()[0]["loc"])
->>>>>>> hostile
             raise ModelError(f"{where}: its gantool card is damaged (at {key}).") from None

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from support import Cli
 
@@ -76,6 +77,7 @@ def test_a_folder_of_pictures_does_not_hide_it(cli: Cli, workplace: Path) -> Non
     assert "pictures: is a folder, but no run and no model." in result.err
 
 
+@pytest.mark.slow
 def test_exported_it_does_the_same(cli: Cli, workplace: Path) -> None:
     image = draw_scene(4, size=(320, 200)).summer
     Image.fromarray(image).save("photo.png")

@@ -55,6 +55,7 @@ def test_every_format_translates_like_the_model(cli: Cli, with_run: Path) -> Non
     assert cli("info", "cyclegan-1-to-winter.onnx").code == 0
 
 
+@pytest.mark.slow
 def test_large_pictures_run_in_tiles(cli: Cli, with_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli("export", "cyclegan", "--to", "winter", "-q").code == 0
     image = photo(size=(300, 200))
@@ -72,6 +73,7 @@ def test_large_pictures_run_in_tiles(cli: Cli, with_run: Path, monkeypatch: pyte
                                             "--tile", "128").err  # fmt: skip
 
 
+@pytest.mark.slow
 def test_segmenters(cli: Cli, with_segmenter: Path) -> None:
     image = photo()
     expected = gantool.segment(image, model="unet", probabilities=True)
@@ -105,6 +107,7 @@ def test_segmenters(cli: Cli, with_segmenter: Path) -> None:
     assert table.code == 0, table.err
 
 
+@pytest.mark.slow
 def test_pixels_in_and_out(cli: Cli, with_run: Path) -> None:
     import onnxruntime
 
@@ -177,6 +180,7 @@ def test_reference_weights_and_back(cli: Cli, workplace: Path) -> None:
     assert cli("translate", "photo.png", "--to", "snow", "--model", "snow.onnx").code == 0
 
 
+@pytest.mark.slow
 def test_running_statistics_of_a_checkpoint(cli: Cli, workplace: Path) -> None:
     torch.manual_seed(0)
     net = build_generator("unet_32", width=4, norm="batch")

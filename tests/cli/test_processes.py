@@ -141,6 +141,7 @@ def wait_for(path: Path, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_killed_at_a_random_moment_and_resumed(tmp_path: Path) -> None:
     options = [
         "train", "cyclegan", *TINY, "--epochs", "40", "--set", "train.save_steps=3", "--set", "train.pool_size=5",

@@ -46,6 +46,7 @@ def test_training_the_sample_and_going_on(cli: Cli, workplace: Path) -> None:
     assert 0 < answer["metrics"]["mean_iou"] < 1
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(cli: Cli, workplace: Path) -> None:
     """One run of three epochs, and one that is stopped after a step and after an epoch in between."""
     options = [

@@ -46,6 +46,7 @@ def test_own_exports_run_until_a_byte_changes(cli: Cli, photo: np.ndarray, form:
     assert trusted.code == 0, trusted.err
 
 
+@pytest.mark.slow
 def test_files_of_strangers(cli: Cli, photo: np.ndarray, workplace: Path) -> None:
     for form, suffix in FORMS.items():
         export_small(Path(f"strange{suffix}"), form)

@@ -20,15 +20,9 @@ def read_description(root: Path) -> Mapping[str, Any]:
     """
     path = root / "dataset.yaml"
     try:
-<<<<<<< HEAD
         tree = load_yaml(path.read_text("utf-8")) if path.is_file() else None
     except (OSError, ValueError) as error:  # of the disk, the encoding or the YAML
         raise DataError(f"{path}: cannot be read ({brief(error, 160)}).") from None
-=======
-        tree = YAML(typ="safe", pure=True).load(path.read_text("utf-8")) if path.is_file() else None
-    except (YAMLError, OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}).") from None
->>>>>>> images
     return tree if isinstance(tree, dict) else {}
 
 

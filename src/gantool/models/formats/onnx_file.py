@@ -62,7 +62,10 @@ def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
     except Exception as error:  # the runtime has error types of its own for every kind of damage
         first = (str(error).splitlines() or ["damaged"])[0]
         raise ModelError(f"{path}: cannot be opened as ONNX ({first[:200]}).") from None
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    except UnicodeDecodeError:
+        raise ModelError(f"{path}: its metadata is damaged.") from None
     if text is None:
         raise ModelError(f"{path}: was not exported by gantool (it has no card).")
     return session, Card.from_json(text, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -52,7 +53,7 @@ def read_cvat(path: Path) -> list[AnnotatedImage]:
         for number, element in enumerate(image, 1):
             shape = _shape(element, width, height, f"{path}: {name}: shape {number}")
             if shape is not None:
-                shapes.append((int(element.get("z_order", "0") or 0), shape))
+                shapes.append((_order(element), shape))
         ordered = tuple(shape for _, shape in sorted(shapes, key=lambda pair: pair[0]))
         annotated.append(AnnotatedImage(name, width, height, ordered, image.get("subset", ""), path))
     if not annotated:
@@ -66,6 +67,15 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
 
 
 READER = Reader("CVAT for images", _matches, _read, suffix=".xml")
+
+
+def _order(element: ElementTree.Element) -> float:
+    """The place of a shape among those above each other; the lowest where the file says none."""
+    try:
+        order = float(element.get("z_order", "0"))
+    except ValueError:
+        return 0.0
+    return order if math.isfinite(order) else 0.0
 
 
 def _shape(element: ElementTree.Element, width: int, height: int, where: str) -> Shape | None:

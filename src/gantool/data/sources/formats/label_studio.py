@@ -77,8 +77,10 @@ def _regions(task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Regions as one flat dict each, from the full format or from JSON-MIN."""
     several = task.get("annotations", task.get("completions"))
     if several is not None:
-        valid = [one for one in several if isinstance(one, dict) and not one.get("was_cancelled")]
-        for result in valid[-1].get("result", []) if valid else []:
+        listed = several if isinstance(several, list) else []
+        valid = [one for one in listed if isinstance(one, dict) and not one.get("was_cancelled")]
+        results = valid[-1].get("result") if valid else None
+        for result in results if isinstance(results, list) else []:
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
                 sizes = {key: result.get(key) for key in ("original_width", "original_height")}
                 yield {**sizes, **result["value"]}

@@ -34,9 +34,13 @@ def supervisely_classes(meta: Path) -> list[tuple[str, Color]]:
     try:
         classes = load_json(meta)["classes"]
         named = [(str(one["title"]).strip(), str(one.get("color") or "#000000").lstrip("#")) for one in classes]
-        return [(name, (int(c[0:2], 16), int(c[2:4], 16), int(c[4:6], 16))) for name, c in named]
+        found = [(name, (int(c[0:2], 16), int(c[2:4], 16), int(c[4:6], 16))) for name, c in named]
     except (KeyError, TypeError, ValueError):
         raise DataError(f"{meta}: has no list of classes with titles and colors.") from None
+    twice = next((name for n, (name, _) in enumerate(found) if name in [one for one, _ in found[:n]]), None)
+    if twice is not None:
+        raise DataError(f"{meta}: names the class {twice!r} twice.", "Give one of them another title.")
+    return found
 
 
 def read_supervisely(path: Path) -> AnnotatedImage:

@@ -81,7 +81,7 @@ def _class_attribute(path: Path, regions: list[Any]) -> str:
     used: Counter[str] = Counter()
     for region in regions:
         attributes = region.get("region_attributes") if isinstance(region, dict) else None
-        used.update(str(key) for key in attributes or {})
+        used.update(str(key) for key in (attributes if isinstance(attributes, dict) else {}))
     if len(used) <= 1:
         return next(iter(used), "class")
     usual = [key for key in used if key.strip().lower() in _USUAL]
