@@ -209,5 +209,5 @@ class Card(_Part):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            key = ".".join(brief(part, 40) for part in error.errors()[0]["loc"])
+            key = ".".join(brief(part, 40) for part in error.errors()[0]["loc"]) or "domains"
             raise ModelError(f"{where}: its gantool card is damaged (at {key}).") from None

@@ -258,6 +258,7 @@ def test_mistakes_cost_one_sentence(options: list[str], words: str, cli: Cli, wi
     assert [path.name for path in Path().iterdir()] == ["runs"]
 
 
+@pytest.mark.slow
 def test_the_example_in_the_docs(cli: Cli, with_run: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/export.md").read_text("utf-8")
     example = page.split("```python\n")[1].split("```")[0]

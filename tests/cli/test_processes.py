@@ -41,7 +41,8 @@ def losses_of(run: Path) -> list[dict[str, float]]:
     return [json.loads(line)["losses"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_two_ranks_equal_one(optimizer: str, tmp_path: Path) -> None:
     """20 steps with the same global batch.
 
@@ -123,7 +124,9 @@ def test_torchrun_and_another_number_of_devices(tmp_path: Path) -> None:
     assert "another number of devices" in err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_signals_save_first(number: signal.Signals, code: int, tmp_path: Path) -> None:
     process = start(tmp_path, "train", "cyclegan", *TINY, "--epochs", "2000", "--set", "train.samples_every=0")
     wait_for(tmp_path / "runs/cyclegan-1/metrics.jsonl")

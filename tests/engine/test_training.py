@@ -67,8 +67,17 @@ def go_on(workplace: Path, name: str, **settings: Any) -> Run:
     return Run(events[-1].result.run)
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize("step", [2, 6, 9, 13])
+@pytest.mark.parametrize(
+    ("step", "ema"),
+    [
+        (6, 0.0),
+        (9, 0.9),
+        *(
+            pytest.param(step, ema, marks=pytest.mark.slow)
+            for step, ema in ((2, 0.0), (2, 0.9), (6, 0.9), (9, 0.0), (13, 0.0), (13, 0.9))
+        ),
+    ],
+)
 def test_killed_and_resumed_equals_uninterrupted(workplace: Path, step: int, ema: float) -> None:
     """Also within an epoch, with the image pool full and dropout on: byte for byte."""
     options = {"train.ema": ema, "train.save_steps": 2, "metrics.every": 0}

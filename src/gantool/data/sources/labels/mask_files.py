@@ -283,8 +283,8 @@ def _load(path: Path) -> NDArray[np.generic]:
         raise DataError(f"{path}: holds {array.dtype}, expected whole numbers.")
     if array.ndim not in (2, 3):
         raise DataError(f"{path}: has the shape {array.shape}, expected (H, W) or (H, W, classes).")
-    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
-        raise DataError(f"{path}: has values that are no whole numbers, expected class indices or 0 and 1.")
+    if array.ndim == 2 and array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
+        raise DataError(f"{path}: has values that are no whole numbers, expected class indices.")
     return np.asarray(array)
 
 
