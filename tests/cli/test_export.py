@@ -143,6 +143,7 @@ sys.exit(run(sys.argv[1:]))
     assert np.abs(np.asarray(Image.open("photo.winter.png")).astype(int) - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_segmenting_with_onnx_needs_no_torch_either(cli: Cli, with_segmenter: Path) -> None:
     image = photo()
     assert cli("export", "unet", "-o", "unet.onnx", "-q").code == 0
@@ -154,6 +155,7 @@ def test_segmenting_with_onnx_needs_no_torch_either(cli: Cli, with_segmenter: Pa
     assert (mask == gantool.segment(image, model="unet").mask).mean() > 0.999
 
 
+@pytest.mark.slow
 def test_reference_weights_and_back(cli: Cli, workplace: Path) -> None:
     tiny = [
         "model.generator=resnet_6blocks" if option == "model.generator=unet_32" else option for option in TINY_PIX2PIX
@@ -219,6 +221,7 @@ def test_a_file_that_differs_is_not_kept(cli: Cli, with_run: Path, monkeypatch: 
     assert [path.name for path in Path().iterdir()] == ["runs"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit for the size of files stands for a full disk")
 @pytest.mark.parametrize("form", ["onnx", "torchscript", "pt2"])
 def test_a_full_disk_leaves_nothing(form: str, cli: Cli, with_run: Path) -> None:

@@ -40,6 +40,7 @@ def test_translate_refuses(options: list[str], words: str, cli: Cli, with_run: P
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", "runs"]
 
 
+@pytest.mark.slow
 def test_exported_files_refuse_precisions_too(cli: Cli, with_run: Path) -> None:
     picture()
     assert cli("export", "cyclegan", "--to", "winter", "-o", "winter.onnx", "-q").code == 0
