@@ -10,7 +10,7 @@ from torch import nn
 
 from gantool.arrays import Pixels
 from gantool.cards import LabelClass
-from gantool.data.augment import Preparation, to_tensor
+from gantool.data.augment import Preparation
 from gantool.data.label_pictures import nearest_classes
 from gantool.engine.measurement import Measurement
 from gantool.methods.domains import PairedTruth, UnpairedData
@@ -18,6 +18,8 @@ from gantool.methods.pairs import Sides
 from gantool.metrics.paired import histogram_matcher, l1, l1_ratio, median_image
 from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import PatchSet, common_size, sliced_distance
+from gantool.predict.live import LiveRunner
+from gantool.predict.pictures import as_pictures
 from gantool.report.gallery import Gallery
 
 __all__ = ["SlicedDistances", "baseline_ratios", "on_label_maps", "ratios_to_truth", "scores_on_pairs"]
@@ -161,6 +163,6 @@ def baseline_ratios(data: UnpairedData) -> dict[str, dict[str, float]]:
 
 
 def _translated(net: nn.Module, images: Sequence[Pixels], device: torch.device) -> list[Pixels]:
-    with torch.no_grad():
-        results = [net(to_tensor(image)[None].to(device))[0].float().cpu() for image in images]
-    return [((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for x in results]
+    """Images of any size, one at a time, in the precision of the training around."""
+    runner = LiveRunner(net, device=device, precision="ambient")
+    return [as_pictures(runner(image[None]))[0] for image in images]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +27,7 @@ class LiveRunner:
     Args:
         net: is set to eval mode and moved to ``device``.
         multiple_of, smallest: what it needs of height and width.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``; ``ambient`` for that of the autocast region around a call.
         memory: bytes that a run may take; default a part of what is free.
     """
 
@@ -66,6 +68,11 @@ class LiveRunner:
     def __call__(self, images: Pixels) -> Floats:
         batch = torch.from_numpy(np.array(images, order="C")).to(self._device)
         values = batch.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous()
-        with torch.autocast(self._device.type, dtype=self._type or torch.bfloat16, enabled=self._type is not None):
+        with self._autocast():
             made = self.net(values)
         return made.float().cpu().numpy()  # type: ignore[no-any-return]
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == "ambient":
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=self._type or torch.bfloat16, enabled=self._type is not None)
