@@ -81,7 +81,7 @@ class Direction(_Part):
     """Prefix of its tensors in the file, without the slash."""
     architecture: Architecture
     change_strength: float = 1.0
-    """Share of the change that is applied, where `Card.change_size` has one found on a small picture."""
+    """Fraction of the change that is applied, where `Card.change_size` has one found on a small picture."""
 
 
 class Origin(_Part):

@@ -115,7 +115,7 @@ def _details(item: ImageOutcome) -> dict[str, Any]:
 
 
 def _show_shares(screen: Screen, written: list[ImageOutcome]) -> None:
-    """Share of every class, averaged over the images, the largest first."""
+    """Fraction of every class, averaged over the images, the largest first."""
     shares = [item.written.shares for item in written]
     mean = {name: sum(one[name] for one in shares) / len(shares) for name in shares[0]}
     rows = [(name, f"{share:.2%}") for name, share in sorted(mean.items(), key=lambda pair: -pair[1])]

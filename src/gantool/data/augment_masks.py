@@ -102,8 +102,8 @@ class LabelledPreparation:
             image = F.gaussian_blur(image, [5, 5], [float(rng.uniform(0.3, 1.5))])
         out = image.float().div_(127.5).sub_(1.0)
         if change.noise:
-            deviation = 2 * float(rng.uniform(0, change.noise))
-            out += torch.from_numpy(rng.standard_normal(out.shape, dtype=np.float32)) * deviation
+            std = 2 * float(rng.uniform(0, change.noise))
+            out += torch.from_numpy(rng.standard_normal(out.shape, dtype=np.float32)) * std
         return out.clamp_(-1, 1)
 
 

@@ -27,7 +27,7 @@ def nearest_classes(pixels: Pixels, colors: Sequence[Color]) -> Mask:
 
 
 def far_share(pixels: Pixels, colors: Sequence[Color]) -> float:
-    """Share of pixels of ``(H, W, 3)`` whose color is more than 64 levels (Euclidean) from that of every class.
+    """Fraction of pixels of ``(H, W, 3)`` whose color is more than 64 levels (Euclidean) from that of every class.
 
     Looks at some 65,000 of them, evenly spread. Class indices are in order whatever their level.
     """

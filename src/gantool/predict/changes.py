@@ -35,7 +35,7 @@ class Change:
 
     Attributes:
         size: longer side of the small picture; smaller pictures keep their own.
-        blur: deviation of the Gaussian that smooths the change, in pixels of the small picture; 0 for none.
+        blur: standard deviation of the Gaussian that smooths the change, in pixels of the small picture; 0 for none.
         strength: share of the change that is applied; more than 1 exaggerates.
         exact: height and width of the small picture whatever the large one has, for files that take one size only.
     """
@@ -81,12 +81,12 @@ def _enlarged(small: Floats, rows: slice, height: int, width: int) -> Floats:
     return out
 
 
-def _smoothed(planes: Floats, deviation: float) -> Floats:
-    if deviation <= 0:
+def _smoothed(planes: Floats, std: float) -> Floats:
+    if std <= 0:
         return planes
-    reach = min(int(3 * deviation), min(planes.shape[:2]) - 1)
+    reach = min(int(3 * std), min(planes.shape[:2]) - 1)
     places = np.arange(-reach, reach + 1)
-    taps = np.exp(-np.square(places) / (2 * deviation**2)).astype(np.float32)
+    taps = np.exp(-np.square(places) / (2 * std**2)).astype(np.float32)
     taps /= taps.sum()
     for axis in (0, 1):
         side = planes.shape[axis]

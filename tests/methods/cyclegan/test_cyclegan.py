@@ -61,10 +61,10 @@ def test_a_step_moves_both_players(mode: str, distance: str) -> None:
 @pytest.mark.parametrize("batch_calls", [True, False])
 def test_discriminators_see_changed_images(batch_calls: bool) -> None:
     losses = {}
-    for views in ((), ("color", "translation", "cutout")):
+    for policies in ((), ("color", "translation", "cutout")):
         torch.manual_seed(0)
-        task = make(batch_calls=batch_calls, views=views)
-        losses[views] = task.step(batch(), update)
+        task = make(batch_calls=batch_calls, policies=policies)
+        losses[policies] = task.step(batch(), update)
     plain, changed = losses.values()
     for name, value in plain.items():
         same = name.startswith(("cycle", "identity"))

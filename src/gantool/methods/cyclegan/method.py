@@ -71,7 +71,7 @@ class CycleGanMethod:
             weights,
             pool_size=settings.train.pool_size,
             batch_calls=settings.runtime.batch_calls and not self._mixes_batches(),
-            views=settings.augment.discriminator,
+            policies=settings.augment.discriminator,
             seed=settings.train.seed + 2 * runtime.rank,
         )
 

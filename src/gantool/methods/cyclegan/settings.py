@@ -25,7 +25,7 @@ class Loss(Section):
     cycle_distance: Literal["l1", "mse"] = "l1"
     """Distance in the cycle loss."""
     identity: NotNegative
-    """Weight of the identity loss as a share of the cycle weights; 0 leaves it out. Keeps colors."""
+    """Weight of the identity loss as a fraction of the cycle weights; 0 leaves it out. Keeps colors."""
     gradient_penalty: NotNegative = 10.0
     """Weight of the gradient penalty of wgan-gp."""
 

@@ -30,7 +30,7 @@ from gantool.losses.adversarial import (
     gradient_penalty,
     undecided,
 )
-from gantool.losses.discriminator_views import View, look
+from gantool.losses.diff_augment import Policy, diff_augment
 from gantool.losses.reconstruction import Distance, reconstruction_loss
 from gantool.methods.cyclegan.image_pool import ImagePool
 
@@ -59,7 +59,7 @@ class CycleGan:
         pool_size: images kept per domain, 0 for none.
         batch_calls: run translated and identity image through a generator together, which is the same
             mathematics unless the network mixes the images of a batch (batch norm).
-        views: random changes of all that the discriminators see; see `gantool.losses.discriminator_views`.
+        policies: random changes of all that the discriminators see; see `gantool.losses.diff_augment`.
         seed: of the image pools.
     """
 
@@ -72,14 +72,14 @@ class CycleGan:
         *,
         pool_size: int = 50,
         batch_calls: bool = True,
-        views: Sequence[View] = (),
+        policies: Sequence[Policy] = (),
         seed: int = 0,
     ) -> None:
         self.players = (generators, discriminators)
         self.generators, self.discriminators = generators, discriminators
         self.weights = weights
         self.batch_calls = batch_calls
-        self.views = tuple(views)
+        self.policies = tuple(policies)
         self._card = card
         self._a, self._b = (domain.name for domain in card.domains)
         lines = {group: undecided(weights.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
@@ -100,8 +100,8 @@ class CycleGan:
         fake_b, same_b = self._translate(g, real_a, real_b)
         fake_a, same_a = self._translate(f, real_b, real_a)
         losses = {
-            f"adversarial_{self._b}": generator_loss(d_b(look(fake_b, self.views)), w.adversarial),
-            f"adversarial_{self._a}": generator_loss(d_a(look(fake_a, self.views)), w.adversarial),
+            f"adversarial_{self._b}": generator_loss(d_b(diff_augment(fake_b, self.policies)), w.adversarial),
+            f"adversarial_{self._a}": generator_loss(d_a(diff_augment(fake_a, self.policies)), w.adversarial),
             f"cycle_{self._a}": w.cycle_a * reconstruction_loss(f(fake_b), real_a, w.cycle_distance),
             f"cycle_{self._b}": w.cycle_b * reconstruction_loss(g(fake_a), real_b, w.cycle_distance),
         }
@@ -131,9 +131,9 @@ class CycleGan:
         mode = self.weights.adversarial
         fake = fake.to(real.dtype)
         if self.batch_calls:
-            real_logits, fake_logits = discriminator(look(torch.cat([real, fake]), self.views)).chunk(2)
+            real_logits, fake_logits = discriminator(diff_augment(torch.cat([real, fake]), self.policies)).chunk(2)
         else:
-            real_logits, fake_logits = (discriminator(look(images, self.views)) for images in (real, fake))
+            real_logits, fake_logits = (discriminator(diff_augment(images, self.policies)) for images in (real, fake))
         loss = discriminator_loss(real_logits, fake_logits, mode)
         if mode == "wgan-gp":
             mix = torch.rand(len(real), 1, 1, 1, device=real.device)

@@ -71,7 +71,7 @@ class Pictures(schema.Data):
     max_images: Positive | None = None
     """Use at most this many training images per domain; null is all."""
     holdout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the images held out as a test split where the data set has none."""
+    """Fraction of the images held out as a test split where the data set has none."""
     scenes: Scenes = 60
     """Training scenes per domain drawn for the built-in sample."""
     test_scenes: Scenes = 24

@@ -145,7 +145,7 @@ def _with_splits(
 
 
 def class_frequencies(data: LabelledData) -> NDArray[np.float64]:
-    """Share of every class among the labelled training pixels."""
+    """Fraction of every class among the labelled training pixels."""
     counts = data.counts[: len(data.classes)].astype(np.float64)
     return np.asarray(counts / max(counts.sum(), 1))
 

@@ -47,7 +47,7 @@ class Data(schema.Data):
     """Shorter side that images are scaled to before the crop; 0 keeps them as they are; null is size, or 0 for a set
     that prepare has cut into tiles."""
     holdout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the training images held out for validation, and for the test, where there is no such split."""
+    """Fraction of the training images held out for validation, and for the test, where there is no such split."""
     max_images: Positive | None = None
     """Use at most this many training images; null is all."""
     scenes: Scenes = 200
@@ -70,7 +70,7 @@ class Augment(Section):
     color: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest change of brightness, contrast and saturation as a share; a tenth of it turns the hue."""
     blur: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Share of the images that are blurred."""
+    """Fraction of the images that are blurred."""
     noise: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest standard deviation of added noise, for values in [0, 1]."""
 
@@ -83,7 +83,7 @@ class Loss(Section):
     class_weights: Literal["auto"] | dict[str, NotNegative] | None = None
     """Weights of classes in cross_entropy, bce and focal: null for none, auto by their frequency, or by name."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target that cross_entropy spreads over all classes."""
+    """Fraction of the target that cross_entropy spreads over all classes."""
     focal_gamma: NotNegative = 2.0
     """How much focal turns to the pixels that are wrong."""
     tversky_alpha: float = Field(default=0.3, ge=0, le=1)

@@ -38,7 +38,7 @@ class Check:
     """The file against the model at one size.
 
     Attributes:
-        relative_error: largest difference as a share of the largest value.
+        relative_error: largest difference as a fraction of the largest value.
         agreement: share of pixels with the same class; None for pictures.
         levels: mean difference of pictures in levels of 255; None for logits.
     """

@@ -14,21 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-View = Literal["color", "translation", "cutout"]
+Policy = Literal["color", "translation", "cutout"]
 
-__all__ = ["View", "look"]
+__all__ = ["Policy", "diff_augment"]
 
 
-def look(images: Tensor, views: Sequence[View]) -> Tensor:
+def diff_augment(images: Tensor, policies: Sequence[Policy]) -> Tensor:
     """Change ``(N, C, H, W)`` in [-1, 1] at random, each image by itself; the shape stays.
 
     Args:
-        views: ``color`` changes brightness by up to 0.5, saturation by a factor in 0..2 and contrast by one in
+        policies: ``color`` changes brightness by up to 0.5, saturation by a factor in 0..2 and contrast by one in
             0.5..1.5; ``translation`` shifts by up to an eighth of the sides, black coming in; ``cutout`` makes a
-            rectangle of half the sides gray (0), partly outside at times. No views leave the images alone.
+            rectangle of half the sides gray (0), partly outside at times. No policies leave the images alone.
     """
-    for view in views:
-        images = _VIEWS[view](images)
+    for policy in policies:
+        images = _POLICIES[policy](images)
     return images
 
 
@@ -64,4 +64,8 @@ def _cutout(images: Tensor) -> Tensor:
     return images * mask
 
 
-_VIEWS: dict[View, Callable[[Tensor], Tensor]] = {"color": _color, "translation": _translation, "cutout": _cutout}
+_POLICIES: dict[Policy, Callable[[Tensor], Tensor]] = {
+    "color": _color,
+    "translation": _translation,
+    "cutout": _cutout,
+}

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import torch
 
-from gantool.losses.discriminator_views import look
+from gantool.losses.diff_augment import diff_augment
 
 
 def test_nothing_is_nothing() -> None:
     images = torch.rand(2, 3, 16, 16)
-    assert look(images, ()) is images
+    assert diff_augment(images, ()) is images
 
 
 def test_color_is_the_papers() -> None:
     images = torch.rand(5, 3, 8, 8) * 2 - 1
     torch.manual_seed(3)
-    made = look(images, ("color",))
+    made = diff_augment(images, ("color",))
     torch.manual_seed(3)
     brightness, saturation, contrast = torch.rand(3, 5, 1, 1, 1)
     for n in range(5):
@@ -22,12 +22,12 @@ def test_color_is_the_papers() -> None:
         x = x.mean() + (x - x.mean()) * (contrast[n] + 0.5)
         assert (made[n] - x).abs().max() < 1e-5
     gray = torch.rand(1, 1, 8, 8)
-    assert look(gray, ("color",)).shape == gray.shape
+    assert diff_augment(gray, ("color",)).shape == gray.shape
 
 
 def test_translation_shifts_by_whole_pixels_and_lets_black_in() -> None:
     images = torch.rand(40, 3, 16, 24)
-    made = look(images, ("translation",))
+    made = diff_augment(images, ("translation",))
     shifts = set()
     for before, after in zip(images, made, strict=True):
         inside = after[0] > -1
@@ -45,7 +45,7 @@ def test_translation_shifts_by_whole_pixels_and_lets_black_in() -> None:
 
 
 def test_cutout_grays_a_rectangle_of_half_the_sides_at_most() -> None:
-    made = look(torch.ones(60, 3, 16, 24), ("cutout",))
+    made = diff_augment(torch.ones(60, 3, 16, 24), ("cutout",))
     areas = (made[:, 0] == 0).flatten(1).sum(1)
     assert areas.max() == 8 * 12
     assert areas.min() >= 4 * 6
@@ -55,6 +55,6 @@ def test_cutout_grays_a_rectangle_of_half_the_sides_at_most() -> None:
 
 def test_gradients_flow_through_all_of_it() -> None:
     images = (torch.rand(2, 3, 16, 16) * 2 - 1).requires_grad_(True)
-    look(images, ("color", "translation", "cutout")).square().sum().backward()
+    diff_augment(images, ("color", "translation", "cutout")).square().sum().backward()
     assert images.grad is not None
     assert (images.grad != 0).float().mean() > 0.3
