@@ -259,3 +259,7 @@ def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
     text = run.report.read_text("utf-8")
     assert len(text) < 5_000_000
     assert text.count("<figure data-epoch") == 10
+
+    (run.samples / "epoch-0200.png").write_bytes(b"not a picture")  # the page does without it
+    write_run_page(run, read_settings(run.settings), terms)
+    assert run.report.read_text("utf-8").count("<figure data-epoch") == 9

@@ -232,6 +232,9 @@ def test_mistakes_in_the_data_cost_one_sentence(cli: Cli, workplace: Path) -> No
     assert "there is no loss 'dise'" in refusal("--set", "loss.terms={dise: 1}")
     assert "a segmenter takes --data" in cli("train", "unet", "--domain", "a=set", "--domain", "b=set").err
     assert "has no encoder" in cli("train", "cyclegan", "--encoder-weights", "none").err
+    refused = cli("train", "unet", "--encoder-weights", "nonsense")
+    assert (refused.code, "--encoder-weights nonsense: the classic U-Net has no encoder" in refused.err) == (2, True)
+    assert not Path("runs").exists()
     Image.fromarray(np.zeros((9, 9), np.uint8)).save("set/masks/1.png")
     assert "1.png: has 48x32 pixels, its mask 9x9" in refusal().replace("\\", "/")
     Path("set/masks/1.png").unlink()

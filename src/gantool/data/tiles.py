@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gantool.data.sources.description import read_description
 
 Array = TypeVar("Array", bound=NDArray[np.generic])
 
@@ -68,4 +71,9 @@ def photograph_of(name: str) -> str:
 
 def _has_tiles(root: Path) -> bool:
     about = root / "dataset.yaml"
-    return about.is_file() and re.search(r"^tile:", about.read_text("utf-8"), re.MULTILINE) is not None
+    return about.is_file() and _describes_tiles(root, about.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)  # asked for every tile of a set
+def _describes_tiles(root: Path, written: int) -> bool:
+    return read_description(root).get("tile") is not None

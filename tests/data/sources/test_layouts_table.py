@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from gantool.data.sources.find import Source, find_source
+from gantool.data.sources.labels.sets import LabelOptions
 from gantool.errors import DataError, UsageError
 from gantool.workflows.info import describe
 
@@ -518,3 +519,52 @@ def test_halves_of_a_named_set_have_its_names(workplace: Path) -> None:
     several("facades/train/{}.png", 3, size=(16, 8))
     assert find_source("facades").pairs().names == ("photo", "label")
     assert find_source("facades", names=("a", "b")).pairs().names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("make", "ignore", "left"),
+    [
+        (camvid, "Sky", {"road"}),
+        (camvid, "0", {"road"}),
+        (camvid, "void", {"sky", "road"}),
+        (ade20k, "wall", {"flag"}),
+        (ade20k, "1", {"flag"}),
+        (voc, "person", {"background"}),
+        (bob_ross, "sky", {"tree"}),
+        (bob_ross, "61", {"sky"}),
+        (cvat_masks, "Lake", {"background"}),
+        (cvat_masks, "#090807", {"background"}),
+        (cvat_masks, "9,8,7", {"background"}),
+        (color_table, "0, 0, 255", {"roof"}),
+        (color_table, "SKY", {"roof"}),
+        (color_masks, "255,0,0", {"color_0000ff"}),
+        (color_masks, "color_FF0000", {"color_0000ff"}),
+    ],
+)
+def test_ignored_classes(make: Callable[[], None], ignore: str, left: set[str], workplace: Path) -> None:
+    make()
+    found = find_source(Path("d"), options=LabelOptions(ignore=(ignore,))).labelled()
+    values = {int(value) for one in found.images for value in np.unique(one.mask())}
+    assert 255 in values or ignore == "void"
+    assert {found.classes[value] for value in values - {255}} == left
+
+
+@pytest.mark.parametrize(
+    ("make", "ignore", "words"),
+    [
+        (camvid, "skye", 'no value. Did you mean "sky"'),
+        (ade20k, "0,0,0", "no value. Known: "),
+        (voc, "lake", "no value. "),
+        (bob_ross, "lake", "no value. "),
+        (cvat_masks, "1,2,3", "no color of one. "),
+        (color_table, "ski", 'no color of one. Did you mean "sky"'),
+        (color_masks, "255", "no color of one. "),
+    ],
+)
+def test_ignored_classes_that_are_not_there(
+    make: Callable[[], None], ignore: str, words: str, workplace: Path
+) -> None:
+    make()
+    with pytest.raises(UsageError) as refused:
+        find_source(Path("d"), options=LabelOptions(ignore=(ignore,))).labelled()
+    assert words in f"{refused.value} {refused.value.remedy}"

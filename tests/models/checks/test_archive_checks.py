@@ -322,7 +322,8 @@ def test_operators_of_files_are_not_allowed() -> None:
     spoken = {
         schema.name.removeprefix("aten::")
         for schema in torch._C._jit_get_all_schemas()
-        if schema.name.startswith("aten::") and any("str" in str(one.type).lower() for one in schema.arguments)
+        if schema.name.startswith("aten::")
+        and any("str" in str(one.type).lower() for one in schema.arguments)
         # Torch 2.9 still has named tensors, whose overloads take names of dimensions.
         and not any(word in schema.overload_name.lower() for word in ("dimname", "named", "names"))
     }

@@ -84,8 +84,13 @@ class SegmentationMethod:
 
     def _find_encoder_weights(self) -> Path | None:
         model = self.settings.model
-        if model.encoder is None or model.encoder_weights == "none":
+        if model.encoder_weights == "none":
             return None
+        if model.encoder is None:
+            raise SettingsError(
+                f"--encoder-weights {model.encoder_weights}: the classic U-Net has no encoder.",
+                "Take one that has, such as unet-resnet34.",
+            )
         if model.encoder_weights == "imagenet":
             return find_imagenet_weights(self.model, model.encoder)
         path = Path(model.encoder_weights)

@@ -14,7 +14,9 @@ from PIL import Image
 
 from gantool._version import __version__
 from gantool.arrays import Pixels
+from gantool.data.images import open_image
 from gantool.engine.loss_terms import LossTerm, by_curve
+from gantool.errors import DataError
 from gantool.models.runs import Run
 from gantool.report.gallery import read_gallery
 from gantool.report.grids import read_grid
@@ -63,7 +65,7 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) 
             "pairs": _pairs(latest),
             "gallery": _gallery(run.judged),
             "latest": _epoch(grids[-1]) if grids else None,
-            "epochs": [(_epoch(path), _shrunk(path)) for path in _spread(grids)],
+            "epochs": [(_epoch(path), shown) for path in _spread(grids) if (shown := _shrunk(path))],
             "environment": list(facts.get("environment", {}).items()),
             "settings": to_yaml(settings),
             "kind": facts.get("kind", settings.task),
@@ -140,8 +142,11 @@ def _epoch(path: Path) -> int:
 
 
 def _shrunk(path: Path) -> str:
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
+    """A small copy for the page; empty for a picture that somebody damaged."""
+    try:
+        image = open_image(path).convert("RGB")
+    except DataError:
+        return ""
     if image.width > _WIDEST_GRID:
         image = image.resize((_WIDEST_GRID, round(image.height * _WIDEST_GRID / image.width)), Image.Resampling.BOX)
     return data_uri(np.asarray(image), quality=75)

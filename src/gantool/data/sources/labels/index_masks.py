@@ -16,7 +16,7 @@ from gantool.data.masks import read_index_mask, remap
 from gantool.data.sources.labels.pairing import Pair
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
-from gantool.errors import DataError, UsageError
+from gantool.errors import DataError
 
 __all__ = ["palette_of", "palettes_differ", "values_set"]
 
@@ -65,21 +65,17 @@ def _classes_by_value(
     root: Path, present: Mapping[int, int], table: ClassTable | None, options: LabelOptions
 ) -> tuple[dict[int, int], list[str]]:
     """Return class index by stored value, and class names."""
-    ignored = {int(value) for value in options.ignore if value.isdigit()}
-    names = [name for name in options.ignore if not name.isdigit()]
-    known = table.names if table is not None else ()
-    wrong = next((name for name in names if name not in known), None)
-    if wrong is not None:
-        raise UsageError(f"--ignore {wrong}: there is no such class, and it is no value.")
+    ignored = options.ignored_values()
+    names = options.ignored_names(table.names if table is not None else (), values=True)
     void = dict.fromkeys((IGNORE, *ignored), IGNORE)
     if table is not None and table.values is not None:
         listed = dict(zip(table.values, table.names, strict=True))
-        void |= {value: IGNORE for value, name in listed.items() if name in names or name.lower() in VOID_NAMES}
+        void |= {value: IGNORE for value, name in listed.items() if name.lower() in names | VOID_NAMES}
         kept = [value for value in sorted(listed) if value in present and value not in void]
         require_few_classes(root, len(kept))
         return {value: n for n, value in enumerate(kept)} | void, [listed[value] for value in kept]
     if table is not None:
-        kept_names = [name for name in table.names if name not in names]
+        kept_names = [name for name in table.names if name.lower() not in names]
         indices = {name: n for n, name in enumerate(kept_names)}
         return {value: indices.get(name, IGNORE) for value, name in enumerate(table.names)} | void, kept_names
     if set(present) == {0, 255} and IGNORE not in ignored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from gantool.data.images import find_images, open_image
 from gantool.data.masks import read_index_mask, remap
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.labels.class_names import ADE20K, CAMVID, CITYSCAPES, CITYSCAPES_TRAIN_IDS, PASCAL_VOC
-from gantool.data.sources.labels.color_masks import ColorReader, is_color_mask
+from gantool.data.sources.labels.color_masks import ColorReader, color_name, is_color_mask
 from gantool.data.sources.labels.index_masks import values_set
 from gantool.data.sources.labels.mask_files import masks_set
 from gantool.data.sources.labels.pairing import Pair, mask_folders, match_files
@@ -45,7 +45,7 @@ def _camvid(root: Path, options: LabelOptions) -> LabelledSet | None:
     if not _all_values(pairs) <= {*range(12), IGNORE}:
         return None  # folders named like CamVid's with classes of their own
     values: dict[int, int] = {n: n for n in range(11)} | {11: IGNORE, IGNORE: IGNORE}
-    values |= {int(value): IGNORE for value in options.ignore if value.isdigit()}
+    values |= _ignored(options, values, CAMVID)
     images = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: CamVid (train with trainannot, 11 is unlabelled)", CAMVID, tuple(images), ("classes", "ignore"),
@@ -116,7 +116,8 @@ def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
         return values_set(root, pairs, table, options, "Pascal VOC folders", alone)
     if table is not None or not _all_values(pairs) <= {*range(21), IGNORE}:
         return masks_set(root, pairs, options, "Pascal VOC folders", alone)
-    values = {n: n for n in range(21)} | {IGNORE: IGNORE} | {int(v): IGNORE for v in options.ignore if v.isdigit()}
+    values = {n: n for n in range(21)} | {IGNORE: IGNORE}
+    values |= _ignored(options, values, PASCAL_VOC)
     found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: Pascal VOC, 21 classes", PASCAL_VOC, tuple(found), ("classes", "ignore"), unpaired=tuple(alone)
@@ -128,9 +129,12 @@ def _cvat_masks(root: Path, pairs: Sequence[Pair], alone: list[str], options: La
     table = read_class_table(root / "labelmap.txt")
     if table.colors is None:
         raise DataError(f"{root / 'labelmap.txt'}: has no colors, expected lines such as sky:135,206,235::.")
-    unwanted = {entry.lower() for entry in options.ignore} | VOID_NAMES
+    codes = [color_name(color).removeprefix("color_") for color in table.colors]
+    unwanted = options.ignored_names([*table.names, *codes], values=False) | VOID_NAMES
     kept = [
-        (name, color) for name, color in zip(table.names, table.colors, strict=True) if name.lower() not in unwanted
+        (name, color)
+        for name, color, code in zip(table.names, table.colors, codes, strict=True)
+        if name.lower() not in unwanted and code not in unwanted
     ]
     indices = [
         next((n for n, (kept_name, _) in enumerate(kept) if kept_name == name), IGNORE) for name in table.names
@@ -185,7 +189,7 @@ def _ade20k(root: Path, options: LabelOptions) -> LabelledSet | None:
     if is_color_mask(pairs[0][2]):
         return None
     values = {0: IGNORE, IGNORE: IGNORE} | {n: n - 1 for n in range(1, 151)}
-    values |= {int(value): IGNORE for value in options.ignore if value.isdigit()}
+    values |= _ignored(options, values, ADE20K)
     found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: ADE20K scene parsing, 150 classes (0 counts for none)", ADE20K, tuple(found), ("classes", "ignore"),
@@ -252,6 +256,13 @@ def _full_names(pairs: Sequence[Pair]) -> dict[int, str]:
             if isinstance(entry, dict) and str(entry.get("name_ndx", "")).isdigit():
                 names.setdefault(int(entry["name_ndx"]), str(entry.get("raw_name") or entry.get("name")).strip())
     return names
+
+
+def _ignored(options: LabelOptions, values: Mapping[int, int], classes: Sequence[str]) -> dict[int, int]:
+    """What the user wants to count for no class; the others keep the numbers that the data set is known by."""
+    names = options.ignored_names(classes, values=True)
+    void = {n for n, name in enumerate(classes) if name.lower() in names}
+    return dict.fromkeys([*options.ignored_values(), *(v for v, index in values.items() if index in void)], IGNORE)
 
 
 def _matched(folders: Sequence[Pair]) -> tuple[list[Pair], list[str]]:

@@ -154,11 +154,12 @@ def _colors(
                 "Give them as name,R,G,B; the colors found are " + ", ".join(name[6:] for name in names[:20]) + ".",
             )
         origin = f"{len(colors)} colors found"
-    unwanted = {entry.lstrip("#").lower() for entry in options.ignore}
+    codes = [color_name(color).removeprefix("color_") for color in colors]
+    unwanted = options.ignored_names([*names, *codes], values=False) | VOID_NAMES
     indices: list[int] = []
     kept: list[tuple[str, Color]] = []
-    for color, name in zip(colors, names, strict=True):
-        void = name.lower() in VOID_NAMES or name.lower() in unwanted or color_name(color)[6:] in unwanted
+    for color, name, code in zip(colors, names, codes, strict=True):
+        void = name.lower() in unwanted or code in unwanted
         indices.append(IGNORE if void else len(kept))
         kept += [] if void else [(name, color)]
     require_few_classes(root, len(kept))

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from gantool.arrays import Color, Mask
 from gantool.data.images import SUFFIXES, upright_size
-from gantool.data.sources.labels.tables import ClassTable
-from gantool.errors import DataError
+from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
+from gantool.errors import DataError, UsageError, closest
 
 __all__ = [
     "ImageFinder",
@@ -32,7 +32,7 @@ class LabelOptions:
 
     Attributes:
         classes: names by index (masks), with values or colors; or the labels to use, in this order (annotations).
-        ignore: stored values, colors (``#rrggbb``) or names that count for no class.
+        ignore: stored values, colors (``#rrggbb`` or ``R,G,B``) or names that count for no class.
         attribute: of VIA regions, the one that holds the class.
         snap: how far (Euclidean distance in RGB, 0 to 441) a color may lie from its class.
     """
@@ -41,6 +41,35 @@ class LabelOptions:
     ignore: tuple[str, ...] = ()
     attribute: str | None = None
     snap: float | None = None
+
+    def ignored_values(self) -> set[int]:
+        """The stored values among those to ignore."""
+        return {int(entry) for entry in self.ignore if entry.isdecimal()}
+
+    def ignored_names(self, known: Sequence[str], *, values: bool) -> set[str]:
+        """The names among those to ignore, in lower case; a color is named ``rrggbb``.
+
+        Args:
+            known: names of the classes, and their colors where masks have colors.
+            values: whether numbers are stored values, which need not occur.
+
+        Raises:
+            UsageError: there is nothing of a name.
+        """
+        there = {name.lower() for name in known} | VOID_NAMES
+        other = "value" if values else "color of one"
+        names: set[str] = set()
+        for entry in self.ignore:
+            if values and entry.isdecimal():
+                continue
+            name = _plain_name(entry)
+            if name not in there:
+                raise UsageError(
+                    f"--ignore {entry}: there is no such class, and it is no {other}.",
+                    closest(entry, sorted(known)),
+                )
+            names.add(name)
+        return names
 
     def given(self) -> list[str]:
         """Names of the options that were set."""
@@ -51,6 +80,12 @@ class LabelOptions:
             "snap": self.snap is not None,
         }
         return [name for name, used in set_.items() if used]
+
+
+def _plain_name(entry: str) -> str:
+    """A name in lower case; a color, written ``#rrggbb`` or ``R,G,B``, as ``rrggbb``."""
+    levels = re.fullmatch(r"(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})", entry)
+    return "".join(f"{int(level):02x}" for level in levels.groups()) if levels else entry.lstrip("#").lower()
 
 
 @dataclass(frozen=True)
