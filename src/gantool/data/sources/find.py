@@ -34,8 +34,11 @@ from gantool.data.sources.unpaired import (
     UnpairedFiles,
     domains_by_name,
     domains_in,
+    folders_by_name,
+    splits_of_domain,
     two_folders,
 )
+from gantool.data.splits import SPLITS
 from gantool.errors import DataError, UsageError
 
 __all__ = ["Source", "find_source"]
@@ -101,6 +104,7 @@ class Source:
         if self.halves is not None:
             return self.halves
         if self.folders:
+            _require_same_splits(self.domains_given or {})
             return pair_folders(self.place, self.folders, self.names)
         raise DataError(
             f"{self.place}: no pairs found.",
@@ -229,10 +233,22 @@ def _two_by_name(domains: Mapping[str, str], kind: Kind | None) -> Source:
     for name, folder in domains.items():
         if not Path(folder).is_dir():
             raise DataError(f'{folder}: there is no such folder (domain "{name}").')
-    (a, left), (b, right) = ((name, Path(folder)) for name, folder in domains.items())
-    if kind is None and not same_names(left, right):
+    a, b = domains
+    folders = folders_by_name(domains)
+    if kind is None and not ("train" in folders and same_names(*folders["train"])):
         kind = "unpaired"
-    return Source(f"{left} and {right}", kind, None, None, {"train": (left, right)}, (a, b), domains)
+    return Source(" and ".join(domains.values()), kind, None, None, folders, (a, b), domains)
+
+
+def _require_same_splits(domains: Mapping[str, str]) -> None:
+    """Of pairs, so that none is left out."""
+    for split in SPLITS:
+        there = {name: split in splits_of_domain(Path(folder)) for name, folder in domains.items()}
+        if len(set(there.values())) > 1:
+            has, lacks = sorted(there, key=lambda name: not there[name])
+            raise DataError(
+                f'{domains[lacks]}: has no folder "{split}", {domains[has]} has one.', "Pairs need both."
+            )
 
 
 def _require_folder(root: Path, data: str | Path) -> None:

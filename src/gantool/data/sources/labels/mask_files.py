@@ -20,7 +20,15 @@ from gantool.data.sources.labels.color_masks import (
     is_color_mask,
 )
 from gantool.data.sources.labels.index_masks import palette_of, palettes_differ, values_set
-from gantool.data.sources.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
+from gantool.data.sources.labels.pairing import (
+    Pair,
+    bare_stem,
+    find_arrays,
+    mask_folders,
+    match_files,
+    mixed_folder,
+    stem_of,
+)
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable, read_class_table
 from gantool.data.splits import split_folders
@@ -191,13 +199,14 @@ def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions
     unpaired: list[str] = []
     for split, images, masks in folders:
         stems: dict[str, dict[str, Path]] = {
-            name: {bare_stem(path.stem): path for path in find_images(masks / name)}
+            name: {bare_stem(stem_of(path)): path for path in find_images(masks / name)}
             if (masks / name).is_dir()
             else {}
             for name in names
         }
         for image in find_images(images):
-            layers = [stems[name].get(image.stem, stems[name].get(bare_stem(image.stem))) for name in names]
+            stem = stem_of(image)
+            layers = [stems[name].get(stem, stems[name].get(bare_stem(stem))) for name in names]
             if any(layer is not None for layer in layers):
                 rows.append((split, image, layers))
             else:
