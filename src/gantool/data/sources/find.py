@@ -24,7 +24,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gantool.data.sources.contents import Contents, contents_of_domains, contents_of_labels, contents_of_pairs
+from gantool.data.sources.contents import (
+    Contents,
+    contents_of_domains,
+    contents_of_images,
+    contents_of_labels,
+    contents_of_pairs,
+)
 from gantool.data.sources.description import read_description
 from gantool.data.sources.labels import LabelledSet, LabelOptions, find_labelled
 from gantool.data.sources.names import Kind, resolve_data
@@ -125,13 +131,20 @@ class Source:
             )
         return self.labels
 
-    def contents(self) -> Contents:
+    def contents(self, *, to_check: bool = False) -> Contents:
         """All images, as what they were recognized as.
+
+        Args:
+            to_check: images of one kind, which nothing can be trained on, will do.
 
         Raises:
             DataError: nothing was recognized.
             UsageError: it could be pairs or two domains.
         """
+        if to_check and self.labels is None and self.halves is None and not self.folders:
+            images = contents_of_images(Path(self.place))
+            if images.images and not any((Path(self.place) / half).is_dir() for half in ("trainA", "trainB")):
+                return images
         kind = self.require_kind()
         if kind == "segmentation":
             return contents_of_labels(self.labelled())

@@ -88,7 +88,7 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
     labels = options.about_labels()
     place: AbstractContextManager[Opened]
     if options.source is not None:
-        place = opened(options.source, on_progress, keep=options.check_only)
+        place = opened(options.source, on_progress, keep=options.check_only or options.dry_run)
     elif options.domains:
         place = nullcontext(Opened(options.domains, "2".join(options.domains)))
     else:
@@ -100,9 +100,9 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
             default_names=source.domains,
             kind=options.kind or source.kind,
             options=labels,
-        ).contents()
+        ).contents(to_check=options.check_only and options.kind is None)
         _require_sensible(found, options, labels)
-        target = None if options.check_only else choose_target(source.name, source.folders(), options)
+        target = None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
         return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
 
 
@@ -122,7 +122,8 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
     dropped: tuple[Path, ...] = ()
     if options.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, label_facts, options.split, options.seed)
+    of_one_kind = found.kind == "images"
+    chosen = usable if of_one_kind else _split(usable, facts, label_facts, options.split, options.seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
