@@ -114,6 +114,7 @@ class LabelledSet:
         unpaired: images without labels and labels without images, a sentence each.
         remarks: what is known once all masks were read, such as how many pixels were snapped.
         tiled: whether the images are tiles, so that their scale is that of larger pictures.
+        unannotated: images beside those with labels that no annotation file has; often they wait for their turn.
     """
 
     about: str
@@ -124,6 +125,7 @@ class LabelledSet:
     unpaired: tuple[str, ...] = ()
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
     tiled: bool = False
+    unannotated: tuple[Path, ...] = ()
 
 
 def require_few_classes(about: object, count: int, remedy: str = "") -> None:

@@ -21,6 +21,7 @@ _TRIPLE = re.compile(r"(?<![\w.])(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})(?![\w
 _VALUE_FIRST = re.compile(r"(\d+)\s*[,:;\s]\s*(\D.*)")
 _VALUE_LAST = re.compile(r"(.*\D)[,:;]\s*(\d+)")
 _AROUND = " \t,:;\"'"
+_STRUCTURED = frozenset({".json", ".yaml", ".yml", ".xml"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ def read_class_table(path: Path) -> ClassTable:
     Raises:
         DataError: names the file and the line.
     """
+    if path.suffix.lower() in _STRUCTURED:
+        raise DataError(
+            f"{path}: is a {path.suffix[1:].upper()} file, expected text with a class per line.",
+            "Lines are a name; value,name; or name,R,G,B.",
+        )
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
