@@ -193,6 +193,8 @@ def test_images_that_a_via_file_lacks_and_names_that_no_image_has(cli: Cli, work
     picture(2, "set/later.png")
     looked = cli("prepare", "set", "--check", "--json")
     assert looked.code == 1
-    found = {(one["kind"], one["text"].replace("\\", "/"), one["serious"]) for one in json.loads(looked.out)["findings"]}
+    found = {
+        (one["kind"], one["text"].replace("\\", "/"), one["serious"]) for one in json.loads(looked.out)["findings"]
+    }
     assert ("unusable", "set/gone.png: there is no such file.", True) in found
     assert ("without annotations", "set/later.png: is in no annotation file.", False) in found

@@ -259,9 +259,7 @@ def _require_same_splits(domains: Mapping[str, str]) -> None:
         there = {name: split in splits_of_domain(Path(folder)) for name, folder in domains.items()}
         if len(set(there.values())) > 1:
             has, lacks = sorted(there, key=lambda name: not there[name])
-            raise DataError(
-                f'{domains[lacks]}: has no folder "{split}", {domains[has]} has one.', "Pairs need both."
-            )
+            raise DataError(f'{domains[lacks]}: has no folder "{split}", {domains[has]} has one.', "Pairs need both.")
 
 
 def _require_folder(root: Path, data: str | Path) -> None:

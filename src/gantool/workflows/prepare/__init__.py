@@ -102,7 +102,9 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
             options=labels,
         ).contents(to_check=options.check_only and options.kind is None)
         _require_sensible(found, options, labels)
-        target = None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
+        target = (
+            None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
+        )
         return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
 
 

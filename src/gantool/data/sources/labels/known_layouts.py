@@ -155,7 +155,9 @@ def _voc_splits(root: Path) -> dict[str, str]:
         split = SPLIT_WORDS.get(path.stem.lower())
         if split is not None:
             splits |= {
-                one_spelling(Path(line.split()[0]).name): split for line in path.read_text("utf-8").splitlines() if line.strip()
+                one_spelling(Path(line.split()[0]).name): split
+                for line in path.read_text("utf-8").splitlines()
+                if line.strip()
             }
     return splits
 

@@ -10,7 +10,16 @@ from gantool.data.images import find_images
 from gantool.data.splits import split_folders
 from gantool.errors import DataError
 
-__all__ = ["SUFFIXES", "bare_stem", "find_arrays", "mask_folders", "match_files", "mixed_folder", "one_spelling", "stem_of"]
+__all__ = [
+    "SUFFIXES",
+    "bare_stem",
+    "find_arrays",
+    "mask_folders",
+    "match_files",
+    "mixed_folder",
+    "one_spelling",
+    "stem_of",
+]
 
 SUFFIXES = (
     "_mask", "_masks", "_label", "_labels", "_labelIds", "_seg", "_segmentation", "_gt", "_L", "_annotation",
