@@ -10,11 +10,14 @@ from pathlib import Path
 from gantool.arrays import Color
 from gantool.errors import DataError
 
-__all__ = ["VOID_NAMES", "ClassTable", "read_class_table"]
+__all__ = ["BINARY", "VOID_NAMES", "ClassTable", "read_class_table"]
 
 
 VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__"})
 """Names that data sets use for pixels that belong to no class, in lower case."""
+
+BINARY = ("background", "foreground")
+"""Names of the classes of masks that say yes or no, however they store it."""
 
 _HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
 _TRIPLE = re.compile(r"(?<![\w.])(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})(?![\w.])")
