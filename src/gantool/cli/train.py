@@ -19,7 +19,7 @@ from gantool.cli.options import (
     parse_domains,
     parse_halves,
 )
-from gantool.errors import UsageError
+from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.plan_training import TrainingPlan
@@ -157,7 +157,7 @@ def _announce(screen: Screen, event: Started) -> None:
     ranks = f" x {event.world_size}" if event.world_size > 1 else ""
     screen.note(f"{event.run}: {event.data}")
     screen.note(
-        f"{event.epochs} epochs of {event.steps_per_epoch} steps, batch size {event.batch_size}, "
+        f"{counted(event.epochs, 'epoch')} of {counted(event.steps_per_epoch, 'step')}, batch size {event.batch_size}, "
         f"on {event.device}{ranks} in {event.precision}"
     )
     if event.first_epoch:

@@ -8,7 +8,7 @@ made beside its final name and gets that name when it is complete; an interrupte
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelOptions
 from gantool.data.sources.names import Kind, Opened, opened
 from gantool.data.splits import SPLITS, draw_splits
-from gantool.errors import DataError, UsageError
+from gantool.errors import DataError, UsageError, counted
+from gantool.files import safe_name
 from gantool.workflows.prepare.findings import (
     Finding,
     LabelFacts,
@@ -137,7 +138,7 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         tuple(image.path for image in found.images if facts[image.path].problem),
         dropped,
         label_facts.fractions,
-        tuple(found.labels.remarks()) if found.labels is not None else (),
+        (*(found.labels.remarks() if found.labels is not None else ()), *(_renamed(chosen) if target else ())),
     )
     if target is not None:
 
@@ -174,6 +175,14 @@ def _statistics(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[str, 
         else:
             groups[image.domain or " and ".join(found.domains)].append(facts[image.path])
     return {domain: channel_statistics(group) for domain, group in groups.items()}
+
+
+def _renamed(images: Sequence[SourceImage]) -> Iterator[str]:
+    """A remark on names that not every system accepts, also where this one does."""
+    changed = [stem for image in images if safe_name(stem := image.path.stem) != stem]
+    if changed:
+        example = f"such as {safe_name(changed[0])!r} for {changed[0]!r}"
+        yield f"{counted(len(changed), 'image')} got other names, which every system accepts, {example}"
 
 
 def _sizes(facts: Iterable[ImageFacts]) -> list[tuple[str, int]]:
