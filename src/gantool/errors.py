@@ -29,6 +29,7 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "closest",
+    "counted",
 ]
 
 
@@ -102,3 +103,12 @@ def closest(name: str, known: Iterable[str]) -> str:
         return ""
     shown = ", ".join(sorted(names)[:12])
     return f"Known: {shown}{', ...' if len(names) > 12 else ''}."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "epoch"), counted(20, "epoch")
+    ('1 epoch', '20 epochs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

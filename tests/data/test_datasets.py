@@ -72,6 +72,7 @@ def test_batches_go_on_in_the_middle() -> None:
         ("crop", (30, 50), (16, 16)),
         ("crop", (10, 50), (16, 16)),
         ("scale_width", (30, 60), (8, 20)),
+        ("scale_width", (29, 50), (8, 20)),  # 11.6 rows are 11, as in the reference
         ("scale_width_and_crop", (10, 60), (16, 16)),
         ("none", (30, 50), (28, 48)),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gantool.errors import DataError
+from gantool.fetch import archives
 from gantool.fetch.archives import is_archive, unpack
 
 
@@ -80,6 +81,14 @@ def test_links_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         unpack(bomb, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_limits_are_those_of_the_documentation() -> None:
+    text = " ".join((Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8").split())
+    limits = f"more than {archives._ALWAYS_ALLOWED >> 30} GiB that is also more than {archives._MOST_GROWTH} times"
+    assert limits in text
+    assert archives._MOST_ENTRIES == 5_000_000
+    assert "five million files" in text
 
 
 def test_damaged_archives(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from gantool.data.sample import draw_scene
+from gantool.errors import SettingsError
+from gantool.methods.gan.networks import check_settings
 from gantool.methods.images import LabelledSplit
 from gantool.methods.registry import make_method
 from gantool.workflows.plan_training import TrainOptions, plan_training
@@ -83,3 +85,25 @@ def test_nothing_is_held_out_where_that_was_switched_off_or_a_test_split_exists(
     found, held_out = splits_of("pix2pix")
     assert {split: len(images) for split, images in found.items()} == {"train": 20, "val": 3, "test": 2}
     assert held_out == []
+
+
+@pytest.mark.parametrize(
+    ("size", "generator"),
+    [(None, "unet_256"), (512, "unet_256"), (128, "unet_128"), (192, "unet_64"), (96, "unet_32")],
+)
+def test_the_generator_fits_the_size(size: int | None, generator: str, workplace: Path) -> None:
+    side_by_side(train=2)
+    plan = plan_training(TrainOptions("pix2pix", data="set", size=size))
+    assert plan.settings.model_dump()["model"]["generator"] == generator
+    check_settings(plan.settings)  # type: ignore[arg-type]
+
+
+def test_a_generator_that_is_named_stays(workplace: Path) -> None:
+    side_by_side(train=2)
+    for asked in (
+        TrainOptions("pix2pix", data="set", size=128, settings={"model.generator": "unet_256"}),
+        TrainOptions("pix2pix", data="set", size=128, assignments=["model.generator=unet_256"]),
+        TrainOptions("pix2pix", data="set", size=100),
+    ):
+        with pytest.raises(SettingsError, match="must be a multiple of 256 for unet_256, got 1"):
+            check_settings(plan_training(asked).settings)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from gantool.cli.options import (
     parse_domains,
     parse_halves,
 )
-from gantool.errors import UsageError
+from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.plan_training import TrainingPlan
@@ -157,8 +157,8 @@ def _announce(screen: Screen, event: Started) -> None:
     ranks = f" x {event.world_size}" if event.world_size > 1 else ""
     screen.note(f"{event.run}: {event.data}")
     screen.note(
-        f"{event.epochs} epochs of {event.steps_per_epoch} steps, batch size {event.batch_size}, "
-        f"on {event.device}{ranks} in {event.precision}"
+        f"{counted(event.epochs, 'epoch')} of {counted(event.steps_per_epoch, 'step')}, "
+        f"batch size {event.batch_size}, on {event.device}{ranks} in {event.precision}"
     )
     if event.first_epoch:
         screen.note(f"going on after epoch {event.first_epoch}")

@@ -59,6 +59,7 @@ class MethodSpec:
         refused: why an option cannot be had, by the setting it stands for; ``{model}`` is the model's name.
         load: imports the method; what it returns takes settings, the model's name and ``fresh`` (see `make_method`).
         paired: whether it learns from pairs.
+        fitting: settings by dotted key that a preset needs to go with what the user set; the user's own win.
     """
 
     name: str
@@ -70,6 +71,7 @@ class MethodSpec:
     refused: Mapping[str, str]
     load: Callable[[], Callable[..., Method]]
     paired: bool = False
+    fitting: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
 
 
 class Method(Protocol):

@@ -78,7 +78,8 @@ class Schedule(Section):
 
     name: Literal["constant_linear", "constant", "linear", "cosine", "poly", "one_cycle", "step", "plateau"]
     """constant_linear holds it and then goes to 0 in a line; linear, cosine and poly fall from the start to the end;
-    one_cycle rises for 30 % and then falls; plateau lowers it when the metric stops improving."""
+    one_cycle rises for 30 % and then falls; plateau lowers it when the metric stops improving. cosine, linear and
+    plateau are not the reference's, see the page on translation."""
     warmup_epochs: float = Field(default=0.0, ge=0)
     """Epochs in which the rate rises from 0 first."""
     power: float = Field(default=0.9, gt=0)

@@ -11,7 +11,7 @@ from gantool.data.images import SUFFIXES, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import safe_name
 
-__all__ = ["FileOptions", "ImageJob", "marked_name", "name_with_ending", "plan_jobs"]
+__all__ = ["FileOptions", "ImageJob", "is_renamed", "marked_name", "name_with_ending", "plan_jobs"]
 
 _MARKS = ("mask", "overlay", "color")
 _LONGEST_NAME = 240  # file systems allow 255 bytes; a temporary name needs a few more
@@ -98,6 +98,12 @@ def name_with_ending(source: Path, ending: str) -> str:
     while len(f"{stem}.{ending}".encode(errors="replace")) > _LONGEST_NAME:
         stem = stem[:-1]
     return safe_name(f"{stem}.{ending}")
+
+
+def is_renamed(source: Path, output: Path) -> bool:
+    """Whether a result lacks the name of its image because not every system accepts that."""
+    stem = name_with_ending(source, "x").removesuffix(".x")
+    return stem != source.stem and output.name.startswith(f"{stem}.")
 
 
 def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str] | None) -> list[ImageInput]:

@@ -146,12 +146,15 @@ def _settings_of(model: str, options: TrainOptions) -> Settings:
         if key in given:
             raise UsageError(sentence.format(model=model))
 
-    def over(preset: str) -> Settings:
+    def over(preset: str, fitting: Mapping[str, Any] | None = None) -> Settings:
         # The model's name stands between the preset and the user's own settings.
-        return load_settings(
-            spec.settings, preset, PRESETS, base={**named.network, **named.others}, config=options.config,
-            assignments=options.assignments, overrides=given,
+        base = {**(fitting or {}), **named.network, **named.others}
+        settings = load_settings(
+            spec.settings, preset, PRESETS, base=base, config=options.config, assignments=options.assignments,
+            overrides=given,
         )  # fmt: skip
+        needed = spec.fitting(settings) if fitting is None else {}
+        return over(preset, needed) if needed else settings
 
     settings = over(named.preset)
     if settings.data.is_sample:

@@ -115,6 +115,8 @@ def test_old_and_wrapped_checkpoints(tmp_path: Path) -> None:
     for name, content in (
         ("old", old), ("module", {f"module.{key}": value for key, value in state.items()}),
         ("wrapped", {"state_dict": state, "epoch": 3}),
+        ("compiled", {f"_orig_mod.module.{key}": value for key, value in state.items()}),
+        ("twice", {f"module._orig_mod.{key}": value for key, value in state.items()}),
     ):  # fmt: skip
         path = tmp_path / f"{name}.pth"
         torch.save(content, path)

@@ -96,7 +96,7 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
             f"{path}: is a ResNet generator that pads its blocks with zeros and the picture by reflection.",
             "gantool has no such network; it reads those that pad by reflection alone.",
         )
-    norm = _norm(state, f"model.{first + 1}")
+    norm = _norm(state, f"model.{first}.bias", f"model.{first + 1}.weight")
     last = max(int(key.split(".")[1]) for key in state)
     start = state[f"model.{first}.weight"]
     options = {
@@ -107,7 +107,7 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
         "padding": kind[0],
         "dropout": kind[1],
     }
-    return Generator(Architecture(name=name, options=options), _clean(state, norm))
+    return _generator(name, options, state)
 
 
 def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
@@ -116,7 +116,7 @@ def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
     name = f"unet_{2**levels}"
     if name not in GENERATORS:
         raise ModelError(f"{path}: is a U-Net generator with {levels} levels, which gantool does not have.")
-    norm = _norm(state, "model.model.1.model.2")
+    norm = _norm(state, "model.model.0.bias", "model.model.1.model.2.weight")
     start = state["model.model.0.weight"]
     options = {
         "in_channels": int(start.shape[1]),
@@ -124,7 +124,7 @@ def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
         "width": int(start.shape[0]),
         "norm": norm,
     }
-    return Generator(Architecture(name=name, options=options), _clean(state, norm))
+    return _generator(name, options, state)
 
 
 def _with_instance_norm(found: Generator) -> Generator:
@@ -138,14 +138,36 @@ def _with_instance_norm(found: Generator) -> Generator:
     return Generator(changed, with_instance_norm(net).state_dict())
 
 
-def _norm(state: Mapping[str, Tensor], key: str) -> str:
-    """Old checkpoints carry running statistics of instance norm, which has none in use."""
-    return "batch" if f"{key}.weight" in state else "instance"
+def _norm(state: Mapping[str, Tensor], bias: str, scale: str) -> str:
+    """Batch norm scales; only in front of instance norm do convolutions have a bias, without norm they have neither.
+
+    Args:
+        bias: key of the first convolution's.
+        scale: key of the first norm's.
+    """
+    return "batch" if scale in state else "instance" if bias in state else "none"
 
 
-def _clean(state: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
+def _generator(name: str, options: dict[str, object], state: Mapping[str, Tensor]) -> Generator:
+    """Under gantool's names.
+
+    Old checkpoints carry running statistics of instance norm, which has none in use. Without norm gantool's
+    convolutions have biases, which are 0 here.
+    """
+    import torch
+
+    norm = options["norm"]
     running = ("running_mean", "running_var", "num_batches_tracked")
-    return {key: value for key, value in state.items() if norm == "batch" or not key.endswith(running)}
+    kept = {key: value for key, value in state.items() if norm == "batch" or not key.endswith(running)}
+    if norm == "none":
+        with torch.device("meta"):
+            wanted = build_generator(name, **options).state_dict()
+        kept |= {
+            key: torch.zeros(value.shape)
+            for key, value in wanted.items()
+            if key.endswith(".bias") and key not in kept
+        }
+    return Generator(Architecture(name=name, options=options), kept)
 
 
 def domains_of_name(path: Path) -> tuple[str, str]:

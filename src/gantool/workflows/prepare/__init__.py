@@ -8,7 +8,7 @@ made beside its final name and gets that name when it is complete; an interrupte
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelOptions
 from gantool.data.sources.names import Kind, Opened, opened
 from gantool.data.splits import SPLITS, draw_splits
-from gantool.errors import DataError, UsageError
+from gantool.errors import DataError, UsageError, counted
+from gantool.files import safe_name
 from gantool.workflows.prepare.findings import (
     Finding,
     LabelFacts,
@@ -88,7 +89,7 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
     labels = options.about_labels()
     place: AbstractContextManager[Opened]
     if options.source is not None:
-        place = opened(options.source, on_progress, keep=options.check_only)
+        place = opened(options.source, on_progress, keep=options.check_only or options.dry_run)
     elif options.domains:
         place = nullcontext(Opened(options.domains, "2".join(options.domains)))
     else:
@@ -100,9 +101,11 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
             default_names=source.domains,
             kind=options.kind or source.kind,
             options=labels,
-        ).contents()
+        ).contents(to_check=options.check_only and options.kind is None)
         _require_sensible(found, options, labels)
-        target = None if options.check_only else choose_target(source.name, source.folders(), options)
+        target = (
+            None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
+        )
         return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
 
 
@@ -122,7 +125,8 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
     dropped: tuple[Path, ...] = ()
     if options.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, label_facts, options.split, options.seed)
+    of_one_kind = found.kind == "images"
+    chosen = usable if of_one_kind else _split(usable, facts, label_facts, options.split, options.seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
@@ -134,7 +138,7 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         tuple(image.path for image in found.images if facts[image.path].problem),
         dropped,
         label_facts.fractions,
-        tuple(found.labels.remarks()) if found.labels is not None else (),
+        (*(found.labels.remarks() if found.labels is not None else ()), *(_renamed(chosen) if target else ())),
     )
     if target is not None:
 
@@ -171,6 +175,14 @@ def _statistics(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[str, 
         else:
             groups[image.domain or " and ".join(found.domains)].append(facts[image.path])
     return {domain: channel_statistics(group) for domain, group in groups.items()}
+
+
+def _renamed(images: Sequence[SourceImage]) -> Iterator[str]:
+    """A remark on names that not every system accepts, also where this one does."""
+    changed = [stem for image in images if safe_name(stem := image.path.stem) != stem]
+    if changed:
+        example = f"such as {safe_name(changed[0])!r} for {changed[0]!r}"
+        yield f"{counted(len(changed), 'image')} got other names, which every system accepts, {example}"
 
 
 def _sizes(facts: Iterable[ImageFacts]) -> list[tuple[str, int]]:

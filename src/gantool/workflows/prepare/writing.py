@@ -18,6 +18,7 @@ from gantool.data.images import open_image, write_picture
 from gantool.data.masks import write_mask
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
+from gantool.data.sources.labels.pairing import one_spelling
 from gantool.data.threads import in_order
 from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
@@ -145,10 +146,10 @@ def _names(images: Sequence[SourceImage]) -> list[str]:
     for image in images:
         stem, suffix = safe_name(image.path.stem), image.path.suffix.lower()
         name, number = stem, 1
-        while (image.split, image.domain, name.lower()) in used:
+        while (image.split, image.domain, one_spelling(name).lower()) in used:
             number += 1
             name = f"{stem}-{number}"
-        used.add((image.split, image.domain, name.lower()))
+        used.add((image.split, image.domain, one_spelling(name).lower()))
         names.append(name + suffix)
     return names
 

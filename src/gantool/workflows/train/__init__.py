@@ -21,7 +21,7 @@ from gantool.engine.loop import Trainer
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
-from gantool.errors import ModelError, SettingsError, UsageError
+from gantool.errors import ModelError, SettingsError, UsageError, counted
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
 from gantool.models.files import load_net, load_segmenter, read_card
@@ -255,7 +255,7 @@ def _started(training: _Training) -> Started:
 
 
 def _with_estimate(training: _Training) -> Iterator[Event]:
-    """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
+    """Pass the loop's events on; on a CPU tell early how long a real data set will take."""
     settings, runtime, hint = training.plan.settings, training.runtime, training.method.hint
     seconds: list[float] = []
     wanted = runtime.device.type == "cpu" and runtime.is_main and not settings.data.is_sample
@@ -266,11 +266,23 @@ def _with_estimate(training: _Training) -> Iterator[Event]:
             if len(seconds) == _STEPS_BEFORE_ESTIMATE:
                 wanted = False
                 left = settings.train.epochs * event.steps_per_epoch - event.step
-                hours = left * sorted(seconds)[len(seconds) // 2] / 3600
-                text = f"About {hours:.1f} hours to go on this CPU ({sorted(seconds)[2]:.2f} s a step)."
-                if hours > 1 and hint:
+                step = sorted(seconds)[len(seconds) // 2]
+                text = f"{_roughly(left * step)} to go on this CPU ({step:.2f} s a step)."
+                if left * step > 3600 and hint:
                     text += f" {hint}"
                 yield Notice(text)
+
+
+def _roughly(seconds: float) -> str:
+    """A time to wait.
+
+    >>> _roughly(9000), _roughly(3599), _roughly(61), _roughly(20)
+    ('About 2.5 hours', 'About 1.0 hours', 'About 1 minute', 'Less than a minute')
+    """
+    if seconds < 60:
+        return "Less than a minute"
+    minutes = round(seconds / 60)
+    return f"About {counted(minutes, 'minute') if minutes < 60 else f'{seconds / 3600:.1f} hours'}"
 
 
 def _model_file(source: str, runs: Path) -> Path:

@@ -52,3 +52,10 @@ def test_forms(tmp_path: Path, text: str, names: object, values: object, colors:
 def test_mistakes(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         table(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["classes.json", "dataset.yaml", "map.XML"])
+def test_files_of_another_kind_are_not_read_as_lines(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('["sky", "tree"]')
+    with pytest.raises(DataError, match=f"{name}: is a .* file, expected text with a class per line. Lines are"):
+        read_class_table(tmp_path / name)

@@ -21,6 +21,9 @@ from gantool.errors import DataError, UsageError
 __all__ = ["READER", "read_coco"]
 
 
+_BACKGROUND = "_background_"  # of labelme2coco, whether it has regions or not: what no other region covers
+
+
 def _matches(path: Path, tree: Any) -> bool:
     return isinstance(tree, dict) and all(
         isinstance(tree.get(key), list) for key in ("images", "annotations", "categories")
@@ -99,6 +102,9 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
         by_split[file.split], names = file.path, these
         images += [replace(one, split=file.split) for one in annotated]
     about = f"COCO annotations ({', '.join(path.name for path in by_split.values())})"
+    if _BACKGROUND in names:
+        names.remove(_BACKGROUND)
+        return Annotations(about, images, names, _BACKGROUND, options=(), literal=True)
     rest = "background" if "background" not in names else "no region"
     return Annotations(about, images, names, rest, options=(), literal=True)
 

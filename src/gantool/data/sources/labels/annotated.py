@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gantool.arrays import IGNORE, Mask, class_colors
-from gantool.data.images import find_folders, upright_size
+from gantool.data.images import find_folders, find_images, upright_size
 from gantool.data.sources.formats import READERS
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.painting import rasterize
@@ -117,7 +117,18 @@ def _painted_set(root: Path, found: Annotations, finder: ImageFinder, options: L
         images.append(LabelledImage(image, split, partial(_paint, image, one, indices)))
     own = class_colors(len(names))
     colors = tuple(found.colors.get(name, color) for name, color in zip(names, own, strict=True))
-    return LabelledSet(about, names, tuple(images), found.options, colors if found.colors else None)
+    return LabelledSet(
+        about, names, tuple(images), found.options, colors if found.colors else None,
+        unannotated=_unannotated(root, images),
+    )  # fmt: skip
+
+
+def _unannotated(root: Path, images: Sequence[LabelledImage]) -> tuple[Path, ...]:
+    """Images that lie beside annotated ones and are in no annotation file."""
+    annotated = {one.image.resolve() for one in images}
+    folders = dict.fromkeys(one.image.parent for one in images if one.image.is_relative_to(root))
+    beside = (path for folder in folders if folder.is_dir() for path in find_images(folder))
+    return tuple(path for path in beside if path.resolve() not in annotated)
 
 
 def _classes(about: str, found: Annotations, options: LabelOptions) -> tuple[tuple[str, ...], dict[str, int]]:

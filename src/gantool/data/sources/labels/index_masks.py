@@ -15,7 +15,7 @@ from gantool.data.decoder_warnings import collected_warnings
 from gantool.data.masks import read_index_mask, remap
 from gantool.data.sources.labels.pairing import Pair
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
-from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
+from gantool.data.sources.labels.tables import BINARY, VOID_NAMES, ClassTable
 from gantool.errors import DataError
 
 __all__ = ["palette_of", "palettes_differ", "values_set"]
@@ -79,8 +79,10 @@ def _classes_by_value(
         indices = {name: n for n, name in enumerate(kept_names)}
         return {value: indices.get(name, IGNORE) for value, name in enumerate(table.names)} | void, kept_names
     if set(present) == {0, 255} and IGNORE not in ignored:
-        return {0: 0, 255: 1}, ["background", "foreground"]  # a black and white mask
+        return {0: 0, 255: 1}, [*BINARY]  # a black and white mask
     stored = sorted(set(present) - set(void))
+    if stored == [0, 1]:
+        return {0: 0, 1: 1} | void, [*BINARY]
     if len(stored) > 254:
         raise DataError(
             f"{root}: the masks have {len(stored)} different values, which is no label map.",

@@ -17,7 +17,7 @@ from gantool.data.sources.labels.class_names import ADE20K, CAMVID, CITYSCAPES, 
 from gantool.data.sources.labels.color_masks import ColorReader, color_name, is_color_mask
 from gantool.data.sources.labels.index_masks import values_set
 from gantool.data.sources.labels.mask_files import masks_set
-from gantool.data.sources.labels.pairing import Pair, mask_folders, match_files
+from gantool.data.sources.labels.pairing import Pair, mask_folders, match_files, one_spelling, stem_of
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import VOID_NAMES, read_class_table
 from gantool.data.splits import SPLIT_WORDS
@@ -100,12 +100,12 @@ def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
             f"{root}: has {masks.name} but no JPEGImages.", "Export with images, or copy them to JPEGImages."
         )
     splits = _voc_splits(root)
-    wanted = {mask.stem for mask in find_images(masks)}
-    listed = [image for image in find_images(images, recursive=True) if image.stem in wanted]
+    wanted = {stem_of(mask) for mask in find_images(masks)}
+    listed = [image for image in find_images(images, recursive=True) if stem_of(image) in wanted]
     matched, alone = match_files(listed, find_images(masks))
-    pairs = [(splits.get(image.stem, "train"), image, mask) for image, mask in matched]
+    pairs = [(splits.get(stem_of(image), "train"), image, mask) for image, mask in matched]
     if splits:
-        pairs = [pair for pair in pairs if pair[1].stem in splits]
+        pairs = [pair for pair in pairs if stem_of(pair[1]) in splits]
     if not pairs:
         raise DataError(f"{root}: no image of JPEGImages has a mask in {masks.name}.")
     if (root / "labelmap.txt").is_file():
@@ -155,7 +155,9 @@ def _voc_splits(root: Path) -> dict[str, str]:
         split = SPLIT_WORDS.get(path.stem.lower())
         if split is not None:
             splits |= {
-                Path(line.split()[0]).name: split for line in path.read_text("utf-8").splitlines() if line.strip()
+                one_spelling(Path(line.split()[0]).name): split
+                for line in path.read_text("utf-8").splitlines()
+                if line.strip()
             }
     return splits
 

@@ -10,17 +10,21 @@ from pathlib import Path
 from gantool.arrays import Color
 from gantool.errors import DataError
 
-__all__ = ["VOID_NAMES", "ClassTable", "read_class_table"]
+__all__ = ["BINARY", "VOID_NAMES", "ClassTable", "read_class_table"]
 
 
 VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__"})
 """Names that data sets use for pixels that belong to no class, in lower case."""
+
+BINARY = ("background", "foreground")
+"""Names of the classes of masks that say yes or no, however they store it."""
 
 _HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
 _TRIPLE = re.compile(r"(?<![\w.])(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})(?![\w.])")
 _VALUE_FIRST = re.compile(r"(\d+)\s*[,:;\s]\s*(\D.*)")
 _VALUE_LAST = re.compile(r"(.*\D)[,:;]\s*(\d+)")
 _AROUND = " \t,:;\"'"
+_STRUCTURED = frozenset({".json", ".yaml", ".yml", ".xml"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ def read_class_table(path: Path) -> ClassTable:
     Raises:
         DataError: names the file and the line.
     """
+    if path.suffix.lower() in _STRUCTURED:
+        raise DataError(
+            f"{path}: is a {path.suffix[1:].upper()} file, expected text with a class per line.",
+            "Lines are a name; value,name; or name,R,G,B.",
+        )
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
