@@ -43,7 +43,9 @@ def segment(
     outputs: Annotated[
         str,
         typer.Option(
-            "--outputs", metavar="KINDS", help="Of mask, overlay, color, probabilities, classes; by commas."
+            "--outputs",
+            metavar="KINDS",
+            help="Of mask, overlay, color, probabilities, classes, polygons (labelme), coco; by commas.",
         ),
     ] = "mask,overlay",
     size: Annotated[
@@ -61,6 +63,21 @@ def segment(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirrored and scaled views; six times slower.")
     ] = False,
+    min_area: Annotated[
+        int,
+        typer.Option(
+            "--min-area", metavar="PIXELS", help="Regions smaller than this become part of what surrounds them."
+        ),
+    ] = 0,
+    fill_holes: Annotated[
+        bool, typer.Option("--fill-holes", help="What lies within a region, of whatever class, becomes part of it.")
+    ] = False,
+    simplify: Annotated[
+        float,
+        typer.Option(
+            "--simplify", metavar="PIXELS", help="Fewer points of polygons: how far outlines may move. 0 is exact."
+        ),
+    ] = 0.0,
     recursive: RecursiveOption = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -79,11 +96,13 @@ def segment(
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import FileOptions
+    from gantool.workflows.label_outputs import RegionOptions, plan_labels
 
     options = work.SegmentOptions(
         model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
         trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
         outputs=tuple(name.strip() for name in outputs.split(",") if name.strip()),
+        regions=RegionOptions(min_area, fill_holes, simplify),
     )  # fmt: skip
     segmenter = work.load_segmentation(options)
     card = segmenter.card
@@ -95,18 +114,21 @@ def segment(
             f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos, train on photos: "
             "gantool train unet-resnet50 --data DATA"
         )
-    jobs, skipped = work.plan_segmentation(options.files, options.outputs, sys.stdin)
-    results = work.segment_files(segmenter, jobs)
-    done = follow(screen, results, doing="segmenting", count=len(jobs), skipped=skipped)
+    plan = plan_labels(options.files, options.outputs, options.regions, sys.stdin)
+    results = work.segment_files(segmenter, plan, options.regions)
+    done = follow(screen, results, doing="segmenting", count=len(plan.jobs), skipped=plan.skipped)
     if written := [item for item in done if not item.error]:
+        if plan.coco is not None:
+            screen.result(plan.coco)
         _show_shares(screen, written)
     head = {
         "model": str(segmenter.model.path),
         "classes": [entry.name for entry in segmenter.classes],
         "device": segmenter.device,
         "precision": segmenter.precision,
+        **({"coco": str(plan.coco)} if plan.coco is not None and written else {}),
     }
-    return conclude(screen, head, done, skipped, _details)
+    return conclude(screen, head, done, plan.skipped, _details)
 
 
 def _details(item: ImageOutcome) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +30,20 @@ class LabelMap:
 
     Attributes:
         mask: ``(H, W)`` uint8 class indices.
-        shares: of the pixels, by class; all classes are listed.
         colors: of the classes, ``(256, 3)`` uint8 by index.
         probabilities: ``(H, W, C)`` float16, where they were asked for.
     """
 
     mask: Mask
     classes: tuple[str, ...]
-    shares: Mapping[str, float]
     colors: NDArray[np.uint8]
     probabilities: NDArray[np.float16] | None = None
+
+    @cached_property
+    def shares(self) -> Mapping[str, float]:
+        """The fraction of the pixels by class; all classes are listed."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        return {name: float(counts[n]) / self.mask.size for n, name in enumerate(self.classes)}
 
     def color(self) -> Pixels:
         """The label map as ``(H, W, 3)`` uint8."""
@@ -102,7 +107,5 @@ class LoadedSegmenter:
                 "Leave probabilities out of --outputs.",
             )
         result = self.predictor(pixels, probabilities=probabilities)
-        counts = np.bincount(result.mask.ravel(), minlength=len(names))
-        shares = {name: float(counts[n]) / result.mask.size for n, name in enumerate(names)}
         colors = color_table([entry.color for entry in self.classes])
-        return LabelMap(result.mask, names, shares, colors, result.probabilities)
+        return LabelMap(result.mask, names, colors, result.probabilities)

@@ -21,13 +21,12 @@ from gantool.data.sources.labels.sets import (
     LabelOptions,
     require_few_classes,
 )
-from gantool.data.sources.labels.tables import VOID_NAMES
+from gantool.data.sources.labels.tables import BACKGROUND_NAMES, VOID_NAMES
 from gantool.data.splits import SPLIT_WORDS, split_folders, split_of
 from gantool.errors import DataError, UsageError, closest
 
 __all__ = ["find_annotated"]
 
-_BACKGROUNDS = ("background", "_background_")
 _IGNORED = "__ignore__"
 _FOLDERS = ("annotations", "annotation", "labels", "json", "ann")
 
@@ -129,15 +128,15 @@ def _classes(about: str, found: Annotations, options: LabelOptions) -> tuple[tup
         names = (found.background, *listed)
         return names, {name: index for index, name in enumerate(names)}
     void = {name for name in used if name.lower() in VOID_NAMES}
-    classes = [name for name in listed if name not in _BACKGROUNDS and name.lower() not in VOID_NAMES]
+    classes = [name for name in listed if name not in BACKGROUND_NAMES and name.lower() not in VOID_NAMES]
     names = (found.background, *classes)
-    unknown = sorted(used - set(names) - void - set(_BACKGROUNDS))
+    unknown = sorted(used - set(names) - void - set(BACKGROUND_NAMES))
     if unknown:
         raise DataError(
             f"{about}: the label {unknown[0]!r} is not in the list of classes.", closest(unknown[0], names)
         )
     indices = {name: index for index, name in enumerate(names)}
-    return names, indices | dict.fromkeys((*void, _IGNORED), IGNORE) | dict.fromkeys(_BACKGROUNDS, 0)
+    return names, indices | dict.fromkeys((*void, _IGNORED), IGNORE) | dict.fromkeys(BACKGROUND_NAMES, 0)
 
 
 def _paint(image: Path, annotated: AnnotatedImage, indices: Mapping[str, int]) -> Mask:
