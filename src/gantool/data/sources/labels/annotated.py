@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gantool.arrays import IGNORE, Mask, class_colors
+from gantool.arrays import IGNORE, Mask
 from gantool.data.images import find_folders, upright_size
 from gantool.data.sources.formats import READERS
 from gantool.data.sources.formats.json_files import load_json
@@ -24,6 +24,7 @@ from gantool.data.sources.labels.sets import (
 from gantool.data.sources.labels.tables import BACKGROUND_NAMES, VOID_NAMES
 from gantool.data.splits import SPLIT_WORDS, split_folders, split_of
 from gantool.errors import DataError, UsageError, closest
+from gantool.palette import named_colors
 
 __all__ = ["find_annotated"]
 
@@ -114,9 +115,8 @@ def _painted_set(root: Path, found: Annotations, finder: ImageFinder, options: L
         image = finder.find(one.file, one.image, one.folders)
         split = SPLIT_WORDS.get(one.split.lower(), "train")
         images.append(LabelledImage(image, split, partial(_paint, image, one, indices)))
-    own = class_colors(len(names))
-    colors = tuple(found.colors.get(name, color) for name, color in zip(names, own, strict=True))
-    return LabelledSet(about, names, tuple(images), found.options, colors if found.colors else None)
+    colors = named_colors(names, found.colors) if found.colors else None
+    return LabelledSet(about, names, tuple(images), found.options, colors)
 
 
 def _classes(about: str, found: Annotations, options: LabelOptions) -> tuple[tuple[str, ...], dict[str, int]]:

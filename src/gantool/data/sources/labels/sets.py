@@ -13,6 +13,7 @@ from gantool.arrays import Color, Mask
 from gantool.data.images import SUFFIXES, upright_size
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
 from gantool.errors import DataError, UsageError, closest
+from gantool.palette import named_colors
 
 __all__ = [
     "ImageFinder",
@@ -123,6 +124,11 @@ class LabelledSet:
     unpaired: tuple[str, ...] = ()
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
     tiled: bool = False
+
+    @property
+    def palette(self) -> tuple[Color, ...]:
+        """Colors of the classes: the source's own, or else what their names call for."""
+        return self.colors or named_colors(self.classes)
 
 
 def require_few_classes(about: object, count: int, remedy: str = "") -> None:
