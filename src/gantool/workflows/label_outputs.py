@@ -83,9 +83,19 @@ class LabelPlan:
 
 
 def plan_labels(
-    files: FileOptions, outputs: Sequence[str], regions: RegionOptions, stdin: Iterable[str] | None = ()
+    files: FileOptions,
+    outputs: Sequence[str],
+    regions: RegionOptions,
+    stdin: Iterable[str] | None = (),
+    *,
+    ranked: bool = False,
+    outlined: bool = False,
 ) -> LabelPlan:
     """Find inputs and decide outputs; see `plan_jobs`.
+
+    Args:
+        ranked: look at images of which nothing is written, too.
+        outlined: outlines are also written elsewhere.
 
     Raises:
         UsageError, DataError, OutputError: with the remedy.
@@ -93,7 +103,7 @@ def plan_labels(
     for name in outputs:
         if name not in OUTPUTS:
             raise UsageError(f"--outputs: there is no output {name!r}.", closest(name, OUTPUTS))
-    if regions.simplify and not {"polygons", "coco"} & set(outputs):
+    if regions.simplify and not outlined and not {"polygons", "coco"} & set(outputs):
         raise UsageError("--simplify: there are no outlines to simplify.", "Ask for --outputs polygons or coco.")
     coco, there = plan_file(files, _COCO) if "coco" in outputs else (None, False)
     endings = {kind: OUTPUTS[kind] for kind in outputs if kind != "coco"}
@@ -102,7 +112,7 @@ def plan_labels(
         lambda path: {kind: name_with_ending(path, ending) for kind, ending in endings.items()},
         beside=_BESIDE,
         stdin=stdin,
-        every=coco is not None and not there,
+        every=ranked or (coco is not None and not there),
     )
     taken = {path.resolve(): job.source for job in jobs for path in job.outputs.values()}
     if coco is not None and coco.resolve() in taken:

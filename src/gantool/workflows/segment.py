@@ -34,6 +34,8 @@ class SegmentOptions:
         size: shorter side to scale to before segmenting, or ``native``; None for that of the training.
         tta: average over mirrored and differently scaled views.
         outputs: what is written, of `OUTPUTS`.
+        rank: what images are ranked by; see `ranking`.
+        top: how many of the first images are copied with labels.
         regions: what is done to them first.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
     """
@@ -48,6 +50,8 @@ class SegmentOptions:
     files: FileOptions = field(default_factory=FileOptions)
     outputs: tuple[str, ...] = ("mask", "overlay")
     trust: bool = False
+    rank: str | None = None
+    top: int = 0
     regions: RegionOptions = field(default_factory=RegionOptions)
 
 
