@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.arrays import class_colors
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
@@ -216,8 +215,7 @@ def _checked_classes(found: LabelledSet) -> tuple[LabelClass, ...]:
     if found.unpaired:
         raise _unusable([*found.unpaired])
     check_labels(found.images, len(found.classes))
-    colors = found.colors or tuple(class_colors(len(found.classes)))
-    return tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, colors, strict=True))
+    return tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, found.palette, strict=True))
 
 
 def _assembled(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gantool.arrays import IGNORE, class_colors
+from gantool.arrays import IGNORE
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
@@ -112,7 +112,7 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
     numbers = f"{len(train)} for training, {len(by_split['val'])} for validation, {len(by_split['test'])} for testing"
     return LabelledData(
         found.classes,
-        found.colors or tuple(class_colors(count)),
+        found.palette,
         f"{found.about}: {count} classes, {numbers}{' (held out)' if held_out else ''}",
         FileLabels(train),
         FileLabels(validation),

@@ -10,12 +10,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.arrays import class_colors
 from gantool.cards import Architecture, Card, Direction, LabelClass, Origin
 from gantool.errors import ModelError
 from gantool.fetch.weights import SUFFIXES, read_weights
 from gantool.models.formats.fit import require_fit
 from gantool.nets.segmenter_table import SEGMENTERS
+from gantool.palette import named_colors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ def read_card(path: Path) -> Card:
     spec = SEGMENTERS[architecture]
     return Card(
         task="segmentation",
-        classes=tuple(LabelClass(name=n, color=c) for n, c in zip(names, class_colors(len(names)), strict=True)),
+        classes=tuple(LabelClass(name=n, color=c) for n, c in zip(names, named_colors(names), strict=True)),
         mode="binary" if count == 1 else "multiclass",
         architecture=Architecture(name=architecture, options=options),
         multiple_of=spec.multiple_of,

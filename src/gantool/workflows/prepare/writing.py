@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
-from gantool.arrays import IGNORE, class_colors
+from gantool.arrays import IGNORE
 from gantool.data.images import open_image, write_picture
 from gantool.data.masks import write_mask
 from gantool.data.sources.contents import Contents, SourceImage
@@ -194,9 +194,7 @@ def _write_labelled(
     done = masks / f".{stem}.done"  # an image is done when all its tiles are
     if done.exists():
         return int(done.read_text("ascii"))
-    colors = class_colors(256)
-    if source.colors is not None:
-        colors[: len(source.colors)] = source.colors
+    colors = source.palette
     if plan.options.size is None and plan.options.tile is None and stays_as_it_is(labelled.image):
         copy_file(labelled.image, images / f"{stem}{labelled.image.suffix.lower()}", link=plan.options.link)
         write_mask(masks / f"{stem}.png", labelled.mask(), colors)
@@ -235,8 +233,9 @@ def _scaled(image: Image.Image, size: int | None) -> Image.Image:
 def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
     labels = source.labels
     if labels is not None:
-        colors = labels.colors or class_colors(len(labels.classes))
-        named = [{"name": name, "color": list(color)} for name, color in zip(labels.classes, colors, strict=True)]
+        named = [
+            {"name": name, "color": list(color)} for name, color in zip(labels.classes, labels.palette, strict=True)
+        ]
         what: dict[str, object] = {"classes": named, "ignore": IGNORE, **({"tile": tile} if tile else {})}
     else:
         what = {"domains": list(source.domains)}

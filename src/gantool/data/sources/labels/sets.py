@@ -14,6 +14,7 @@ from gantool.data.images import SUFFIXES, upright_size
 from gantool.data.sources.labels.pairing import one_spelling
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
 from gantool.errors import DataError, UsageError, closest
+from gantool.palette import named_colors
 
 __all__ = [
     "ImageFinder",
@@ -126,6 +127,11 @@ class LabelledSet:
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
     tiled: bool = False
     unannotated: tuple[Path, ...] = ()
+
+    @property
+    def palette(self) -> tuple[Color, ...]:
+        """Colors of the classes: the source's own, or else what their names call for."""
+        return self.colors or named_colors(self.classes)
 
 
 def require_few_classes(about: object, count: int, remedy: str = "") -> None:

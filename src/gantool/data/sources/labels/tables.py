@@ -10,8 +10,11 @@ from pathlib import Path
 from gantool.arrays import Color
 from gantool.errors import DataError
 
-__all__ = ["BINARY", "VOID_NAMES", "ClassTable", "read_class_table"]
+__all__ = ["BACKGROUND_NAMES", "BINARY", "VOID_NAMES", "ClassTable", "read_class_table"]
 
+
+BACKGROUND_NAMES = ("background", "_background_")
+"""Names of the class of everything that annotation tools have no region for."""
 
 VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__"})
 """Names that data sets use for pixels that belong to no class, in lower case."""
