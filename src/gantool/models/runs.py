@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gantool.documents import brief, load_json
 from gantool.errors import OutputError, RunError, closest
 from gantool.files import atomic, safe_name
+from gantool.locks import locked
 
 __all__ = ["Run", "create_run", "find_run", "list_runs"]
 
@@ -131,6 +133,18 @@ class Run:
 
     def numbered_checkpoint(self, epoch: int) -> Path:
         return self.path / "checkpoints" / f"epoch-{epoch}.pt"
+
+    def locked(self) -> AbstractContextManager[bool]:
+        """Keep other processes from training this run meanwhile; yields whether the file system can do that.
+
+        Raises:
+            RunError: another one is training it; says which.
+        """
+
+        def busy(who: str) -> RunError:
+            return RunError(f"{self.path}: is being trained by {who}.", "Wait for its end, or stop it first.")
+
+        return locked(self.path / ".lock", busy)
 
     def facts(self) -> dict[str, Any]:
         """The contents of ``run.json``."""

@@ -22,6 +22,7 @@ from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
 from gantool.errors import ModelError, SettingsError, UsageError
+from gantool.locks import WITHOUT_LOCKS
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
 from gantool.models.files import load_net, load_segmenter, read_card
@@ -119,16 +120,22 @@ def training_events(plan: TrainingPlan) -> Iterator[Event]:
         raise UsageError("--dry-run checks a new run; it cannot be had with --resume.")
     settings = plan.settings
     _check_runtime(settings)
-    method = make_method(settings, plan.kind, fresh=plan.fresh)
     with ExitStack() as stack:
+        # Before the images are looked at, which can take minutes; a new run is made once they are known to be good.
+        locked = plan.resume is None or _lock(plan.resume, stack)
+        method = make_method(settings, plan.kind, fresh=plan.fresh)
         runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
         made = _make_run(plan, stack)
+        if plan.resume is None and made is not None:
+            locked = _lock(made, stack)
         stack.callback(runtime.close)
         runtime.launch()
         run = Run(runtime.broadcast(made.path if made is not None else Path()))
         stack.enter_context(run_log(run, runtime))
         request = stack.enter_context(StopRequest())
         trainer = _make_trainer(plan, method, runtime, run, lambda: request.asked or plan.dry_run)
+        if not locked:
+            yield Notice(WITHOUT_LOCKS.format(path=run.path))
         result = yield from _train(_Training(plan, method, runtime, run, trainer))
         yield Finished(result, None if plan.dry_run else request.signal)
 
@@ -151,7 +158,7 @@ def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
         return plan.resume
     if _RUN_VARIABLE in os.environ:
         return Run(Path(os.environ[_RUN_VARIABLE]))
-    if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
+    if not _is_first():
         return None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.dry_run else plan.runs
     facts = {"gantool": __version__, "data": plan.settings.data.label, "init_from": plan.init_from}
@@ -159,6 +166,17 @@ def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
     os.environ[_RUN_VARIABLE] = str(run.path.resolve())
     stack.callback(os.environ.pop, _RUN_VARIABLE, None)
     return run
+
+
+def _is_first() -> bool:
+    """Whether this process is to be the main one, as far as launchers tell before they joined the processes."""
+    ranks = ("RANK",) if "RANK" in os.environ else ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+    return not started_by_launcher() or all(int(os.environ.get(name, "0")) == 0 for name in ranks)
+
+
+def _lock(run: Run, stack: ExitStack) -> bool:
+    """Keep the run for this training; False where the file system has no locks. One process does it for all."""
+    return not _is_first() or stack.enter_context(run.locked())
 
 
 def _make_trainer(
