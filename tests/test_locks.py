@@ -23,7 +23,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from gantool.locks import locked
-with locked(Path(sys.argv[1]), RuntimeError):
+with locked(Path(sys.argv[1]), Path(), RuntimeError):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -58,17 +58,20 @@ def held_elsewhere(path: Path, code: str = HOLD) -> Iterator[subprocess.Popen[st
 def test_another_process_is_named_and_then_it_is_free(tmp_path: Path) -> None:
     path = tmp_path / "run" / ".lock"
     with held_elsewhere(path) as process:
-        with pytest.raises(RunError, match="busy") as caught, locked(path, lambda who: RunError(f"busy: {who}")):
+        with (
+            pytest.raises(RunError, match="busy") as caught,
+            locked(path, path, lambda who: RunError(f"busy: {who}")),
+        ):
             pass
         said = str(caught.value)
         assert f"process {process.pid} on {socket.gethostname()} since {time.strftime('%Y-')}" in said
-        with pytest.raises(RunError), locked(path, RunError):  # asking has not set it free
+        with pytest.raises(RunError), locked(path, path, RunError):  # asking has not set it free
             pass
         process.communicate("")
     assert not list(tmp_path.iterdir()), "nothing is left, nor the folder that was made for it"
-    with locked(path, RunError) as real:
+    with locked(path, path, RunError) as real:
         assert real
-        with pytest.raises(RunError, match=f"process {os.getpid()} "), locked(path, RunError):
+        with pytest.raises(RunError, match=f"process {os.getpid()} "), locked(path, path, RunError):
             pass
     assert not list(tmp_path.iterdir())
 
@@ -81,7 +84,7 @@ def test_it_ends_with_a_killed_process(code: str, tmp_path: Path) -> None:
         process.kill()
         process.wait()
         assert len(list(tmp_path.iterdir())) == 2
-        with locked(path, RunError) as real:
+        with locked(path, path, RunError) as real:
             assert real
     assert not list(tmp_path.iterdir())
 
@@ -91,7 +94,7 @@ def test_whoever_holds_it_may_be_unknown(text: str, tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     with held_elsewhere(path):
         (tmp_path / ".lock.holder").write_text(text)
-        with pytest.raises(RunError, match="^another process$"), locked(path, RunError):
+        with pytest.raises(RunError, match="^another process$"), locked(path, path, RunError):
             pass
 
 
@@ -104,7 +107,7 @@ def test_a_file_system_without_locks(number: int, tmp_path: Path, monkeypatch: p
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with locked(tmp_path / ".lock", RunError) as real:
+    with locked(tmp_path / ".lock", tmp_path, RunError) as real:
         assert not real
     assert not list(tmp_path.iterdir())
 
@@ -121,14 +124,17 @@ def test_no_locks_are_not_one_that_is_held(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(locks.FileLock, "acquire", acquire)
     (tmp_path / ".lock").touch()
-    with pytest.raises(RunError), locked(tmp_path / ".lock", RunError):
+    with pytest.raises(RunError), locked(tmp_path / ".lock", tmp_path, RunError):
         pass
     monkeypatch.setattr(fcntl, "flock", flock)
-    with locked(tmp_path / ".lock", RunError) as real:
+    with locked(tmp_path / ".lock", tmp_path, RunError) as real:
         assert not real
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"), locked(tmp_path / "file" / ".lock", RunError):
+    with (
+        pytest.raises(OutputError, match="^it: cannot be written"),
+        locked(tmp_path / "file" / ".lock", Path("it"), RunError),
+    ):
         pass

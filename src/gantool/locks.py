@@ -33,17 +33,18 @@ _PATIENCE = 10.0  # seconds for what a killed process started, and what may have
 
 
 @contextmanager
-def locked(path: Path, busy: Callable[[str], GantoolError]) -> Iterator[bool]:
+def locked(path: Path, what: Path, busy: Callable[[str], GantoolError]) -> Iterator[bool]:
     """Hold a lock; yields whether there is one, which some network file systems do not have.
 
     Args:
         path: the lock's file; its folder is made if it is missing, and goes again if it stays empty.
+        what: the lock is for.
         busy: makes the error for a lock that another process holds, from a phrase such as
             ``process 123 on host since 2026-11-21 14:03:05``.
 
     Raises:
         GantoolError: what ``busy`` made.
-        OutputError: the folder cannot be written to.
+        OutputError: nothing can be written there.
     """
     holder = path.with_name(f"{path.name}.holder")
     lock = FileLock(path, thread_local=False)
@@ -54,7 +55,8 @@ def locked(path: Path, busy: Callable[[str], GantoolError]) -> Iterator[bool]:
     except Timeout:
         raise busy(_described(holder)) from None
     except OSError as error:
-        raise OutputError(f"{path.parent}: cannot be written to ({error.strerror or error}).") from error
+        why = os.strerror(errno.ENOTDIR) if isinstance(error, FileExistsError) else error.strerror or error
+        raise OutputError(f"{what}: cannot be written ({why}).", "Choose another place.") from error
     try:
         if real:
             with suppress(OSError):  # a full disk keeps nobody from working

@@ -126,7 +126,7 @@ def test_without_locks_work_goes_on_and_says_so(cli: Cli, photos: str, monkeypat
     import contextlib
 
     for module in ("models.runs", "workflows.prepare.writing"):
-        monkeypatch.setattr(f"gantool.{module}.locked", lambda path, busy: contextlib.nullcontext(False))
+        monkeypatch.setattr(f"gantool.{module}.locked", lambda path, what, busy: contextlib.nullcontext(False))
     result = cli("train", "cyclegan", "--epochs", "1", *TINY)
     assert (result.code, "The file system has no locks" in result.err) == (0, True)
     result = cli("prepare", photos)

@@ -144,7 +144,7 @@ class Run:
         def busy(who: str) -> RunError:
             return RunError(f"{self.path}: is being trained by {who}.", "Wait for its end, or stop it first.")
 
-        return locked(self.path / ".lock", busy)
+        return locked(self.path / ".lock", self.path, busy)
 
     def facts(self) -> dict[str, Any]:
         """The contents of ``run.json``."""

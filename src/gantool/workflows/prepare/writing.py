@@ -96,7 +96,7 @@ def lock_target(target: Path) -> AbstractContextManager[bool]:
     def busy(who: str) -> OutputError:
         return OutputError(f"{target}: is being written by {who}.", "Wait for its end, or choose another -o.")
 
-    return locked(target.with_name(f".{target.name}.lock"), busy)
+    return locked(target.with_name(f".{target.name}.lock"), target, busy)
 
 
 def write_data_set(
