@@ -1,8 +1,8 @@
 """Run directories: made once, never shared, found again by name or by age.
 
-``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``metrics.jsonl``,
-``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors`` (and, where a metric chooses it,
-``last.safetensors``), ``report.html`` and ``log.txt``.
+``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``data_files.jsonl`` (which
+files it is trained on), ``metrics.jsonl``, ``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors``
+(and, where a metric chooses it, ``last.safetensors``), ``report.html`` and ``log.txt``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ class _Kept(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
+class _DataFiles(_Kept):
+    """Of ``run.json``: how many files the data has, and the digest of their list."""
+
+    count: int
+    sha256: str
+
+
 class _Facts(_Kept):
     """Of ``run.json``."""
 
@@ -40,6 +47,8 @@ class _Facts(_Kept):
     data: str | None = ""
     domains: list[str] = Field(default=[""], min_length=1)
     environment: dict[str, str] = {}
+    data_files: _DataFiles | None = None
+    changed_data: list[dict[str, Any]] = []
     metrics: dict[str, float] = {}
     baselines: dict[str, dict[str, float]] = {}
 
@@ -92,6 +101,11 @@ class Run:
     @property
     def settings(self) -> Path:
         return self.path / "settings.yaml"
+
+    @property
+    def data_files(self) -> Path:
+        """Names, sizes and times of the files that the run is trained on."""
+        return self.path / "data_files.jsonl"
 
     @property
     def metrics(self) -> Path:

@@ -165,7 +165,7 @@ def _colors(
     require_few_classes(root, len(kept))
     blurred = are_blurred([mask for mask in _some(masks) if _is_colored(mask) is not None], len(colors))
     reader = ColorReader(colors, indices, blurred=blurred, snap=options.snap)
-    images = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(reader.read, mask), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: images and masks in color ({named}; {origin})",
         tuple(name for name, _ in kept), tuple(images), ("classes", "ignore", "snap"),
@@ -210,7 +210,7 @@ def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions
     painted = []
     for split, image, layers in rows:
         known = [(whole.index(name), layer) for name, layer in zip(names, layers, strict=True) if layer is not None]
-        painted.append(LabelledImage(image, split, partial(_layered, known)))
+        painted.append(LabelledImage(image, split, partial(_layered, known), tuple(layer for _, layer in known)))
     shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     about = f"{root}: images and one black and white mask per class ({shown}; later ones on top)"
     return LabelledSet(about, tuple(whole), tuple(painted), ("classes",), unpaired=tuple(unpaired))
@@ -254,7 +254,7 @@ def _arrays(
     names = table.names if table is not None else tuple(f"class_{n}" for n in range(count))
     if len(names) != count:
         raise UsageError(f"--classes: names {len(names)} classes, the arrays have {count}.")
-    images = [LabelledImage(image, split, partial(_read_array, mask, count)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(_read_array, mask, count), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: images and {about} ({named})", names, tuple(images), ("classes",), unpaired=tuple(unpaired)
     )
