@@ -131,3 +131,23 @@ def test_without_locks_work_goes_on_and_says_so(cli: Cli, photos: str, monkeypat
     assert (result.code, "The file system has no locks" in result.err) == (0, True)
     result = cli("prepare", photos)
     assert (result.code, "has no locks; make sure that nothing else writes to data/photos" in result.err) == (0, True)
+
+
+def test_an_old_data_set_is_never_half_there(cli: Cli, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes only once the new one has its name; what a killed process left of it goes with the next call."""
+    import shutil
+
+    assert cli("prepare", photos).code == 0
+    target, removed = Path("data/photos"), []
+    remove = shutil.rmtree
+
+    def look(path: Path, **options: bool) -> None:
+        assert path != target
+        removed.append((path.name, (target / "dataset.yaml").is_file()))
+        remove(path, **options)  # type: ignore[arg-type]
+
+    Path("data/.photos.old").mkdir()
+    monkeypatch.setattr("gantool.workflows.prepare.writing.shutil.rmtree", look)
+    assert cli("prepare", photos, "--overwrite").code == 0
+    assert removed == [(".photos.old", True)] * 2
+    assert [path.name for path in Path("data").iterdir()] == ["photos"]
