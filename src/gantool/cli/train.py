@@ -79,6 +79,9 @@ def train(
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN|latest", help="Go on exactly where a run stopped.")
     ] = None,
+    accept_changed_data: Annotated[
+        bool, typer.Option("--accept-changed-data", help="Resume although the data has changed; not exact.")
+    ] = False,
     init_from: Annotated[
         str | None, typer.Option("--init-from", metavar="MODEL", help="Start a new run from a model's weights.")
     ] = None,
@@ -114,7 +117,7 @@ def train(
             model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
             devices, workers, device, precision, compile_nets or None, to, encoder_weights,
             assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
-            dry_run=dry_run,
+            dry_run=dry_run, accept_changed_data=accept_changed_data,
         )
     )  # fmt: skip
     if write_settings is not None:

@@ -80,12 +80,14 @@ class Method(Protocol):
     Attributes:
         about: what the data was recognized as.
         held_out: files taken from training, one line each.
+        files: that images and labels are read from; none where they are drawn.
         facts: what ``run.json`` says about the data (domains or classes).
         hint: what to say in addition where a training on a CPU takes long.
     """
 
     about: str
     held_out: Sequence[str]
+    files: Sequence[Path]
     facts: Mapping[str, Any]
     hint: str
 

@@ -50,11 +50,19 @@ class Data(Section):
 
     path: Annotated[str, Field(max_length=4096)] = "sample"
     """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
+    hashes: bool = False
+    """Read every file of the data at the start and note a hash of its contents: on resuming it tells whether a file
+    with another time is still the same."""
 
     @property
     def is_sample(self) -> bool:
         """Whether the built-in sample is trained on."""
         return self.path == "sample"
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Where the pictures lie, by domain name where there are two folders, else by an empty one."""
+        return {"": self.path}
 
     @property
     def label(self) -> str:

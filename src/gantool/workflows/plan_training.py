@@ -56,6 +56,7 @@ class TrainOptions:
         resume: a run's name or path, or ``latest``, to go on with.
         init_from: a run or a model file to take first weights from.
         dry_run: take one step in a run directory that is removed again.
+        accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
     """
 
     model: str | None = None
@@ -82,6 +83,7 @@ class TrainOptions:
     resume: str | None = None
     init_from: str | None = None
     dry_run: bool = False
+    accept_changed_data: bool = False
 
     def overrides(self) -> dict[str, Any]:
         """All settings that are asked for, by dotted key."""
@@ -98,6 +100,7 @@ class TrainingPlan:
         resume: the run to go on with, instead of making a new one.
         init_from: a run or model file whose weights to start from.
         dry_run: whether one step is all.
+        accept_changed_data: whether ``resume`` goes on although files of its data were added, removed or changed.
     """
 
     kind: str
@@ -107,6 +110,7 @@ class TrainingPlan:
     resume: Run | None = None
     init_from: str | None = None
     dry_run: bool = False
+    accept_changed_data: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -130,6 +134,8 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
         if options.init_from is not None or options.name is not None:
             raise UsageError("--resume goes on with a run; it takes neither --init-from nor --name.")
         return _plan_resume(find_run(options.resume, options.runs), options)
+    if options.accept_changed_data:
+        raise UsageError("--accept-changed-data is for a run that goes on.", "Name it: --resume RUN.")
     if options.model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
     settings = _settings_of(options.model, options)
@@ -184,7 +190,9 @@ def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
                 f"Only {', '.join(sorted(_CHANGEABLE))} may change; for anything else start a new run with "
                 f"--init-from {run.name}.",
             )
-    return TrainingPlan(kind, new, options.runs, resume=run, dry_run=options.dry_run)
+    return TrainingPlan(
+        kind, new, options.runs, resume=run, dry_run=options.dry_run, accept_changed_data=options.accept_changed_data
+    )
 
 
 def _differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:

@@ -82,6 +82,10 @@ class Pictures(schema.Data):
         return self.path == "sample" and not self.domains
 
     @property
+    def folders(self) -> dict[str, str]:
+        return self.domains or super().folders
+
+    @property
     def label(self) -> str:
         return " and ".join(self.domains.values()) if self.domains else self.path
 

@@ -46,6 +46,7 @@ class SegmentationMethod:
         self.data = build_labelled_data(settings)
         self.about = self.data.about
         self.held_out: Sequence[str] = self.data.held_out
+        self.files: Sequence[Path] = self.data.files
         self.facts: Mapping[str, Any] = {"classes": list(self.data.classes)}
         self.hint = ""
         self._class_weights()  # says early what is wrong with them

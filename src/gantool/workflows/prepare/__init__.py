@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from gantool.data.sources.names import Kind, Opened, opened
 from gantool.data.splits import SPLITS, draw_splits
 from gantool.errors import DataError, UsageError, counted
 from gantool.files import safe_name
+from gantool.locks import WITHOUT_LOCKS
 from gantool.workflows.prepare.findings import (
     Finding,
     LabelFacts,
@@ -33,7 +34,7 @@ from gantool.workflows.prepare.findings import (
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.result import Prepared
-from gantool.workflows.prepare.writing import WritingPlan, choose_target, write_data_set
+from gantool.workflows.prepare.writing import WritingPlan, choose_target, lock_target, require_free, write_data_set
 
 __all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data"]
 
@@ -87,14 +88,7 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
         DataError, UsageError, OutputError: with the remedy.
     """
     labels = options.about_labels()
-    place: AbstractContextManager[Opened]
-    if options.source is not None:
-        place = opened(options.source, on_progress, keep=options.check_only or options.dry_run)
-    elif options.domains:
-        place = nullcontext(Opened(options.domains, "2".join(options.domains)))
-    else:
-        raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
-    with place as source:
+    with _opened(options, on_progress) as source, ExitStack() as stack:
         found = find_source(
             source.data,
             names=options.names,
@@ -106,7 +100,22 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
         target = (
             None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
         )
-        return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+        locked = True
+        if target is not None:
+            locked = stack.enter_context(lock_target(target))
+            require_free(target, options)  # now that nobody else makes it
+        result = _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+        remarks = () if locked else (WITHOUT_LOCKS.format(path=target),)
+        return replace(result, remarks=(*remarks, *result.remarks))
+
+
+def _opened(options: PrepareOptions, on_progress: Progress) -> AbstractContextManager[Opened]:
+    """The source, or the two folders by domain name."""
+    if options.source is not None:
+        return opened(options.source, on_progress, keep=options.check_only or options.dry_run)
+    if options.domains:
+        return nullcontext(Opened(options.domains, "2".join(options.domains)))
+    raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
 
 
 def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progress: Progress) -> Prepared:

@@ -114,7 +114,7 @@ def _painted_set(root: Path, found: Annotations, finder: ImageFinder, options: L
     for one in found.images:
         image = finder.find(one.file, one.image, one.folders)
         split = SPLIT_WORDS.get(one.split.lower(), "train")
-        images.append(LabelledImage(image, split, partial(_paint, image, one, indices)))
+        images.append(LabelledImage(image, split, partial(_paint, image, one, indices), (one.file,)))
     colors = named_colors(names, found.colors) if found.colors else None
     return LabelledSet(about, names, tuple(images), found.options, colors, unannotated=_unannotated(root, images))
 

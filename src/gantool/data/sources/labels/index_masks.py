@@ -47,7 +47,7 @@ def values_set(
     strays, remark = _strays(root, present, values)
     values |= strays
     read = partial(_read_values, table=values)
-    images = [LabelledImage(image, split, partial(read, mask)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(read, mask), (mask,)) for split, image, mask in pairs]
     colors = _shown_colors(masks[0], values, len(names))
     if colors is None and table is not None and table.colors is not None:
         listed = dict(zip(table.names, table.colors, strict=True))

@@ -46,7 +46,7 @@ def _camvid(root: Path, options: LabelOptions) -> LabelledSet | None:
         return None  # folders named like CamVid's with classes of their own
     values: dict[int, int] = {n: n for n in range(11)} | {11: IGNORE, IGNORE: IGNORE}
     values |= _ignored(options, values, CAMVID)
-    images = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: CamVid (train with trainannot, 11 is unlabelled)", CAMVID, tuple(images), ("classes", "ignore"),
         unpaired=tuple(alone),
@@ -78,7 +78,7 @@ def _cityscapes(root: Path, options: LabelOptions) -> LabelledSet | None:
         values = {n: n for n in range(19)} | {IGNORE: IGNORE}
     else:
         values = {n: CITYSCAPES_TRAIN_IDS.get(n, IGNORE) for n in range(35)} | {IGNORE: IGNORE}
-    found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: Cityscapes, label ids as the 19 train ids (the labels of its test split are not public)",
         CITYSCAPES, tuple(found), unpaired=tuple(alone),
@@ -118,7 +118,7 @@ def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
         return masks_set(root, pairs, options, "Pascal VOC folders", alone)
     values = {n: n for n in range(21)} | {IGNORE: IGNORE}
     values |= _ignored(options, values, PASCAL_VOC)
-    found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: Pascal VOC, 21 classes", PASCAL_VOC, tuple(found), ("classes", "ignore"), unpaired=tuple(alone)
     )
@@ -140,7 +140,7 @@ def _cvat_masks(root: Path, pairs: Sequence[Pair], alone: list[str], options: La
         next((n for n, (kept_name, _) in enumerate(kept) if kept_name == name), IGNORE) for name in table.names
     ]
     reader = ColorReader(table.colors, indices, blurred=False, snap=options.snap)
-    found = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(reader.read, mask), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: segmentation masks of CVAT, colors from labelmap.txt",
         tuple(name for name, _ in kept), tuple(found), ("ignore", "snap"), tuple(color for _, color in kept),
@@ -171,7 +171,7 @@ def _pets(root: Path, options: LabelOptions) -> LabelledSet | None:
     test = {line.split()[0] for line in listed.read_text("utf-8").splitlines() if line} if listed.is_file() else set()
     values = {1: 1, 2: 0, 3: IGNORE}
     found = [
-        LabelledImage(image, "test" if image.stem in test else "train", partial(_read, mask, values))
+        LabelledImage(image, "test" if image.stem in test else "train", partial(_read, mask, values), (mask,))
         for image, mask in pairs
     ]
     return LabelledSet(
@@ -192,7 +192,7 @@ def _ade20k(root: Path, options: LabelOptions) -> LabelledSet | None:
         return None
     values = {0: IGNORE, IGNORE: IGNORE} | {n: n - 1 for n in range(1, 151)}
     values |= _ignored(options, values, ADE20K)
-    found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: ADE20K scene parsing, 150 classes (0 counts for none)", ADE20K, tuple(found), ("classes", "ignore"),
         unpaired=tuple(alone),
@@ -233,7 +233,7 @@ def _ade20k_full(root: Path, options: LabelOptions) -> LabelledSet | None:
                 for name, value in zip(classes, kept, strict=True)
             )
     values[0] = IGNORE
-    found = [LabelledImage(image, split, partial(_read_full, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read_full, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(f"{root}: ADE20K 2021", classes, tuple(found), ("classes",), unpaired=tuple(alone))
 
 

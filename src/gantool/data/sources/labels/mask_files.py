@@ -174,7 +174,7 @@ def _colors(
     require_few_classes(root, len(kept))
     blurred = are_blurred([mask for mask in _some(masks) if _is_colored(mask) is not None], len(colors))
     reader = ColorReader(colors, indices, blurred=blurred, snap=options.snap)
-    images = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(reader.read, mask), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: images and masks in color ({named}; {origin})",
         tuple(name for name, _ in kept), tuple(images), ("classes", "ignore", "snap"),
@@ -228,7 +228,7 @@ def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions
     painted = []
     for split, image, layers in rows:
         known = [(whole.index(name), layer) for name, layer in zip(names, layers, strict=True) if layer is not None]
-        painted.append(LabelledImage(image, split, partial(_layered, known)))
+        painted.append(LabelledImage(image, split, partial(_layered, known), tuple(layer for _, layer in known)))
     shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     about = f"{root}: images and one black and white mask per class ({shown}; later ones on top)"
     return LabelledSet(about, tuple(whole), tuple(painted), ("classes",), unpaired=tuple(unpaired))

@@ -92,11 +92,16 @@ def _plain_name(entry: str) -> str:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One image and the function that makes its ``(H, W)`` uint8 mask; raises `DataError` where that fails."""
+    """One image and the function that makes its ``(H, W)`` uint8 mask; raises `DataError` where that fails.
+
+    Attributes:
+        label_files: what the mask is made of.
+    """
 
     image: Path
     split: str
     mask: Callable[[], Mask]
+    label_files: tuple[Path, ...]
 
 
 def _no_remarks() -> list[str]:
