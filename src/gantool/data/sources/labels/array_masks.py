@@ -45,7 +45,9 @@ def arrays_set(
     if len(names) != count:
         raise UsageError(f"--classes: names {len(names)} classes, the arrays have {count}.")
     values = {0: 0, IGNORE: 1} if black_and_white else {n: n for n in range(count)} | {IGNORE: IGNORE}
-    images = [LabelledImage(image, split, partial(_read, mask, count, values), (mask,)) for split, image, mask in pairs]
+    images = [
+        LabelledImage(image, split, partial(_read, mask, count, values), (mask,)) for split, image, mask in pairs
+    ]
     return LabelledSet(
         f"{root}: images and {about} ({named})", names, tuple(images), ("classes",), unpaired=tuple(unpaired)
     )
