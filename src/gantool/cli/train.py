@@ -240,6 +240,8 @@ def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: b
         raise OutputError(f"{path}: exists already.", "Use --overwrite to replace it.")
     with atomic(path) as temporary:
         temporary.write_text(to_yaml(plan.settings), "utf-8")
+    for note in plan.notes:
+        screen.note(note)
     screen.result(path)
     content: Mapping[str, Any] = {"settings": str(path)}
     screen.json(content)

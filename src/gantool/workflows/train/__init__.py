@@ -201,6 +201,8 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     if runtime.is_main:
         record_start(run, plan.settings, method, runtime)
     yield _started(training)
+    if runtime.is_main:
+        yield from map(Notice, plan.notes)
     if not exact:
         yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
     losses: Mapping[str, float] = {}
