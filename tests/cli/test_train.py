@@ -31,6 +31,7 @@ def test_training_the_sample(cli: Cli, workplace: Path) -> None:
     answer = json.loads(again.out)
     assert (answer["epochs"], answer["kind"], answer["stopped"]) == (3, "cyclegan", False)
     assert set(answer["metrics"]) == {"l1_ratio_to_winter", "l1_ratio_to_summer"}
+    assert answer["unseen"] is True
     assert again.err == ""
 
 
@@ -49,6 +50,23 @@ def test_training_the_halves_of_pairs(cli: Cli, workplace: Path) -> None:
     with Image.open(shown) as image:
         sample = np.asarray(image.convert("L"))
     assert sample[:40, :40].mean() < 30
+
+
+def test_without_pairs_the_delivered_epoch_is_what_was_measured(cli: Cli, workplace: Path) -> None:
+    """By SWD, on images that chose it: told as such in every JSON, and not as of unseen images."""
+    fill(workplace / "x", 12)
+    fill(workplace / "y", 12)
+    result = cli("train", "cyclegan", "--domain", "day=x", "--domain", "night=y", "--epochs", "2", *TINY, "--json")
+    assert result.code == 0, result.err
+    assert "on the test images that chose it: swd 0." in result.err
+    answer = json.loads(result.out)
+    epochs = [json.loads(line) for line in Path("runs/cyclegan-1/metrics.jsonl").read_text().splitlines()]
+    best = min(epochs, key=lambda epoch: epoch["metrics"]["swd"])
+    assert set(best["metrics"]) == {"swd", "swd_to_day", "swd_to_night"}
+    assert (answer["metrics"], answer["unseen"], answer["baselines"]) == (best["metrics"], False, {})
+    told = json.loads(cli("info", "cyclegan-1", "--json").out)
+    assert (told["metrics"], told["unseen"]) == (best["metrics"], False)
+    assert "On images that the run has not seen" not in Path("runs/cyclegan-1/report.html").read_text("utf-8")
 
 
 def test_training_two_folders(cli: Cli, workplace: Path) -> None:

@@ -173,6 +173,9 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
         return
     if result.stopped:
         screen.note(f"Stopped and saved. Go on with: gantool train --resume {result.run.name}")
+    elif not result.unseen:
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in result.metrics.items())
+        screen.note(f"The delivered epoch, on the test images that chose it: {shown}")
     elif any(key.startswith("iou/") for key in result.metrics):
         _show_classes(screen, result)
     elif result.metrics:
@@ -190,6 +193,7 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
             "stopped": result.stopped,
             "losses": dict(result.losses),
             "metrics": dict(result.metrics),
+            "unseen": result.unseen,
             "baselines": {name: dict(values) for name, values in result.baselines.items()},
         }
     )

@@ -39,6 +39,7 @@ class _Facts(_Kept):
     domains: list[str] = Field(default=[""], min_length=1)
     environment: dict[str, str] = {}
     metrics: dict[str, float] = {}
+    unseen: bool = True
     baselines: dict[str, dict[str, float]] = {}
 
 

@@ -30,7 +30,7 @@ from gantool.models.formats.native import save_model
 from gantool.models.runs import Run, create_run
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
-from gantool.workflows.train.records import record, record_end, record_start, run_log
+from gantool.workflows.train.records import measured_when_chosen, record, record_end, record_start, run_log
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainOptions", "TrainResult", "train", "training_events"]
@@ -220,11 +220,12 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
     if not runtime.is_main or model is None or stopped:
         return result
-    found = method.measure(_load_delivered(model, runtime), "test", runtime)
+    unseen = method.measure(_load_delivered(model, runtime), "test", runtime)
+    found = unseen or measured_when_chosen(run)
     if found is None:
         return result
-    record_end(run, plan.settings, terms, found)
-    return replace(result, metrics=found.values, baselines=found.baselines)
+    record_end(run, plan.settings, terms, found, unseen=unseen is not None)
+    return replace(result, metrics=found.values, unseen=unseen is not None, baselines=found.baselines)
 
 
 def _load_delivered(path: Path, runtime: Runtime) -> dict[str, nn.Module]:

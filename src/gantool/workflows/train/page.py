@@ -85,9 +85,9 @@ def _about(facts: Mapping[str, Any], settings: Settings, last: Mapping[str, Any]
 
 
 def _metric_rows(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was measured at the end, beside guesses without a network."""
+    """What was measured at the end on unseen images, beside guesses without a network."""
     metrics = facts.get("metrics")
-    if not metrics:
+    if not metrics or not facts.get("unseen", True):
         return None
     columns = {"this model": metrics, **facts.get("baselines", {})}
     return {
