@@ -185,6 +185,17 @@ def test_resuming_with_other_settings(cli: Cli, with_run: Path) -> None:
     assert cli("train", "cyclegan-light", "--resume", "cyclegan-1").code == 2
 
 
+def test_a_run_without_a_checkpoint_has_one_way_on(cli: Cli, workplace: Path) -> None:
+    assert cli("train", "cyclegan", "--epochs", "1", "--name", "mine", *TINY).code == 0
+    Path("runs/mine/checkpoints/last.pt").unlink()
+    for name in ("mine", "latest"):
+        refused = cli("train", "--resume", name)
+        assert refused.code == 2
+        assert "Start another run: gantool train cyclegan --config runs/mine/settings.yaml." in refused.err
+    Path("runs/mine/settings.yaml").unlink()
+    assert "Start another run: gantool train cyclegan." in cli("train", "--resume", "mine").err
+
+
 def test_aligned_pairs_must_fit(cli: Cli, workplace: Path) -> None:
     fill(workplace / "d/trainA", 3)
     fill(workplace / "d/trainB", 4)

@@ -211,6 +211,12 @@ def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
         raise RunError(
             f"{run.path}: is a run of {kind}, not of {options.model}.", f"Leave the model out, or name {kind}."
         )
+    if not run.checkpoint.is_file():
+        again = f"gantool train {kind}{f' --config {run.settings}' if run.settings.is_file() else ''}"
+        raise RunError(
+            f"{run.path}: has no checkpoint to go on from, it was stopped before the first.",
+            f"Start another run: {again}.",
+        )
     old = read_settings(run.settings)
     new = overlay_settings(
         run.settings, config=options.config, assignments=options.assignments, overrides=options.overrides()
