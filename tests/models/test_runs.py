@@ -22,7 +22,7 @@ def test_runs_are_numbered_per_kind(tmp_path: Path) -> None:
 
 def test_a_name_must_be_new_and_possible(tmp_path: Path) -> None:
     run = create_run(tmp_path, "cyclegan", "mine", {})
-    with pytest.raises(RunError, match=r"without a checkpoint yet\. Choose another --name"):
+    with pytest.raises(RunError, match=r"without a checkpoint\. Choose another --name"):
         create_run(tmp_path, "cyclegan", "mine", {})
     run.checkpoint.touch()
     with pytest.raises(RunError, match="--resume mine"):

@@ -85,6 +85,7 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
     Raises:
         DataError, UsageError, OutputError: with the remedy.
     """
+    options.require_split()
     labels = options.about_labels()
     place: AbstractContextManager[Opened]
     if options.source is not None:

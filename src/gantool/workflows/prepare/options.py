@@ -9,6 +9,7 @@ from typing import Literal
 
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
 from gantool.data.sources.names import Kind
+from gantool.errors import UsageError
 
 __all__ = ["PrepareOptions"]
 
@@ -63,6 +64,20 @@ class PrepareOptions:
     overwrite: bool = False
     image_format: Literal["png", "jpg", "webp"] = "png"
     link: bool = False
+
+    def require_split(self) -> None:
+        """Check the fractions.
+
+        Raises:
+            UsageError: they are none.
+        """
+        if self.split is None:
+            return
+        train, val, test = self.split
+        if not (train > 0 and val >= 0 and test >= 0 and abs(train + val + test - 1) <= 0.01):  # False for no numbers
+            raise UsageError(
+                f"--split {train:g},{val:g},{test:g}: the shares must be positive for training and add up to 1."
+            )
 
     def about_labels(self) -> LabelOptions:
         """What is said about labels.
