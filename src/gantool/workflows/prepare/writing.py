@@ -171,7 +171,7 @@ def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -
     half = opened.width // 2
     for n, target in enumerate(targets):
         piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
-        write_picture(target, np.asarray(_scaled(piece, plan.options.size)))
+        write_picture(target, np.asarray(_scaled(piece, plan.options)))
 
 
 def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> None:
@@ -181,7 +181,7 @@ def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> N
         return
     target = place.with_name(f"{place.name}.{plan.options.image_format}")
     if not target.exists():
-        write_picture(target, np.asarray(_scaled(open_image(path).convert("RGB"), plan.options.size)))
+        write_picture(target, np.asarray(_scaled(open_image(path).convert("RGB"), plan.options)))
 
 
 def _write_labelled(
@@ -201,7 +201,7 @@ def _write_labelled(
         write_mask(masks / f"{stem}.png", labelled.mask(), colors)
         done.write_text("1", "ascii")
         return 1
-    opened = _scaled(open_image(labelled.image).convert("RGB"), plan.options.size)
+    opened = _scaled(open_image(labelled.image).convert("RGB"), plan.options)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
     pixels, mask = np.asarray(opened), np.asarray(label)
     height, width = mask.shape
@@ -222,13 +222,9 @@ def _write_labelled(
     return count
 
 
-def _scaled(image: Image.Image, size: int | None) -> Image.Image:
-    if size is None or min(image.size) == size:
-        return image
-    grow = size / min(image.size)
-    return image.resize(
-        (max(round(image.width * grow), size), max(round(image.height * grow), size)), Image.Resampling.LANCZOS
-    )
+def _scaled(image: Image.Image, options: PrepareOptions) -> Image.Image:
+    size = options.scaled(*image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
