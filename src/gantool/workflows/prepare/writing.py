@@ -14,7 +14,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gantool.arrays import IGNORE, class_colors
-from gantool.data.images import open_image, write_picture
+from gantool.data.images import as_rgb, open_image, write_picture
 from gantool.data.masks import write_mask
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
@@ -167,7 +167,7 @@ def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -
     targets = [root / image.split / part / f"{stem}.{plan.options.image_format}" for part in plan.source.domains]
     if all(target.exists() for target in targets):
         return
-    opened = open_image(image.path).convert("RGB")
+    opened = as_rgb(open_image(image.path))
     half = opened.width // 2
     for n, target in enumerate(targets):
         piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
@@ -181,7 +181,7 @@ def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> N
         return
     target = place.with_name(f"{place.name}.{plan.options.image_format}")
     if not target.exists():
-        write_picture(target, np.asarray(_scaled(open_image(path).convert("RGB"), plan.options)))
+        write_picture(target, np.asarray(_scaled(as_rgb(open_image(path)), plan.options)))
 
 
 def _write_labelled(
@@ -201,7 +201,7 @@ def _write_labelled(
         write_mask(masks / f"{stem}.png", labelled.mask(), colors)
         done.write_text("1", "ascii")
         return 1
-    opened = _scaled(open_image(labelled.image).convert("RGB"), plan.options)
+    opened = _scaled(as_rgb(open_image(labelled.image)), plan.options)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
     pixels, mask = np.asarray(opened), np.asarray(label)
     height, width = mask.shape
