@@ -154,7 +154,8 @@ def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
     if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
         return None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.dry_run else plan.runs
-    facts = {"gantool": __version__, "data": plan.settings.data.label, "init_from": plan.init_from}
+    data = plan.settings.data.label.encode(errors="backslashreplace").decode()  # names need not be UTF-8, cards are
+    facts = {"gantool": __version__, "data": data, "init_from": plan.init_from}
     run = create_run(folder, plan.kind, plan.name, facts)
     os.environ[_RUN_VARIABLE] = str(run.path.resolve())
     stack.callback(os.environ.pop, _RUN_VARIABLE, None)

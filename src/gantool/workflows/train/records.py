@@ -67,7 +67,8 @@ def record_start(run: Run, settings: Settings, method: Method, runtime: Runtime)
     """Write down what is trained, on what and with what."""
     run.settings.write_text(to_yaml(settings), "utf-8")
     if method.held_out:
-        (run.path / "held_out.txt").write_text("".join(f"{line}\n" for line in method.held_out), "utf-8")
+        lines = "".join(f"{line}\n" for line in method.held_out)
+        (run.path / "held_out.txt").write_text(lines, "utf-8", "surrogateescape")
     run.write_facts({**run.facts(), **method.facts, "environment": _environment(runtime)})
 
 
