@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from gantool.errors import OutputError
 
-__all__ = ["atomic", "is_alive", "safe_name"]
+__all__ = ["atomic", "is_alive", "new_folder", "safe_name"]
 
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
@@ -32,7 +34,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full, or the folder cannot be written to.
     """
-    temporary = path.with_name(f"{_prefix(os.getpid())}{secrets.token_hex(4)}.{path.name[-60:]}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent.resolve(), os.getpid())
@@ -49,6 +51,33 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that gets its name at the end, with all that is in it by then.
+
+    Raises:
+        FileExistsError: something of that name is there by then; an empty folder may be.
+    """
+    temporary = _temporary(path)
+    _sweep(path.parent.resolve(), os.getpid())
+    temporary.mkdir()
+    try:
+        yield temporary
+        with suppress(OSError):
+            path.rmdir()  # an empty one, which not every system lets be replaced
+        temporary.rename(path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and path.exists():
+            raise FileExistsError(errno.EEXIST, "exists already", str(path)) from None
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{_prefix(os.getpid())}{secrets.token_hex(4)}.{path.name[-60:]}")
 
 
 def _prefix(process: int) -> str:
@@ -73,7 +102,7 @@ def _sweep(folder: Path, process: int) -> None:
             match = pattern.match(entry.name)
             if match and int(match[1]) != process and not is_alive(int(match[1])):
                 with suppress(OSError):
-                    entry.unlink()
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def is_alive(process: int) -> bool:

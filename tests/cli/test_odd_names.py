@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import Cli
+from support import TINY, Cli
 
 LONG = "a" * 300
 
@@ -98,3 +98,26 @@ def test_names_that_are_no_text(with_run: Path) -> None:
     done = subprocess.run(command, input=b"caf\xe9.png\n", capture_output=True, env=environment)
     assert (done.returncode, done.stdout) == (0, b"out\xe9/caf_.winter.png\n"), done.stderr
     assert os.listdir(b"out\xe9") == [b"caf_.winter.png"]  # noqa: PTH208 -- as bytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_names_that_are_no_text_in_data_sets(cli: Cli, workplace: Path) -> None:
+    """Pages show them with escapes, lists and tables hold their bytes."""
+    summer = os.fsdecode(b"\xe9t\xe9")
+    for folder in (summer, "winter"):
+        Path(folder).mkdir()
+        for n in range(12):
+            pixels = np.random.default_rng(n + 20 * len(folder)).integers(0, 256, (40, 40, 3), np.uint8)
+            Image.fromarray(pixels).save(f"{folder}/{os.fsdecode(b'caf' + bytes([0xE9]))}-{n}.png")
+    named = ("--domain", f"a={summer}", "--domain", "b=winter")
+    done = cli("prepare", *named, "--as", "unpaired", "-o", "set")
+    assert done.code == 0, done.err
+    assert "caf\\udce9-" in Path("set/report.html").read_text("utf-8")
+    done = cli("train", "cyclegan", *named, "--epochs", "1", *TINY)
+    assert done.code == 0, done.err
+    assert b"winter/caf\xe9-" in Path("runs/cyclegan-1/held_out.txt").read_bytes()
+    assert cli("train", "--resume", "latest", "--epochs", "2").code == 0
+    done = cli("evaluate", "--generated", "winter", "--real", summer, "--paired", "-q")
+    assert done.code == 0, done.err
+    (images,) = (path for path in Path().glob("evaluation*.csv") if path.name != "evaluation.csv")
+    assert b"caf\xe9-" in images.read_bytes()

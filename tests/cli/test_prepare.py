@@ -209,7 +209,16 @@ def test_difficult_names_are_mapped(cli: Cli, workplace: Path) -> None:
         (["day2night", "--domains", "a,b"], "which these are not"),
         (["day2night", "--domains", "a"], "expected two names"),
         (["day2night", "--split", "1,2"], "expected three shares"),
-        (["day2night", "--split", "0.5,0.1,0.1"], "add up to 1"),
+        *(
+            (["day2night", "--split", split], "positive for training and add up to 1")
+            for split in ("0.5,0.1,0.1", "nan,nan,nan", "0.8,nan,0.2", "inf,0,0", "-0.1,0.6,0.5", "0,0.5,0.5")
+        ),
+        *((["day2night", "--split", split], "expected three shares") for split in ("", ",,", "a,b,c", "1,0,0,0")),
+        *(
+            (["day2night", option, "9" * 30], "must be from 1 to 65536 pixels")
+            for option in ("--size", "--tile", "--stride")
+        ),
+        (["day2night", "--size", "60000"], "--size 60000: a picture of 60000x"),
         (["day2night", "--domain", "a=x"], "give one of them"),
         (["day2night", "-o", "day2night/inside"], "within its own source"),
         (["day2night", "-o", "empty"], "exists already"),

@@ -50,17 +50,18 @@ def gantool(folder: Path, *arguments: str, **streams: int) -> subprocess.Popen[s
     )  # fmt: skip
 
 
-def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["train", "--list-models"], ["--help"]])
+def test_a_reader_that_leaves_is_no_error(arguments: list[str], tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = gantool(tmp_path, "train", "--list-models", stdout=writing)
+    process = gantool(tmp_path, *arguments, stdout=writing)
     os.close(writing)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("arguments", [["train", "--list-models"], ["train", "--list-models", "--json"]])
+@pytest.mark.parametrize("arguments", [["train", "--list-models"], ["train", "--list-models", "--json"], ["--help"]])
 def test_a_full_disk_behind_stdout_is_told_in_one_sentence(arguments: list[str], tmp_path: Path) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     process = gantool(tmp_path, *arguments, stdout=full)
@@ -68,6 +69,24 @@ def test_a_full_disk_behind_stdout_is_told_in_one_sentence(arguments: list[str],
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err == "error: standard output: cannot be written (No space left on device).\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell of Unix")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code", "said"),
+    [
+        ("--version", ">&-", 2, "error: standard output: cannot be written (Bad file descriptor).\n"),
+        ("train --list-models", "<&- 2>&-", 0, ""),
+        ("train --list-mdels", "2>/dev/full", 2, ""),
+    ],
+)  # fmt: skip
+def test_closed_streams_change_no_exit_code(
+    arguments: str, closed: str, code: int, said: str, tmp_path: Path
+) -> None:
+    command = f"{sys.executable} -m gantool {arguments} {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, said)
+    assert bool(done.stdout) == (code == 0)
 
 
 def test_no_arguments_show_the_help_without_an_error(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_training_the_sample(cli: Cli, workplace: Path) -> None:
     answer = json.loads(again.out)
     assert (answer["epochs"], answer["kind"], answer["stopped"]) == (3, "cyclegan", False)
     assert set(answer["metrics"]) == {"l1_ratio_to_winter", "l1_ratio_to_summer"}
+    assert answer["unseen"] is True
     assert again.err == ""
 
 
@@ -49,6 +50,23 @@ def test_training_the_halves_of_pairs(cli: Cli, workplace: Path) -> None:
     with Image.open(shown) as image:
         sample = np.asarray(image.convert("L"))
     assert sample[:40, :40].mean() < 30
+
+
+def test_without_pairs_the_delivered_epoch_is_what_was_measured(cli: Cli, workplace: Path) -> None:
+    """By SWD, on images that chose it: told as such in every JSON, and not as of unseen images."""
+    fill(workplace / "x", 12)
+    fill(workplace / "y", 12)
+    result = cli("train", "cyclegan", "--domain", "day=x", "--domain", "night=y", "--epochs", "2", *TINY, "--json")
+    assert result.code == 0, result.err
+    assert "on the test images that chose it: swd 0." in result.err
+    answer = json.loads(result.out)
+    epochs = [json.loads(line) for line in Path("runs/cyclegan-1/metrics.jsonl").read_text().splitlines()]
+    best = min(epochs, key=lambda epoch: epoch["metrics"]["swd"])
+    assert set(best["metrics"]) == {"swd", "swd_to_day", "swd_to_night"}
+    assert (answer["metrics"], answer["unseen"], answer["baselines"]) == (best["metrics"], False, {})
+    told = json.loads(cli("info", "cyclegan-1", "--json").out)
+    assert (told["metrics"], told["unseen"]) == (best["metrics"], False)
+    assert "On images that the run has not seen" not in Path("runs/cyclegan-1/report.html").read_text("utf-8")
 
 
 def test_training_two_folders(cli: Cli, workplace: Path) -> None:
@@ -167,6 +185,17 @@ def test_resuming_with_other_settings(cli: Cli, with_run: Path) -> None:
     assert result.code == 2
     assert "data.size = 32, it cannot go on with 64" in result.err
     assert cli("train", "cyclegan-light", "--resume", "cyclegan-1").code == 2
+
+
+def test_a_run_without_a_checkpoint_has_one_way_on(cli: Cli, workplace: Path) -> None:
+    assert cli("train", "cyclegan", "--epochs", "1", "--name", "mine", *TINY).code == 0
+    Path("runs/mine/checkpoints/last.pt").unlink()
+    for name in ("mine", "latest"):
+        refused = cli("train", "--resume", name)
+        assert refused.code == 2
+        assert "Start another run: gantool train cyclegan --config runs/mine/settings.yaml." in refused.err
+    Path("runs/mine/settings.yaml").unlink()
+    assert "Start another run: gantool train cyclegan." in cli("train", "--resume", "mine").err
 
 
 def test_aligned_pairs_must_fit(cli: Cli, workplace: Path) -> None:

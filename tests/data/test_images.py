@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from gantool.data.images import (
+    as_rgb,
     find_images,
     open_image,
     read_picture,
@@ -19,6 +20,7 @@ from gantool.data.images import (
     upright_size,
     write_picture,
 )
+from gantool.data.inspect import inspect_image
 from gantool.errors import DataError, OutputError
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 20, 3)).astype(np.uint8)
@@ -250,6 +252,19 @@ def test_warnings_become_notes(tmp_path: Path) -> None:
     picture = read_picture(warning_file(tmp_path / "a.jpg"))
     assert any("warns" in note for note in picture.notes), picture.notes
     assert np.abs(picture.pixels.astype(int) - RGB).mean() < 60
+
+
+def transparent_palette(path: Path) -> Path:
+    """A picture of which Pillow says, when it is asked for its colors, that it had better keep its transparency."""
+    return save(path, Image.fromarray(RGB).quantize(4), transparency=bytes([0, 80, 160, 255]))
+
+
+def test_colors_of_a_transparent_palette_cost_no_warning(tmp_path: Path) -> None:
+    image = open_image(transparent_palette(tmp_path / "a.png"))
+    with pytest.warns(UserWarning, match="Palette images with Transparency"):
+        image.convert("RGB")
+    assert as_rgb(image).tobytes() == image.convert("RGBA").convert("RGB").tobytes()
+    assert inspect_image(tmp_path / "a.png").problem == "", "warnings are errors here"
 
 
 def test_warnings_of_several_threads_stay_apart(tmp_path: Path) -> None:

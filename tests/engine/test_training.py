@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gantool.errors import RunError, TrainingError
 from gantool.methods.cyclegan.task import CycleGan
 from gantool.models.runs import Run
 from gantool.workflows.plan_training import TrainOptions, plan_training
-from gantool.workflows.train import Finished, training_events
+from gantool.workflows.train import Finished, Notice, training_events
 
 TINY: dict[str, Any] = {
     "model.width": 4,
@@ -221,7 +222,8 @@ def test_a_loss_that_is_no_number_stops_the_run(workplace: Path, monkeypatch: py
 
 def test_a_dry_run_keeps_nothing(workplace: Path) -> None:
     plan = plan_training(TrainOptions("cyclegan", settings=TINY, runs=workplace / "runs", dry_run=True))
-    events = list(training_events(plan))
+    events = list(training_events(replace(plan, notes=("told",))))
+    assert Notice("told") in events
     assert sum(isinstance(event, StepDone) for event in events) == 1
     assert list(workplace.iterdir()) == []
 

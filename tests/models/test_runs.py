@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from gantool import files
 from gantool.errors import RunError
 from gantool.models.runs import create_run, find_run, list_runs
 
@@ -18,12 +21,60 @@ def test_runs_are_numbered_per_kind(tmp_path: Path) -> None:
 
 
 def test_a_name_must_be_new_and_possible(tmp_path: Path) -> None:
-    create_run(tmp_path, "cyclegan", "mine", {})
+    run = create_run(tmp_path, "cyclegan", "mine", {})
+    with pytest.raises(RunError, match=r"without a checkpoint\. Choose another --name"):
+        create_run(tmp_path, "cyclegan", "mine", {})
+    run.checkpoint.touch()
     with pytest.raises(RunError, match="--resume mine"):
         create_run(tmp_path, "cyclegan", "mine", {})
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    with pytest.raises(RunError, match="something of that name, but no run"):
+        create_run(tmp_path, "cyclegan", "other", {})
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="something of that name, but no run"):
+        create_run(tmp_path, "cyclegan", "file", {})
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "mine", "other"]
     for name in ("a/b", "con", "x:y", ".hidden"):
         with pytest.raises(RunError, match="no file name on every system"):
             create_run(tmp_path, "cyclegan", name, {})
+
+
+@pytest.mark.parametrize("folders", [(), ("samples",), ("samples", "checkpoints")])
+def test_what_a_training_left_that_was_killed_before_it_began_is_no_run(
+    folders: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It does not hold its name, and whoever wants to go on with it is told what works."""
+    for folder in folders:
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+    (tmp_path / "mine").mkdir(exist_ok=True)
+    with pytest.raises(RunError, match="no runs yet"):
+        find_run("latest", tmp_path)
+    for name in ("mine", str(tmp_path / "mine")):
+        with pytest.raises(RunError, match=r"stopped before it began\. Start it again: .* --name mine\."):
+            find_run(name, tmp_path)
+    run = create_run(tmp_path, "cyclegan", "mine", {})
+    assert run.exists and run.samples.is_dir() and run.checkpoint.parent.is_dir()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+
+
+KILLED = """
+import os, pathlib
+from gantool.models import runs
+runs.Run.write_facts = lambda *_: os._exit(9)
+runs.create_run(pathlib.Path(), "cyclegan", None, {})
+"""
+
+
+def test_a_run_has_its_facts_from_the_first_moment(tmp_path: Path) -> None:
+    """Killed meanwhile, it leaves no folder of its name, and after the next start nothing at all."""
+    assert subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False).returncode == 9
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".")
+    assert list_runs(tmp_path) == []
+    files._sweep.cache_clear()  # as in another process
+    create_run(tmp_path, "cyclegan", None, {})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["cyclegan-1"]
 
 
 def test_the_newest_is_the_one_created_last(tmp_path: Path) -> None:

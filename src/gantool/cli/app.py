@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ import typer
 
 from gantool._version import __version__
 from gantool.cli import console
+from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
 __all__ = ["app", "main", "run"]
@@ -39,7 +39,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"gantool {__version__}")
+        console.Screen().result(f"gantool {__version__}")
         raise typer.Exit
 
 
@@ -58,9 +58,7 @@ for _name in ("prepare", "train", "translate", "segment", "evaluate", "export", 
 
 def main() -> None:
     """Entry point of the ``gantool`` script."""
-    for stream in (sys.stdin, sys.stdout):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
+    prepare_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -83,9 +81,16 @@ def run(arguments: list[str]) -> int:
         return 130
     except console.ReaderGone:
         return 0
+    except SystemExit as stop:  # of rich, which shows the help
+        if isinstance(stop.__context__, BrokenPipeError):
+            return 0
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             console.failure(f"{str(error.filename)[:80]}...: is too long for the name of a file.")
+            return 2
+        if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EBADF):
+            console.failure(str(console.cannot_be_written(error)))  # the help
             return 2
         if _is_usage_error(error):
             return _show_usage_error(error)

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from gantool.errors import OutputError
 
-__all__ = ["ReaderGone", "Screen", "failure"]
+__all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure"]
 
 
 class ReaderGone(Exception):  # noqa: N818 -- it is none
@@ -125,10 +125,16 @@ def _stdout() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits for stdout would fail again at the exit
+        unwritable = cannot_be_written(error)
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from None
-        raise OutputError(f"standard output: cannot be written ({error.strerror or error}).") from None
+        raise unwritable from None
+
+
+def cannot_be_written(error: OSError) -> OutputError:
+    """What to tell of a stdout that takes nothing more; what still waits for it would fail again at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return OutputError(f"standard output: cannot be written ({error.strerror or error}).")
 
 
 def _table(

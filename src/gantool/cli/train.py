@@ -176,6 +176,9 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
         return
     if result.stopped:
         screen.note(f"Stopped and saved. Go on with: gantool train --resume {result.run.name}")
+    elif not result.unseen:
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in result.metrics.items())
+        screen.note(f"The delivered epoch, on the test images that chose it: {shown}")
     elif any(key.startswith("iou/") for key in result.metrics):
         _show_classes(screen, result)
     elif result.metrics:
@@ -193,6 +196,7 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
             "stopped": result.stopped,
             "losses": dict(result.losses),
             "metrics": dict(result.metrics),
+            "unseen": result.unseen,
             "baselines": {name: dict(values) for name, values in result.baselines.items()},
         }
     )
@@ -243,6 +247,8 @@ def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: b
         raise OutputError(f"{path}: exists already.", "Use --overwrite to replace it.")
     with atomic(path) as temporary:
         temporary.write_text(to_yaml(plan.settings), "utf-8")
+    for note in plan.notes:
+        screen.note(note)
     screen.result(path)
     content: Mapping[str, Any] = {"settings": str(path)}
     screen.json(content)

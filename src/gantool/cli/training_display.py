@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -121,4 +120,11 @@ def _epoch_line(event: EpochDone, epochs: int, terms: Mapping[str, LossTerm]) ->
 
 
 def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%S" if seconds >= 3600 else "%M:%S", time.gmtime(seconds))
+    """Minutes and seconds, after hours that do not end at a day.
+
+    >>> _clock(65), _clock(3600), _clock(90_061)
+    ('01:05', '1:00:00', '25:01:01')
+    """
+    hours, rest = divmod(int(seconds), 3600)
+    clock = f"{rest // 60:02d}:{rest % 60:02d}"
+    return f"{hours}:{clock}" if hours else clock

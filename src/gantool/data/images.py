@@ -20,6 +20,7 @@ from gantool.files import atomic
 __all__ = [
     "SUFFIXES",
     "Picture",
+    "as_rgb",
     "find_folders",
     "find_images",
     "is_plain",
@@ -111,6 +112,12 @@ def upright_size(path: Path) -> tuple[int, int]:
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return (height, width) if turned else (width, height)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The colors alone: what is transparent is dropped, and Pillow's advice about it is not passed on."""
+    with collected_warnings():
+        return image.convert("RGB")
 
 
 def is_plain(path: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gantool.data.images import open_image
+from gantool.data.images import as_rgb, open_image
 from gantool.data.threads import in_order
 from gantool.errors import DataError
 
@@ -67,7 +67,7 @@ def usable_image(path: Path) -> Image.Image:
     Raises:
         DataError: it cannot be read, or is too small to be learned from.
     """
-    image = open_image(path).convert("RGB")
+    image = as_rgb(open_image(path))
     if min(image.size) < SMALLEST_SIDE:
         raise DataError(
             f"{path}: has {image.width}x{image.height} pixels, at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gantool.documents import brief, load_json
 from gantool.errors import OutputError, RunError, closest
-from gantool.files import atomic, safe_name
+from gantool.files import atomic, new_folder, safe_name
 from gantool.locks import locked
 
 __all__ = ["Run", "create_run", "find_run", "list_runs"]
@@ -50,6 +50,7 @@ class _Facts(_Kept):
     data_files: _DataFiles | None = None
     changed_data: list[dict[str, Any]] = []
     metrics: dict[str, float] = {}
+    unseen: bool = True
     baselines: dict[str, dict[str, float]] = {}
 
 
@@ -220,21 +221,24 @@ def create_run(folder: Path, kind: str, name: str | None, facts: Mapping[str, An
     if name is not None:
         if name != safe_name(name) or name.startswith("."):
             raise RunError(f"--name {name}: is no file name on every system.", f'Use "{safe_name(name)}".')
-        if not _make(folder / name):
-            raise RunError(
-                f"{folder / name}: there is a run of that name already.",
-                f"Choose another --name, or go on with it: gantool train --resume {name}.",
-            )
-        run = Run(folder / name)
-    else:
-        number = 1 + max((_number(entry.name, kind) for entry in _entries(folder)), default=0)
-        while not _make(folder / f"{kind}-{number}"):
-            number += 1
-        run = Run(folder / f"{kind}-{number}")
-    run.samples.mkdir()
-    run.checkpoint.parent.mkdir()
-    run.write_facts(facts)
-    return run
+        if not _make(folder / name, facts):
+            raise _taken(Run(folder / name))
+        return Run(folder / name)
+    number = 1 + max((_number(entry.name, kind) for entry in _entries(folder)), default=0)
+    while not _make(folder / f"{kind}-{number}", facts):
+        number += 1
+    return Run(folder / f"{kind}-{number}")
+
+
+def _taken(run: Run) -> RunError:
+    """Why a name cannot be had, with a way on that works."""
+    if run.checkpoint.is_file():
+        return RunError(
+            f"{run.path}: there is a run of that name already.",
+            f"Choose another --name, or go on with it: gantool train --resume {run.name}.",
+        )
+    what = "a run of that name already, without a checkpoint" if run.exists else "something of that name, but no run"
+    return RunError(f"{run.path}: there is {what}.", "Choose another --name, or remove it if nothing uses it.")
 
 
 def list_runs(folder: Path) -> list[Run]:
@@ -263,27 +267,52 @@ def find_run(name: str, folder: Path) -> Run:
     for run in (Run(Path(name)), Run(folder / name)):
         if run.exists:
             return run
+    for path in (Path(name), folder / name):
+        if _is_left_over(path):
+            raise RunError(
+                f"{path}: is empty, its training was stopped before it began.",
+                f"Start it again: gantool train MODEL --name {path.name}.",
+            )
     raise RunError(f'There is no run "{name}" in {folder}.', closest(name, [run.name for run in runs]))
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _make(path: Path) -> bool:
+def _make(path: Path, facts: Mapping[str, Any]) -> bool:
+    """Make the directory of a run with all that belongs in it at once, so that none is ever without its facts."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise RunError(f"{path.parent}: is a file, not a folder of runs.", "Name a folder: --runs DIR.") from None
     except OSError as error:
         raise RunError(f"{path.parent}: cannot be made ({error.strerror}).") from None
+    if _is_left_over(path):
+        for entry in path.iterdir():
+            with suppress(OSError):
+                entry.rmdir()
     try:
-        path.mkdir()
+        with new_folder(path) as temporary:
+            run = Run(temporary)
+            run.samples.mkdir()
+            run.checkpoint.parent.mkdir()
+            run.write_facts(facts)
     except FileExistsError:
         return False
     except OSError as error:
         raise RunError(f"{path}: cannot be made ({error.strerror}).") from None
     return True
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether this is what a training left that was killed before it began: empty folders, and no run."""
+    try:
+        return path.is_dir() and all(entry.is_dir() and not any(entry.iterdir()) for entry in path.iterdir())
+    except OSError:
+        return False
 
 
 def _number(name: str, kind: str) -> int:

@@ -33,7 +33,7 @@ def write_page(path: Path, template: str, content: Mapping[str, Any]) -> None:
     )
     text = environment.get_template(template).render(date=date.today().isoformat(), **content)
     with atomic(path) as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text, "utf-8", "backslashreplace")  # names need not be UTF-8
 
 
 def thumbnail(pixels: NDArray[np.uint8], largest: int = 320) -> NDArray[np.uint8]:

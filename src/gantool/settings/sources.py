@@ -27,6 +27,7 @@ __all__ = [
     "merge",
     "overlay",
     "parse_assignment",
+    "preset_tree",
     "read_yaml",
     "scalar",
     "sentence",
@@ -67,7 +68,7 @@ def load_settings(
         SettingsError: names the key, what is wrong with it and the nearest valid one.
     """
     layer = read_yaml(config) if config is not None else {}
-    tree = _preset_tree(str(layer.pop("extends", preset)), presets)
+    tree = preset_tree(str(layer.pop("extends", preset)), presets)
     for key, value in (base or {}).items():
         tree = merge(tree, _nest(key, value))
     return _finish(kind, merge(tree, layer), config, assignments, overrides)
@@ -173,12 +174,17 @@ def read_yaml(path: Path) -> Tree:
     return tree
 
 
-def _preset_tree(name: str, presets: Presets) -> Tree:
+def preset_tree(name: str, presets: Presets) -> Tree:
+    """Read a preset with all that it extends, not validated.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
     if name not in presets:
         raise SettingsError(f'There is no preset "{brief(name)}".', closest(name, presets))
     tree: Tree = load_yaml(presets[name].read_text("utf-8"))
     parent = tree.pop("extends", None)
-    return merge(_preset_tree(parent, presets), tree) if parent else tree
+    return merge(preset_tree(parent, presets), tree) if parent else tree
 
 
 def _nest(key: str, value: Any) -> Tree:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gantool.errors import RunError, SettingsError, UsageError
+from gantool.methods.base import MethodSpec, ModelName
 from gantool.methods.registry import MODELS, PRESETS, overlay_settings, read_settings, resolve_name
 from gantool.models.runs import Run, find_run
 from gantool.settings.schema import Settings
-from gantool.settings.sources import load_settings
+from gantool.settings.sources import load_settings, preset_tree
 
 __all__ = ["TrainOptions", "TrainingPlan", "plan_training"]
 
@@ -90,6 +91,10 @@ class TrainOptions:
         own = {key: getattr(self, name) for name, key in _KEYS.items()}
         return {key: value for key, value in {**own, **self.settings}.items() if value is not None}
 
+    def said(self) -> set[str]:
+        """The keys that were named one by one, and not in a file."""
+        return {*self.overrides(), *(text.partition("=")[0].strip() for text in self.assignments)}
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -101,6 +106,7 @@ class TrainingPlan:
         init_from: a run or model file whose weights to start from.
         dry_run: whether one step is all.
         accept_changed_data: whether ``resume`` goes on although files of its data were added, removed or changed.
+        notes: what the user should know before it starts.
     """
 
     kind: str
@@ -111,6 +117,7 @@ class TrainingPlan:
     init_from: str | None = None
     dry_run: bool = False
     accept_changed_data: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def fresh(self) -> bool:
@@ -138,39 +145,83 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
         raise UsageError("--accept-changed-data is for a run that goes on.", "Name it: --resume RUN.")
     if options.model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
-    settings = _settings_of(options.model, options)
+    settings, notes = _settings_of(options.model, options)
     return TrainingPlan(
-        options.model, settings, options.runs, options.name, init_from=options.init_from, dry_run=options.dry_run
-    )
+        options.model, settings, options.runs, options.name, init_from=options.init_from, dry_run=options.dry_run,
+        notes=notes,
+    )  # fmt: skip
 
 
-def _settings_of(model: str, options: TrainOptions) -> Settings:
+def _settings_of(model: str, options: TrainOptions) -> tuple[Settings, tuple[str, ...]]:
     """Merge the model's preset, or that of the built-in sample where no data is named, with what is given."""
     spec, named = resolve_name(model)
     given = options.overrides()
     for key, sentence in spec.refused.items():
         if key in given:
             raise UsageError(sentence.format(model=model))
-
-    def over(preset: str, fitting: Mapping[str, Any] | None = None) -> Settings:
-        # The model's name stands between the preset and the user's own settings.
-        base = {**(fitting or {}), **named.network, **named.others}
-        settings = load_settings(
-            spec.settings, preset, PRESETS, base=base, config=options.config, assignments=options.assignments,
-            overrides=given,
-        )  # fmt: skip
-        needed = spec.fitting(settings) if fitting is None else {}
-        return over(preset, needed) if needed else settings
-
-    settings = over(named.preset)
+    settings = _merged(spec, named, named.preset, options)
+    presets = [named.preset]
     if settings.data.is_sample:
-        settings = over(named.sample)
+        settings = _merged(spec, named, named.sample, options)
+        presets.append(named.sample)
     for key, value in named.network.items():
-        section, _, name = key.partition(".")
-        if getattr(getattr(settings, section), name) != value:
-            parts = " with ".join(str(part) for part in named.network.values())
-            raise UsageError(f"{model} is {parts}; the settings name another network.")
-    return settings
+        if (other := _value(settings, key)) != value:
+            where = options.config if options.config is not None and key not in options.said() else "--set"
+            raise UsageError(
+                f"{where}: {key} is {_shown(other)}, but that of {model} is {_shown(value)}.",
+                "Name the model that is meant, or leave the key out.",
+            )
+    return settings, _other_network(model, spec, named, settings, presets, options)
+
+
+def _merged(spec: MethodSpec, named: ModelName, preset: str, options: TrainOptions) -> Settings:
+    def over(fitting: Mapping[str, Any]) -> Settings:
+        # The model's name stands between the preset and the user's own settings.
+        return load_settings(
+            spec.settings, preset, PRESETS, base={**fitting, **named.network, **named.others}, config=options.config,
+            assignments=options.assignments, overrides=options.overrides(),
+        )  # fmt: skip
+
+    settings = over({})
+    needed = spec.fitting(settings)
+    return over(needed) if needed else settings
+
+
+def _other_network(
+    model: str, spec: MethodSpec, named: ModelName, settings: Settings, presets: Sequence[str], options: TrainOptions
+) -> tuple[str, ...]:
+    """Tell where a settings file makes another network than the model's name promises.
+
+    Args:
+        presets: that the name stands for.
+    """
+    if options.config is None:
+        return ()
+    own = [preset_tree(preset, PRESETS)["model"] for preset in presets]
+    others = [
+        f"{key} is {_shown(value)} instead of {_shown(own[-1][name])}"
+        for name in own[0]
+        if (key := f"model.{name}") not in {*named.network, *options.said()}
+        and (value := _value(settings, key)) not in [names[name] for names in own]
+        and value != _fitting(spec, settings, key, own[-1][name])
+    ]
+    return (f"{options.config}: the network is not that of {model}: {', '.join(others)}.",) if others else ()
+
+
+def _fitting(spec: MethodSpec, settings: Settings, key: str, value: object) -> object:
+    """What a key would be made to fit the others if it had this value."""
+    section, _, name = key.partition(".")
+    plain = getattr(settings, section).model_copy(update={name: value})
+    return spec.fitting(settings.model_copy(update={section: plain})).get(key)
+
+
+def _value(settings: Settings, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return getattr(getattr(settings, section), name)
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
@@ -178,6 +229,12 @@ def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
     if options.model not in (None, kind):
         raise RunError(
             f"{run.path}: is a run of {kind}, not of {options.model}.", f"Leave the model out, or name {kind}."
+        )
+    if not run.checkpoint.is_file():
+        again = f"gantool train {kind}{f' --config {run.settings}' if run.settings.is_file() else ''}"
+        raise RunError(
+            f"{run.path}: has no checkpoint to go on from, it was stopped before the first.",
+            f"Start another run: {again}.",
         )
     old = read_settings(run.settings)
     new = overlay_settings(

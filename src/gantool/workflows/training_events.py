@@ -46,9 +46,11 @@ class TrainResult:
         model: the model file, which `translate` takes; None if nothing was delivered yet.
         epochs: epochs done.
         stopped: whether it ended early because it was asked to.
-        metrics: on data that nothing in the run has seen, where there is a truth.
+        metrics: on data that nothing in the run has seen, where there is a truth; otherwise those of the epoch that
+            was delivered.
         baselines: the same numbers for guesses without a network.
         losses: means of the last epoch.
+        unseen: whether ``metrics`` are of images that played no part; False where these chose the epoch.
     """
 
     run: Path
@@ -58,6 +60,7 @@ class TrainResult:
     metrics: Mapping[str, float] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
+    unseen: bool = True
 
 
 @dataclass(frozen=True)

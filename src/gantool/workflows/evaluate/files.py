@@ -66,7 +66,7 @@ def _cell(value: float | None) -> float | str:
 
 
 def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic(path) as temporary, temporary.open("w", -1, "utf-8", "surrogateescape", "") as file:
         table = csv.writer(file)
         table.writerow(head)
         table.writerows(rows)

@@ -87,6 +87,7 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
     Raises:
         DataError, UsageError, OutputError: with the remedy.
     """
+    options.require_possible()
     labels = options.about_labels()
     with _opened(options, on_progress) as source, ExitStack() as stack:
         found = find_source(
@@ -131,6 +132,8 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
     usable = [image for image in found.images if not facts[image.path].problem]
     if not usable:
         raise DataError(f"{found.about}: none of its {len(found.images)} images can be used.", findings[0].text)
+    for image in usable:  # before any is written
+        options.scaled(facts[image.path].width, facts[image.path].height)
     dropped: tuple[Path, ...] = ()
     if options.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)

@@ -9,8 +9,12 @@ from typing import Literal
 
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
 from gantool.data.sources.names import Kind
+from gantool.errors import UsageError
+from gantool.predict.sizes import require_size
 
 __all__ = ["PrepareOptions"]
+
+_LARGEST_SIDE = 2**16  # of any picture format
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,36 @@ class PrepareOptions:
     image_format: Literal["png", "jpg", "webp"] = "png"
     link: bool = False
     dry_run: bool = False
+
+    def require_possible(self) -> None:
+        """Check sizes and fractions.
+
+        Raises:
+            UsageError: none can be like that.
+        """
+        for option, side in (("--size", self.size), ("--tile", self.tile), ("--stride", self.stride)):
+            if side is not None and not 1 <= side <= _LARGEST_SIDE:
+                raise UsageError(f"{option} {side}: must be from 1 to {_LARGEST_SIDE} pixels.")
+        if self.split is None:
+            return
+        train, val, test = self.split
+        if not (train > 0 and val >= 0 and test >= 0 and abs(train + val + test - 1) <= 0.01):  # False for no numbers
+            raise UsageError(
+                f"--split {train:g},{val:g},{test:g}: the shares must be positive for training and add up to 1."
+            )
+
+    def scaled(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height that an image of this size is written in.
+
+        Raises:
+            UsageError: more pixels than any image may have.
+        """
+        if self.size is None or min(width, height) == self.size:
+            return width, height
+        grow = self.size / min(width, height)
+        size = max(round(width * grow), self.size), max(round(height * grow), self.size)
+        require_size(f"--size {self.size}", *size)
+        return size
 
     def about_labels(self) -> LabelOptions:
         """What is said about labels.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gantool._version import __version__
 from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
-from gantool.data.images import open_image
+from gantool.data.images import as_rgb, open_image
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.report.pages import data_uri, write_page
 from gantool.workflows.prepare.findings import LabelFacts
@@ -87,9 +87,9 @@ def _chosen(images: Sequence[SourceImage]) -> list[SourceImage]:
 
 def _picture(found: Contents, image: SourceImage) -> tuple[str, str]:
     """An image; with its partner, or with its mask laid over it, beside it."""
-    parts = [_small(open_image(image.path).convert("RGB"))]
+    parts = [_small(as_rgb(open_image(image.path)))]
     if image.partner is not None:
-        parts.append(_small(open_image(image.partner).convert("RGB")))
+        parts.append(_small(as_rgb(open_image(image.partner))))
     labels = found.labels
     if labels is not None:
         mask = next(one for one in labels.images if one.image == image.path).mask()

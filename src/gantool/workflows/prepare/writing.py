@@ -15,7 +15,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gantool.arrays import IGNORE
-from gantool.data.images import open_image, write_picture
+from gantool.data.images import as_rgb, open_image, write_picture
 from gantool.data.masks import write_mask
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
@@ -200,11 +200,11 @@ def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -
     targets = [root / image.split / part / f"{stem}.{plan.options.image_format}" for part in plan.source.domains]
     if all(target.exists() for target in targets):
         return
-    opened = open_image(image.path).convert("RGB")
+    opened = as_rgb(open_image(image.path))
     half = opened.width // 2
     for n, target in enumerate(targets):
         piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
-        write_picture(target, np.asarray(_scaled(piece, plan.options.size)))
+        write_picture(target, np.asarray(_scaled(piece, plan.options)))
 
 
 def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> None:
@@ -214,7 +214,7 @@ def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> N
         return
     target = place.with_name(f"{place.name}.{plan.options.image_format}")
     if not target.exists():
-        write_picture(target, np.asarray(_scaled(open_image(path).convert("RGB"), plan.options.size)))
+        write_picture(target, np.asarray(_scaled(as_rgb(open_image(path)), plan.options)))
 
 
 def _write_labelled(
@@ -232,7 +232,7 @@ def _write_labelled(
         write_mask(masks / f"{stem}.png", labelled.mask(), colors)
         _note_done(done, 1)
         return 1
-    opened = _scaled(open_image(labelled.image).convert("RGB"), plan.options.size)
+    opened = _scaled(as_rgb(open_image(labelled.image)), plan.options)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
     pixels, mask = np.asarray(opened), np.asarray(label)
     height, width = mask.shape
@@ -258,13 +258,9 @@ def _note_done(path: Path, count: int) -> None:
         temporary.write_text(str(count), "ascii")
 
 
-def _scaled(image: Image.Image, size: int | None) -> Image.Image:
-    if size is None or min(image.size) == size:
-        return image
-    grow = size / min(image.size)
-    return image.resize(
-        (max(round(image.width * grow), size), max(round(image.height * grow), size)), Image.Resampling.LANCZOS
-    )
+def _scaled(image: Image.Image, options: PrepareOptions) -> Image.Image:
+    size = options.scaled(*image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:

@@ -32,7 +32,7 @@ from gantool.models.runs import Run, create_run
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
 from gantool.workflows.train.data_files import DataFiles, look_at_data
-from gantool.workflows.train.records import record, record_end, record_start, run_log
+from gantool.workflows.train.records import measured_when_chosen, record, record_end, record_start, run_log
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainOptions", "TrainResult", "train", "training_events"]
@@ -166,7 +166,8 @@ def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
     if not _is_first():
         return None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.dry_run else plan.runs
-    facts = {"gantool": __version__, "data": plan.settings.data.label, "init_from": plan.init_from}
+    data = plan.settings.data.label.encode(errors="backslashreplace").decode()  # names need not be UTF-8, cards are
+    facts = {"gantool": __version__, "data": data, "init_from": plan.init_from}
     run = create_run(folder, plan.kind, plan.name, facts)
     os.environ[_RUN_VARIABLE] = str(run.path.resolve())
     stack.callback(os.environ.pop, _RUN_VARIABLE, None)
@@ -234,6 +235,8 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     yield _started(training)
     if training.data is not None and training.data.note:
         yield Notice(training.data.note)
+    if runtime.is_main:
+        yield from map(Notice, plan.notes)
     if not exact:
         yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
     losses: Mapping[str, float] = {}
@@ -251,11 +254,12 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     result = TrainResult(run.path, model, trainer.progress.epoch, stopped, losses=losses)
     if not runtime.is_main or model is None or stopped:
         return result
-    found = method.measure(_load_delivered(model, runtime), "test", runtime)
+    unseen = method.measure(_load_delivered(model, runtime), "test", runtime)
+    found = unseen or measured_when_chosen(run)
     if found is None:
         return result
-    record_end(run, plan.settings, terms, found)
-    return replace(result, metrics=found.values, baselines=found.baselines)
+    record_end(run, plan.settings, terms, found, unseen=unseen is not None)
+    return replace(result, metrics=found.values, unseen=unseen is not None, baselines=found.baselines)
 
 
 def _load_delivered(path: Path, runtime: Runtime) -> dict[str, nn.Module]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gantool._version import __version__
 from gantool.arrays import Pixels
-from gantool.data.images import open_image
+from gantool.data.images import as_rgb, open_image
 from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.errors import DataError
 from gantool.models.runs import Run
@@ -85,9 +85,9 @@ def _about(facts: Mapping[str, Any], settings: Settings, last: Mapping[str, Any]
 
 
 def _metric_rows(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was measured at the end, beside guesses without a network."""
+    """What was measured at the end on unseen images, beside guesses without a network."""
     metrics = facts.get("metrics")
-    if not metrics:
+    if not metrics or not facts.get("unseen", True):
         return None
     columns = {"this model": metrics, **facts.get("baselines", {})}
     return {
@@ -144,7 +144,7 @@ def _epoch(path: Path) -> int:
 def _shrunk(path: Path) -> str:
     """A small copy for the page; empty for a picture that somebody damaged."""
     try:
-        image = open_image(path).convert("RGB")
+        image = as_rgb(open_image(path))
     except DataError:
         return ""
     if image.width > _WIDEST_GRID:

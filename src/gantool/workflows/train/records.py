@@ -26,7 +26,7 @@ from gantool.workflows.train.data_files import DataFiles
 from gantool.workflows.train.page import write_run_page
 from gantool.workflows.training_events import Event
 
-__all__ = ["record", "record_end", "record_start", "run_log"]
+__all__ = ["measured_when_chosen", "record", "record_end", "record_start", "run_log"]
 
 _log = logging.getLogger("gantool")
 
@@ -74,21 +74,31 @@ def record_start(run: Run, settings: Settings, method: Method, data: DataFiles, 
     with atomic(run.settings) as temporary:
         temporary.write_text(to_yaml(settings), "utf-8")
     if method.held_out:
+        lines = "".join(f"{line}\n" for line in method.held_out)
         with atomic(run.path / "held_out.txt") as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in method.held_out), "utf-8")
+            temporary.write_text(lines, "utf-8", "surrogateescape")
     facts = data.record(run, run.facts(), epoch)
     run.write_facts({**facts, **method.facts, "environment": _environment(runtime)})
 
 
-def record_end(run: Run, settings: Settings, terms: Mapping[str, LossTerm], found: Measurement) -> None:
+def measured_when_chosen(run: Run) -> Measurement | None:
+    """What was measured at the epoch whose weights were delivered, on the images that chose it."""
+    chosen = [record["metrics"] for record in run.read_metrics() if record.get("best") and record.get("metrics")]
+    return Measurement(chosen[-1], next(iter(chosen[-1].values()))) if chosen else None
+
+
+def record_end(
+    run: Run, settings: Settings, terms: Mapping[str, LossTerm], found: Measurement, *, unseen: bool
+) -> None:
     """Write down what was measured at the end.
 
     Args:
         terms: what the losses are.
+        unseen: whether on images that played no part in the training.
     """
     if found.gallery is not None:
         write_gallery(run.judged, found.gallery)
-    run.write_facts({**run.facts(), "metrics": found.values, "baselines": found.baselines})
+    run.write_facts({**run.facts(), "metrics": found.values, "unseen": unseen, "baselines": found.baselines})
     write_run_page(run, settings, terms)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gantool.arrays import IGNORE, Mask
-from gantool.data.images import find_images, open_image
+from gantool.data.images import as_rgb, find_images, open_image
 from gantool.data.masks import read_index_mask, remap
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.labels.class_names import ADE20K, CAMVID, CITYSCAPES, CITYSCAPES_TRAIN_IDS, PASCAL_VOC
@@ -238,7 +238,7 @@ def _ade20k_full(root: Path, options: LabelOptions) -> LabelledSet | None:
 
 
 def _full_values(mask: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    pixels = np.asarray(open_image(mask).convert("RGB")).astype(np.int32)
+    pixels = np.asarray(as_rgb(open_image(mask))).astype(np.int32)
     return np.asarray(pixels[..., 0] // 10 * 256 + pixels[..., 1])
 
 
