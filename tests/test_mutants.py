@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,13 +30,11 @@ def limit(value: int = 2, flag: bool = True) -> "Matrix[4]":
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mutants", ROOT / "tools" / "mutants.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def tool() -> Iterator[ModuleType]:
+    """By its name, under which the processes that it forks find it, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")
+        yield importlib.import_module("mutants")
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_a_difference_shows_whole_lines(tool: ModuleType) -> None:
 
 def test_killed_survived_and_accepted(tool: ModuleType, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (project / "src/tiny/room/loose.py").read_bytes()
-    assert tool.main(["room"], project) == 1
+    assert tool.main(["room"], project, ()) == 1
     out = capsys.readouterr().out
     assert "killed room/held.py:2\n-     return x * 2\n+     return x / 2\n" in out
     assert "killed room/held.py:2\n-     return x * 2\n+     return x * 3\n" in out
@@ -99,7 +97,7 @@ def test_killed_survived_and_accepted(tool: ModuleType, project: Path, capsys: p
     (project / "tools").mkdir()
     lines = "room/loose.py :: return x <= 100 :: far away\n# a remark\nroom/loose.py :: return x < 101 :: and more\n"
     (project / "tools/accepted_mutants.txt").write_text(lines, "utf-8")
-    assert tool.main(["room", "--jobs", "2"], project) == 0
+    assert tool.main(["room", "--jobs", "2"], project, ()) == 0
     assert "room: 2 accepted, 2 killed, score 100%" in capsys.readouterr().out
 
 
@@ -116,7 +114,7 @@ def test_what_never_ends_is_stopped(tool: ModuleType, project: Path, tmp_path: P
 def test_tests_must_pass_unchanged(tool: ModuleType, project: Path) -> None:
     (project / "tests/room/test_held.py").write_text("def test_it():\n    assert False\n", "utf-8")
     with pytest.raises(SystemExit, match="must pass without a mutant first"):
-        tool.main(["room"], project)
+        tool.main(["room"], project, ())
 
 
 def test_a_seed_draws_the_same_sample(tool: ModuleType) -> None:

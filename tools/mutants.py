@@ -6,6 +6,8 @@ written to a copy of ``src``, and the tests that mirror its file run on that cop
 the tests do not hold, or a change that means nothing; the latter are listed in ``tools/accepted_mutants.txt``::
 
     predict/tiling.py :: the changed line, without its indentation :: why no test can tell
+
+The tests run in forks of a process that has imported torch and the like already, which mostly takes longer than they.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import multiprocessing
 import os
 import queue
 import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,10 +29,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ACCEPTED = Path("tools/accepted_mutants.txt")
+# Imported once; nothing of the package itself, which changes from mutant to mutant.
+PRELOADED = ("pytest", "torch", "torchvision", "torchmetrics", "lightning_fabric", "segmentation_models_pytorch")
+FORKS = multiprocessing.get_context("forkserver")
 
 COMPARISONS = {
     "Lt": ("<", "<="), "LtE": ("<=", "<"), "Gt": (">", ">="), "GtE": (">=", ">"), "Eq": ("==", "!="),
@@ -270,32 +276,42 @@ class Workshop:
 
     def run(self, tests: Sequence[str]) -> int | None:
         """The exit code of the tests on this copy; None if they took too long."""
-        path = os.pathsep.join(filter(None, [str(self.source), os.environ.get("PYTHONPATH", "")]))
-        # Files change several times within one second, which compiled ones would not notice.
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         with tempfile.TemporaryDirectory(prefix="mutants-tests-") as base:
-            options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={base}/t"]
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *options, *tests],
-                cwd=self.project.root,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+            process = FORKS.Process(
+                target=run_tests, args=(self.project.root, self.source, f"{base}/t", tests, dict(os.environ))
             )
-            try:
-                return process.wait(self.timeout)
-            except subprocess.TimeoutExpired:
-                return None
-            finally:
-                _stop(process)
+            process.start()
+            process.join(self.timeout)
+            code = process.exitcode
+            _stop(process)
+            return code
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def run_tests(root: Path, source: Path, base: str, tests: Sequence[str], environment: dict[str, str]) -> None:
+    """Run pytest in this process, a fork of its own, with ``source`` before all others, and exit with its code."""
+    os.setsid()
+    os.chdir(root)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    path = os.pathsep.join(filter(None, [str(source), environment.get("PYTHONPATH", "")]))
+    # Files change several times within one second, which compiled ones would not notice.
+    os.environ.update(environment, PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1")
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(source))
+
+    import pytest
+
+    sys.exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={base}", *tests])))
+
+
+def _stop(process: BaseProcess) -> None:
     """End the tests and all that they started."""
+    assert process.pid  # 0 would be our own group
     with contextlib.suppress(ProcessLookupError):  # all of them ended by themselves
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
 
 
 # -- the command ------------------------------------------------------------------------------------------------
@@ -345,8 +361,10 @@ def test_room(project: Project, room: str, arguments: argparse.Namespace) -> Cou
     return counts
 
 
-def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+def main(arguments: Sequence[str], root: Path = ROOT, preloaded: Sequence[str] = PRELOADED) -> int:
     """Exit code 1 if a mutant survived."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+    FORKS.set_forkserver_preload(list(preloaded))
     parser = argparse.ArgumentParser(description="Which small changes of the source does no test notice?")
     parser.add_argument("rooms", nargs="+", metavar="ROOM", help="a folder or file of the package, such as losses")
     parser.add_argument("--count", type=int, default=60, help="mutants per room (default 60)")
