@@ -302,7 +302,9 @@ def run_tests(root: Path, source: Path, base: str, tests: Sequence[str], environ
 
     import pytest
 
-    sys.exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={base}", *tests])))
+    # Plugins that torch has imported already: pytest would have liked to rewrite their assertions.
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    sys.exit(int(pytest.main([*options, f"--basetemp={base}", *tests])))
 
 
 def _stop(process: BaseProcess) -> None:
