@@ -327,10 +327,9 @@ def try_all(
     for number in range(jobs):
         free.put(Workshop(project, folder / str(number), timeout))
     first = free.get()
-    for tests in sorted({tuple(project.tests_of(one.path)) for one in mutants}):
-        code = first.run(tests)
-        if code != 0:
-            raise SystemExit(f"{' '.join(tests)}: must pass without a mutant first (pytest ended with {code}).")
+    tests = sorted({test for one in mutants for test in project.tests_of(one.path)})
+    if tests and (code := first.run(tests)) != 0:
+        raise SystemExit(f"{' '.join(tests)}: must pass without a mutant first (pytest ended with {code}).")
     free.put(first)
 
     def one(mutant: Mutant) -> tuple[Mutant, str]:
