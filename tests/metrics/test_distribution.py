@@ -146,6 +146,20 @@ def test_sliced_distance_does_not_depend_on_order_and_sees_a_color_cast() -> Non
     assert sliced_distance(forward, tinted).levels[16] > 0.2
 
 
+def test_sliced_distance_is_in_stds_of_the_real_set() -> None:
+    """Noise, and the same at half its contrast: half a std of the one is a whole one of the other."""
+    rng = np.random.default_rng(0)
+    full, half = PatchSet(32, per_image=200), PatchSet(32, per_image=200)
+    for _ in range(6):
+        noise = rng.integers(0, 256, (32, 32, 3))
+        full.add(noise.astype(np.uint8))
+        half.add((64 + noise // 2).astype(np.uint8))
+    narrow, wide = (sliced_distance(*sets, intervals=False).overall.value for sets in ((full, half), (half, full)))
+    assert narrow == pytest.approx(wide / 2, rel=0.05)
+    # Projections on one of 147 directions of length 1 have a std of about 1: E|z - z/2| = sqrt(2 / pi) / 2.
+    assert narrow == pytest.approx(np.sqrt(2 / np.pi) / 2, rel=0.1)
+
+
 def test_patches_are_bounded() -> None:
     found = PatchSet(32, per_image=16, keep=40)
     for n in range(20):
