@@ -105,10 +105,34 @@ def test_what_never_ends_is_stopped(tool: ModuleType, project: Path, tmp_path: P
     place = tool.Project(project)
     endless = next(one for one in place.mutants("slow") if one.text == "-")
     workshop = tool.Workshop(place, tmp_path / "copy", 3)
-    assert workshop.try_out(endless) == "timeout"
+    assert workshop.try_out(endless, workshop.watch(["tests/slow"])) == "timeout"
     assert (workshop.source / "tiny/slow/__init__.py").read_bytes() == (
         project / "src/tiny/slow/__init__.py"
     ).read_bytes()
+
+
+def test_only_tests_that_come_to_a_line_are_run_for_it(tool: ModuleType, project: Path, tmp_path: Path) -> None:
+    (project / "tests/room/test_loose.py").write_text(
+        "import pytest\nfrom tiny.room import held, loose\n\n\n@pytest.fixture(scope='module')\n"
+        "def eight():\n    return held.double(4)\n\n\ndef test_first(eight):\n    assert eight == 8\n\n\n"
+        "def test_second(eight):\n    assert loose.near(eight)\n",
+        "utf-8",
+    )
+    watch = tool.Workshop(tool.Project(project), tmp_path / "copy", 30).watch(["tests/room"])
+    first, second = "tests/room/test_loose.py::test_first", "tests/room/test_loose.py::test_second"
+    it = "tests/room/test_held.py::test_it"
+    found = {
+        name: set(watch.tests_at(f"tiny/room/{name}.py", range(2, 3), ["tests/room"])) for name in ("held", "loose")
+    }
+    assert found == {"held": {first, second, it}, "loose": {second, it}}, "whoever shares a fixture may run its lines"
+    assert set(watch.tests_at("tiny/room/loose.py", range(1, 2), ["tests/room"])) == {first, second, it}, "on import"
+    assert watch.tests_at("tiny/room/loose.py", range(2, 3), ["tests/room/test_held.py"]) == [it]
+    assert watch.tests_at("tiny/room/loose.py", range(9, 10), ["tests/room"]) == []
+
+
+def test_lines_of_a_statement(tool: ModuleType) -> None:
+    source = b"def f(\n    a=1,\n):\n    return g(\n        2,\n    )\nif (\n    f\n):\n    pass\n"
+    assert [list(tool.lines_of(source, line)) for line in (2, 5, 8)] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
 
 
 def test_tests_must_pass_unchanged(tool: ModuleType, project: Path) -> None:

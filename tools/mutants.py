@@ -8,6 +8,8 @@ the tests do not hold, or a change that means nothing; the latter are listed in 
     predict/tiling.py :: the changed line, without its indentation :: why no test can tell
 
 The tests run in forks of a process that has imported torch and the like already, which mostly takes longer than they.
+They first run once without a mutant, watched: for each mutant only those are run that come to its line, the quickest
+first.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import inspect
 import multiprocessing
 import os
+import pickle
 import queue
 import random
 import re
@@ -24,6 +28,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +36,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 ACCEPTED = Path("tools/accepted_mutants.txt")
@@ -255,6 +262,74 @@ class Project:
         return {(part[0].strip(), " :: ".join(part[1:-1]).strip()) for part in parts if len(part) >= 3}
 
 
+def lines_of(source: bytes, line: int) -> range:
+    """The lines of the innermost statement at ``line``; of one that has others in it, those before them."""
+    found = range(line, line + 1)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            stop = max(body[0].lineno, node.lineno + 1) if body else (node.end_lineno or node.lineno) + 1
+            if line in range(node.lineno, stop):
+                found = range(node.lineno, stop)
+    return found
+
+
+# -- running tests ------------------------------------------------------------------------------------------------
+
+
+class Watch:
+    """A plugin of pytest that notes which lines of ``source`` every test runs, and how long it takes.
+
+    Attributes:
+        lines: by test; by test file what its setups run; under "" what is run on import, by the first who needs it.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self.source = f"{source}{os.sep}"
+        self.lines: dict[str, set[tuple[str, int]]] = {"": set()}
+        self.seconds: dict[str, float] = {}
+        self._now = ""
+
+    def start(self) -> None:
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+
+    def _trace(self, frame: FrameType, event: str, value: object) -> Any:
+        path = frame.f_code.co_filename
+        if not path.startswith(self.source):
+            return None
+        if event == "line":
+            in_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED
+            self.lines[self._now if in_function else ""].add((path.removeprefix(self.source), frame.f_lineno))
+        return self._trace
+
+    def _turn_to(self, name: str) -> None:
+        self._now = name
+        self.lines.setdefault(name, set())
+
+    def pytest_runtest_setup(self, item: Any) -> None:
+        self._turn_to(item.nodeid.partition("::")[0])
+
+    def pytest_runtest_call(self, item: Any) -> None:
+        self._turn_to(item.nodeid)
+
+    def pytest_runtest_teardown(self, item: Any) -> None:
+        self._turn_to(item.nodeid.partition("::")[0])
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+    def tests_at(self, path: str, lines: range, allowed: Sequence[str]) -> list[str]:
+        """Those of the ``allowed`` files and folders that run any of the lines, the quickest first."""
+        here = {(path, line) for line in lines}
+
+        def runs(test: str) -> bool:
+            return any(here & self.lines.get(name, set()) for name in ("", test.partition("::")[0], test))
+
+        some = [test for test in self.seconds if test.startswith(tuple(allowed)) and runs(test)]
+        return sorted(some, key=self.seconds.__getitem__)
+
+
 class Workshop:
     """A copy of ``src`` in which one mutant at a time is tried."""
 
@@ -263,31 +338,52 @@ class Workshop:
         self.source = folder / "src"
         shutil.copytree(project.root / "src", self.source, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def try_out(self, mutant: Mutant) -> str:
+    def watch(self, tests: Sequence[str]) -> Watch:
+        """Run the tests without a mutant.
+
+        Raises:
+            SystemExit: they fail.
+        """
+        with tempfile.NamedTemporaryFile(prefix="mutants-watch-") as file:
+            code = self.run(tests, file.name)
+            if code != 0:
+                raise SystemExit(f"{' '.join(tests)}: must pass without a mutant first (pytest ended with {code}).")
+            watch = Watch(self.source)
+            watch.lines, watch.seconds = pickle.loads(Path(file.name).read_bytes())
+            return watch
+
+    def try_out(self, mutant: Mutant, watch: Watch) -> str:
         """``killed``, ``survived`` or ``timeout``."""
-        path = self.source / self.project.package.name / mutant.path
+        name = f"{self.project.package.name}/{mutant.path}"
+        path = self.source / name
         before = path.read_bytes()
+        tests = watch.tests_at(name, lines_of(before, mutant.line), self.project.tests_of(mutant.path))
+        if not tests:
+            return "survived"
         path.write_bytes(mutant.apply(before))
         try:
-            code = self.run(self.project.tests_of(mutant.path))
+            code = self.run(tests)
         finally:
             path.write_bytes(before)
         return "survived" if code == 0 else "timeout" if code is None else "killed"
 
-    def run(self, tests: Sequence[str]) -> int | None:
-        """The exit code of the tests on this copy; None if they took too long."""
+    def run(self, tests: Sequence[str], watched: str | None = None) -> int | None:
+        """The exit code of the tests on this copy; None if they took too long. ``watched`` takes what `Watch` sees."""
         with tempfile.TemporaryDirectory(prefix="mutants-tests-") as base:
             process = FORKS.Process(
-                target=run_tests, args=(self.project.root, self.source, f"{base}/t", tests, dict(os.environ))
+                target=run_tests,
+                args=(self.project.root, self.source, f"{base}/t", tests, dict(os.environ), watched),
             )
             process.start()
-            process.join(self.timeout)
+            process.join(self.timeout if watched is None else None)
             code = process.exitcode
             _stop(process)
             return code
 
 
-def run_tests(root: Path, source: Path, base: str, tests: Sequence[str], environment: dict[str, str]) -> None:
+def run_tests(
+    root: Path, source: Path, base: str, tests: Sequence[str], environment: dict[str, str], watched: str | None
+) -> None:
     """Run pytest in this process, a fork of its own, with ``source`` before all others, and exit with its code."""
     os.setsid()
     os.chdir(root)
@@ -304,7 +400,14 @@ def run_tests(root: Path, source: Path, base: str, tests: Sequence[str], environ
 
     # Plugins that torch has imported already: pytest would have liked to rewrite their assertions.
     options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    sys.exit(int(pytest.main([*options, f"--basetemp={base}", *tests])))
+    watch = Watch(source)
+    if watched is not None:
+        watch.start()
+    code = pytest.main([*options, f"--basetemp={base}", *tests], [watch] if watched is not None else [])
+    sys.settrace(None)
+    if watched is not None:
+        Path(watched).write_bytes(pickle.dumps((watch.lines, watch.seconds)))
+    sys.exit(int(code))
 
 
 def _stop(process: BaseProcess) -> None:
@@ -327,15 +430,13 @@ def try_all(
     for number in range(jobs):
         free.put(Workshop(project, folder / str(number), timeout))
     first = free.get()
-    tests = sorted({test for one in mutants for test in project.tests_of(one.path)})
-    if tests and (code := first.run(tests)) != 0:
-        raise SystemExit(f"{' '.join(tests)}: must pass without a mutant first (pytest ended with {code}).")
+    watch = first.watch(sorted({test for one in mutants for test in project.tests_of(one.path)}))
     free.put(first)
 
     def one(mutant: Mutant) -> tuple[Mutant, str]:
         workshop = free.get()
         try:
-            return mutant, workshop.try_out(mutant)
+            return mutant, workshop.try_out(mutant, watch)
         finally:
             free.put(workshop)
 
