@@ -247,12 +247,19 @@ class Project:
         return sorted(chosen, key=lambda one: (one.path, one.start, one.text))
 
     def tests_of(self, path: str) -> list[str]:
-        """The mirror of a file: tests of its own name first, then those of the nearest folder that has any."""
+        """The mirror of a file: tests of its own name, of the nearest folder that has any, and of those around it.
+
+        The files around it hold what is asked of every method, say.
+        """
         own = Path("tests") / Path(path).with_name(f"test_{Path(path).name}")
         folder = Path("tests") / Path(path).parent
         while not list((self.root / folder).rglob("test_*.py")) and len(folder.parts) > 1:
             folder = folder.parent
-        return [one.as_posix() for one in (own, folder) if (self.root / one).exists()]
+        around = [
+            file for parent in list(folder.parents)[:-2] for file in sorted((self.root / parent).glob("test_*.py"))
+        ]
+        found = [own, folder, *(file.relative_to(self.root) for file in around)]
+        return [one.as_posix() for one in found if (self.root / one).exists()]
 
     def accepted(self) -> set[tuple[str, str]]:
         """File and changed line of the mutants that may survive."""
@@ -368,7 +375,7 @@ class Workshop:
         return "survived" if code == 0 else "timeout" if code is None else "killed"
 
     def run(self, tests: Sequence[str], watched: str | None = None) -> int | None:
-        """The exit code of the tests on this copy; None if they took too long. ``watched`` takes what `Watch` sees."""
+        """The exit code of the tests on this copy; None if they took too long. ``watched`` takes what `Watch` saw."""
         with tempfile.TemporaryDirectory(prefix="mutants-tests-") as base:
             process = FORKS.Process(
                 target=run_tests,
