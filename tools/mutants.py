@@ -42,7 +42,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 ACCEPTED = Path("tools/accepted_mutants.txt")
 # Imported once; nothing of the package itself, which changes from mutant to mutant.
-PRELOADED = ("pytest", "torch", "torchvision", "torchmetrics", "lightning_fabric", "segmentation_models_pytorch")
+PRELOADED = (
+    "pytest", "torch", "torchvision", "torchmetrics", "lightning_fabric", "segmentation_models_pytorch", "onnx",
+    "onnxruntime", "onnxscript", "pydantic", "sklearn.metrics", "skimage.metrics", "scipy.linalg", "hypothesis",
+)  # fmt: skip
 FORKS = multiprocessing.get_context("forkserver")
 
 COMPARISONS = {

@@ -91,6 +91,27 @@ def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert difference.mean() < 1e-3
 
 
+def test_strips_are_as_high_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = build("resnet_light", {"width": 4})
+    pixels = picture(3)
+    monkeypatch.setattr(strips, "_STRIP_BYTES", 64 * pixels.shape[1] * 4 * 150)
+    assert [part.shape for part in run_in_strips(net, pixels)] == [(3, 150, 320), (3, 42, 320)]
+
+
+def test_nothing_is_stored_where_a_layer_can_be_computed_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = nn.Sequential(nn.ReflectionPad2d(2), nn.Conv2d(3, 3, 5), nn.Tanh())
+
+    monkeypatch.delattr(strips, "_Stored")
+    net, pixels = Small(), picture(3)
+    rows = np.concatenate(list(run_in_strips(net, pixels)), axis=1)
+    with torch.no_grad():
+        whole = net.model(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1)[0].numpy()
+    assert np.abs(rows - whole).max() < 1e-5
+
+
 def test_unknown_layers_are_refused() -> None:
     class Other(nn.Module):
         def __init__(self) -> None:
