@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from PIL import Image
 
 from gantool.data.sample import draw_scene
-from gantool.methods.images import LabelledSplit
+from gantool.data.splits import draw_splits
+from gantool.methods.images import LabelledSplit, TranslationImages
 from gantool.methods.registry import make_method
 from gantool.workflows.plan_training import TrainOptions, plan_training
 
@@ -73,6 +75,28 @@ def test_pairs_side_by_side_too(workplace: Path) -> None:
     assert {split: len(images) for split, images in found.items()} == {"train": 18, "val": 3, "test": 2}
     assert len(set().union(*found.values())) == 23
     assert all(file.startswith(str(Path("set", "train"))) for file in held_out)
+
+
+def test_what_is_held_out_depends_on_the_contents_alone(workplace: Path) -> None:
+    side_by_side(train=20, val=3)
+    files = sorted(Path("set", "train").iterdir())
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    drawn = draw_splits(contents, (0.9, 0, 0.1), 0)
+    expected = {str(file) for file, split in zip(files, drawn, strict=True) if split == "test"}
+    assert set(splits_of("pix2pix")[1]) == expected
+
+
+def test_channels_are_those_of_the_sides(workplace: Path) -> None:
+    for kind in ("A", "B"):
+        Path("set", kind).mkdir(parents=True)
+        for n in range(3):
+            Image.fromarray(draw_scene(n, size=32).summer).save(f"set/{kind}/{n}.png")
+    tiny = {"data.size": 32, "data.load_size": 32, "model.generator": "unet_32", "model.discriminator": "pixel",
+            "data.channels": (1, 3), "data.holdout": 0}  # fmt: skip
+    plan = plan_training(TrainOptions("pix2pix", data="set", settings=tiny))
+    images = make_method(plan.settings, plan.kind).images("train")
+    assert isinstance(images, TranslationImages)
+    assert [side[0].shape for side in images.sides.values()] == [(32, 32, 1), (32, 32, 3)]
 
 
 def test_nothing_is_held_out_where_that_was_switched_off_or_a_test_split_exists(workplace: Path) -> None:

@@ -16,7 +16,7 @@ from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError
 from gantool.methods.registry import load_settings, make_method
 from gantool.methods.segmentation.data import class_frequencies
-from gantool.methods.segmentation.method import SegmentationMethod, _flat, _scores
+from gantool.methods.segmentation.method import SegmentationMethod, _flat, _optimizer, _scores
 from gantool.report.gallery import Gallery
 
 TINY: dict[str, Any] = {
@@ -82,6 +82,15 @@ def test_decay_is_of_weights_alone_and_the_encoder_has_a_rate_of_its_own(name: s
             seen.add(id(parameter))
     assert seen == {id(parameter) for parameter in net.parameters()}
     assert {parameter.ndim for parameter in net.parameters()} == {1, 4}
+
+
+def test_weights_of_linear_layers_decay_too() -> None:
+    """Those of transformers."""
+    made = method(**{"optimizer.weight_decay": 0.05})
+    net: Any = nn.Linear(2, 2)
+    net.encoder = None
+    groups = _optimizer(made.settings, net, Runtime("cpu", 1, "fp32")).param_groups
+    assert {group["params"][0].ndim: group["weight_decay"] for group in groups} == {2: 0.05, 1: 0.0}
 
 
 def test_a_frozen_encoder_stays_as_it_is() -> None:
