@@ -158,4 +158,5 @@ def test_tests_are_those_of_the_mirror(tool: ModuleType) -> None:
         "tests/methods/pix2pix",
         "tests/methods/test_methods.py",
         "tests/methods/test_pairs.py",
+        "tests/methods/test_scores.py",
     ]

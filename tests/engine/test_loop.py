@@ -80,7 +80,7 @@ class Trained:
         epochs: Sequence[Sequence[Mapping[str, float]]],
         *,
         measured: Sequence[float] = (),
-        stop: Callable[[], bool] = lambda: False,
+        stop: Callable[[], bool] | None = None,
         resume: bool = False,
         **settings: Any,
     ) -> None:
@@ -99,7 +99,7 @@ class Trained:
             measure=lambda nets: Measurement({"value": (value := next(values))}, value),
             preview={"slope": torch.tensor(0.5)},
             deliver=self._deliver,
-            stop=stop,
+            **({} if stop is None else {"stop": stop}),
         )
         if resume:
             assert self.trainer.resume()
@@ -188,6 +188,19 @@ def test_patience(tmp_path: Path) -> None:
     made = Trained(tmp_path, [[{}]] * 9, measured=[3.0, 2.0, 2.0, 2.5, 1.0], **{"train.patience": 2})
     assert made.of(EndedEarly) == [EndedEarly(4, 2)]
     assert len(made.of(EpochDone)) == 4
+
+
+def test_without_a_metric_nobody_runs_out_of_patience(tmp_path: Path) -> None:
+    made = Trained(tmp_path, [[{}]] * 4, **{"train.patience": 1})
+    assert made.of(EndedEarly) == []
+    assert len(made.of(EpochDone)) == 4
+
+
+def test_saving_within_an_epoch_does_not_replace_the_best(tmp_path: Path) -> None:
+    made = Trained(tmp_path, [[{}] * 3] * 2, measured=[1.0, 2.0], **{"train.save_steps": 2})
+    assert [(name.split(".")[0], -weight) for name, _, weight in made.delivered] == [
+        ("model", 2), ("last", 2), ("model", 3), ("last", 3), ("last", 4), ("last", 6)
+    ]  # fmt: skip
 
 
 def test_stopping_within_an_epoch_and_going_on(tmp_path: Path) -> None:

@@ -68,3 +68,17 @@ def test_smooth_schedules_follow_every_step() -> None:
     warm = {"name": "linear", "warmup_epochs": 2}
     assert [at(n, **warm) for n in (0, 1, 2, 6, 10)] == pytest.approx([0, 0.5, 1, 0.5, 0])
     assert at(1, name="constant_linear", warmup_epochs=2) == 0.5
+
+
+def test_beyond_the_end_a_schedule_stays_where_it_is() -> None:
+    for name in ("linear", "poly", "cosine"):
+        assert lr_factor(Schedule(name=name), 12, 10) == lr_factor(Schedule(name=name), 10, 10) == 0  # type: ignore[arg-type]
+
+
+def test_a_plateau_begins_where_the_value_is_less_than_a_thousandth_better() -> None:
+    plateau = Plateau(Schedule(name="plateau", patience=1, factor=0.5))
+    for value in (1000.0, 999.0):
+        plateau.observe(value)
+    assert plateau.state_dict() == {"factor": 1.0, "best": 1000.0, "waited": 1}
+    plateau.observe(998.9)
+    assert plateau.state_dict() == {"factor": 1.0, "best": 998.9, "waited": 0}
