@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gantool.engine.loss_terms import DISCRIMINATOR, LossTerm
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch, Player, Update
+from gantool.errors import TrainingError
 from gantool.methods.registry import load_settings
 from gantool.models.runs import Run
 
@@ -129,6 +131,11 @@ def test_an_epoch_has_the_means_of_its_steps(tmp_path: Path) -> None:
         assert event.seconds == pytest.approx(sum(step.seconds for step in own))
         assert event.wait_share == pytest.approx(sum(step.waited for step in own) / event.seconds)
         assert event.images_per_second == pytest.approx(2 * 3 / event.seconds)
+
+
+def test_a_loss_that_is_no_number_ends_it_at_once(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="step 2: the loss critic is not a finite number"):
+        Trained(tmp_path, [[{}, {"critic": math.nan}, {}]])
 
 
 def test_gradients_are_clipped_as_the_settings_say(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from gantool.nets.registry import build_generator
 from gantool.predict import strips
 from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import PicturePredictor, as_pictures
-from gantool.predict.strips import can_walk, run_in_strips
+from gantool.predict.strips import _affine, can_walk, run_in_strips
 from gantool.predict.tiling import Tiling
 
 NETS: list[tuple[str, dict[str, Any]]] = [
@@ -110,6 +110,19 @@ def test_nothing_is_stored_where_a_layer_can_be_computed_as_it_is_read(monkeypat
     with torch.no_grad():
         whole = net.model(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1)[0].numpy()
     assert np.abs(rows - whole).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm2d, nn.InstanceNorm2d])
+def test_a_norm_is_one_multiplication_and_one_addition(kind: Any) -> None:
+    """By hand: (x - 3) / sqrt(3 + 1) * 5 - 7, and another channel of its own."""
+    norm = kind(2, eps=1.0, affine=True)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([5.0, 1.0]))
+        norm.bias.copy_(torch.tensor([-7.0, 0.5]))
+    function = _affine(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 15.0]), norm)
+    with torch.no_grad():
+        made = function(torch.tensor([11.0, 8.0]).view(1, 2, 1, 1).repeat(1, 1, 2, 2))
+    assert made[0, :, 0, 0].tolist() == pytest.approx([13.0, 2.5])
 
 
 def test_unknown_layers_are_refused() -> None:
