@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from gantool.arrays import class_colors
 from gantool.data.sample import draw_scene
 from gantool.data.splits import draw_splits
+from gantool.engine.runtime import Runtime
 from gantool.methods.images import LabelledSplit, TranslationImages
 from gantool.methods.registry import make_method
 from gantool.workflows.plan_training import TrainOptions, plan_training
@@ -56,6 +59,35 @@ def splits_of(model: str, **settings: float) -> tuple[dict[str, set[bytes]], lis
             pictures = [side[n] for n in range(len(side))]
         found[split] = {np.asarray(picture).tobytes() for picture in pictures}
     return found, list(method.held_out)
+
+
+def test_label_maps_without_colors_get_some(workplace: Path) -> None:
+    labelled(train=3, val=1)
+    plan = plan_training(TrainOptions("unet", data="set", settings={"data.size": 32, "data.holdout": 0}))
+    data = make_method(plan.settings, plan.kind).data  # type: ignore[attr-defined]
+    assert data.colors == tuple(class_colors(len(data.classes)))
+
+
+def test_a_cyclegan_between_label_maps_and_photos_is_measured_by_them(workplace: Path) -> None:
+    """Generators that do nothing: photos are as far from label maps as they are, and few pixels have a class's color."""
+    labelled(train=3, val=1, test=2)
+    tiny = {"data.size": 32, "data.load_size": 32, "model.discriminator": "pixel"}
+    plan = plan_training(TrainOptions("cyclegan", data="set", settings=tiny))
+    method = make_method(plan.settings, plan.kind)
+    nets = {f"to_{name}": torch.nn.Identity() for name in ("labels", "photo")}
+    for split, count in (("val", 1), ("test", 2)):
+        with torch.no_grad():
+            found = method.measure(nets, split, Runtime("cpu", 1, "fp32"))  # type: ignore[arg-type]
+        assert found is not None
+        images = method.images(split)
+        assert isinstance(images, TranslationImages)
+        pairs = zip(
+            *(list(map(images.sides[name].__getitem__, range(count))) for name in ("labels", "photo")), strict=True
+        )
+        assert found.values["l1"] == pytest.approx(np.mean([np.abs(a.astype(float) - b).mean() for a, b in pairs]))
+        assert found.best == 1 - found.values["mean_iou"]
+        assert found.gallery is not None
+        assert len(found.gallery.images()) == count
 
 
 @pytest.mark.parametrize("model", ["pix2pix", "cyclegan", "unet"])

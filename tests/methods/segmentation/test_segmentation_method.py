@@ -17,6 +17,7 @@ from gantool.errors import ModelError, SettingsError
 from gantool.methods.registry import load_settings, make_method
 from gantool.methods.segmentation.data import class_frequencies
 from gantool.methods.segmentation.method import SegmentationMethod, _flat, _optimizer, _scores
+from gantool.methods.segmentation.settings import Loss
 from gantool.report.gallery import Gallery
 
 TINY: dict[str, Any] = {
@@ -46,6 +47,12 @@ def test_every_option_of_the_loss_reaches_the_objective() -> None:
     assert (
         method(**{"loss.class_weights": None}).task(Runtime("cpu", 1, "fp32"), fresh=True).loss.class_weights is None
     )
+
+
+def test_what_is_not_said_is_the_papers() -> None:
+    assert {name: field.default for name, field in Loss.model_fields.items() if name != "terms"} == {
+        "class_weights": None, "label_smoothing": 0.0, "focal_gamma": 2.0, "tversky_alpha": 0.3, "tversky_gamma": 0.75
+    }  # fmt: skip
 
 
 def test_rare_classes_weigh_more() -> None:
