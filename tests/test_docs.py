@@ -48,6 +48,7 @@ def test_every_option_in_the_docs_exists() -> None:
         "--change-size",
         "--change-blur",
         "--change-strength",
+        "--count",
         "--eval",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:

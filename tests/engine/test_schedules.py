@@ -95,3 +95,17 @@ def test_the_schedules_of_the_reference_are_what_the_documentation_says() -> Non
     assert rates == pytest.approx([1.0] * 6 + [0.2] * 6 + [0.04])
     assert "multiplies by 0.2 every six epochs" in text
     assert f"multiplies by `schedule.factor`, {Schedule(name='plateau').factor}" in text
+
+
+def test_beyond_the_end_a_schedule_stays_where_it_is() -> None:
+    for name in ("linear", "poly", "cosine"):
+        assert lr_factor(Schedule(name=name), 12, 10) == lr_factor(Schedule(name=name), 10, 10) == 0  # type: ignore[arg-type]
+
+
+def test_a_plateau_begins_where_the_value_is_less_than_a_thousandth_better() -> None:
+    plateau = Plateau(Schedule(name="plateau", patience=1, factor=0.5))
+    for value in (1000.0, 999.0):
+        plateau.observe(value)
+    assert plateau.state_dict() == {"factor": 1.0, "best": 1000.0, "waited": 1}
+    plateau.observe(998.9)
+    assert plateau.state_dict() == {"factor": 1.0, "best": 998.9, "waited": 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,6 +176,25 @@ def test_clean_and_legacy_scale_differently(inception_file: Path) -> None:
     assert np.abs(clean - legacy).max() > 1e-3 * np.abs(clean).max()
     gray = image[:, :, :1]
     assert np.allclose(InceptionFeatures(net)([gray]), InceptionFeatures(net)([np.repeat(gray, 3, axis=2)]))
+
+
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [("clean", ((10 - 128) / 128, (128 - 128) / 128, (250 - 128) / 128)),
+     ("legacy", (20 / 255 - 1, 256 / 255 - 1, 500 / 255 - 1))],
+)  # fmt: skip
+def test_what_inception_gets_is_rgb_in_the_range_of_its_own(resize: Any, expected: tuple[float, ...]) -> None:
+    seen: list[torch.Tensor] = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x)
+            return x.mean((2, 3))
+
+    image = np.tile(np.array([10, 128, 250], np.uint8), (40, 30, 1))
+    features = InceptionFeatures(Spy(), resize)([image, image])  # type: ignore[arg-type]
+    assert seen[0].shape == (2, 3, 299, 299)
+    assert features[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_weights_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
