@@ -17,7 +17,16 @@ from gantool.devices import choose_device, require_precision
 from gantool.errors import ModelError, SettingsError
 from gantool.models.formats.onnx_file import open_onnx
 
-__all__ = ["SMALLEST_SIDE", "FileRunner", "Runner", "Strips", "file_runner", "onnx_runner", "torch_file_runner"]
+__all__ = [
+    "SMALLEST_SIDE",
+    "FileRunner",
+    "Runner",
+    "Strips",
+    "file_runner",
+    "onnx_runner",
+    "require_numbers",
+    "torch_file_runner",
+]
 
 Strips = Callable[[Pixels], Iterator[Floats]]
 """One image ``(H, W, C)`` to finished rows ``(C', rows, W)`` of the result, from top to bottom."""
@@ -60,6 +69,20 @@ class Runner(Protocol):
         ...
 
     def __call__(self, images: Pixels) -> Floats: ...
+
+
+def require_numbers(values: Floats) -> Floats:
+    """Return what a runner gave.
+
+    Raises:
+        ModelError: some of it is no number, or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise ModelError(
+            "The model gives values that are no numbers (NaN or infinite).",
+            "Its weights are damaged, or it needs --precision fp32.",
+        )
+    return values
 
 
 class FileRunner:
