@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ def read_via(
     entries = _entries(load_json(path) if tree is None else tree)
     if not entries:
         raise DataError(f"{path}: is not a VIA file (expected filename and regions).")
-    regions = [(entry, list(_regions(entry))) for entry in entries]
+    regions = [(entry, _regions(entry, path)) for entry in entries]
     key = attribute or _class_attribute(path, [one for _, several in regions for one in several])
     annotated = []
     for entry, several in regions:
@@ -72,9 +72,11 @@ def _entries(tree: Any) -> list[Any]:
     return list(tree.values()) if isinstance(tree, dict) else []
 
 
-def _regions(entry: dict[str, Any]) -> Iterator[Any]:
+def _regions(entry: dict[str, Any], path: Path) -> list[Any]:
     regions = entry.get("regions") or []
-    yield from regions.values() if isinstance(regions, dict) else regions
+    if not isinstance(regions, list | dict):
+        raise DataError(f"{path}: {entry['filename']}: its regions are no list.")
+    return list(regions.values()) if isinstance(regions, dict) else regions
 
 
 def _class_attribute(path: Path, regions: list[Any]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantool.arrays import Color
+from gantool.data.sources.formats.shapes import LONGEST_NAME
 from gantool.data.sources.text_files import read_lines
 from gantool.errors import DataError
 
@@ -22,7 +23,6 @@ _TRIPLE = re.compile(r"(?<![\w.])(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})(?![\w
 _VALUE_FIRST = re.compile(r"(\d+)\s*[,:;\s]\s*(\D.*)")
 _VALUE_LAST = re.compile(r"(.*\D)[,:;]\s*(\d+)")
 _AROUND = " \t,:;\"'"
-_LONGEST = 200  # characters of a name
 _DIGITS = 9  # of a stored value
 
 
@@ -62,9 +62,9 @@ def _table(path: Path, rows: Sequence[tuple[int, str, int | None, Color | None]]
     for number, name, _, _ in rows:
         if not name:
             raise DataError(f"{path}: line {number} has no name.")
-        if len(name) > _LONGEST:
+        if len(name) > LONGEST_NAME:
             raise DataError(
-                f"{path}: line {number} has a name of {len(name)} characters, expected at most {_LONGEST}."
+                f"{path}: line {number} has a name of {len(name)} characters, expected at most {LONGEST_NAME}."
             )
     columns: tuple[tuple[str, list[object]], ...] = (("name", [*names]), ("value", [*values]), ("color", [*colors]))
     for what, entries in columns:
