@@ -102,6 +102,21 @@ def test_names_of_classes_that_no_message_could_show_are_refused(tmp_path: Path)
         found_in(tmp_path, tree)
 
 
+@pytest.mark.parametrize("key", ["id", "image_id", "category_id", "segmentation"])
+def test_absurd_values_are_shown_short(key: str, tmp_path: Path) -> None:
+    tree = coco()
+    tree["annotations"][0] |= {"image_id": 7, key: [["x" * 5000] * 6] if key == "segmentation" else "9" * 4000}
+    if key == "segmentation":
+        tree["annotations"][0]["image_id"] = 1
+    with pytest.raises(DataError, match="annotation") as caught:
+        found_in(tmp_path, tree)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+    unknown = [{"label": "lake", "shape_type": "x" * 5000, "points": [[0, 0], [5, 5]]}]
+    with pytest.raises(DataError, match="unknown kind") as caught:
+        found_in(tmp_path, labelme(shapes=unknown))
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
 @pytest.mark.parametrize("regions", [3, "x", True])
 def test_regions_that_are_no_list(regions: object, tmp_path: Path) -> None:
     square = {"name": "rect", "x": 0, "y": 0, "width": 5, "height": 5}

@@ -22,6 +22,7 @@ from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.data.sources.text_files import read_lines
+from gantool.documents import shown
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.files import atomic, safe_name
@@ -117,7 +118,7 @@ def _shape(entry: Any, where: str, width: int, height: int) -> Shape:
         bitmap = partial(_bitmap, entry.get("mask"), points, where, width, height)
         return Shape(label, "bitmap", points, bitmap=bitmap, where=where)
     if theirs not in _FORMS:
-        raise DataError(f"{where} is of the unknown kind {theirs!r}.")
+        raise DataError(f"{where} is of the unknown kind {shown(theirs)}.")
     return Shape(label, _FORMS[theirs], points, where=where, called=theirs)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
+from gantool.documents import brief, shown
 from gantool.errors import DataError, UsageError
 
 __all__ = ["READER", "read_via"]
@@ -49,7 +50,7 @@ def read_via(
     for entry, several in regions:
         name = str(entry["filename"]).strip()
         width, height = size_of(name)
-        shapes = tuple(_shape(one, key, f"{path}: {name}: region {n}") for n, one in enumerate(several, 1))
+        shapes = tuple(_shape(one, key, f"{path}: {brief(name)}: region {n}") for n, one in enumerate(several, 1))
         annotated.append(AnnotatedImage(name, width, height, shapes, file=path))
     return annotated
 
@@ -75,7 +76,7 @@ def _entries(tree: Any) -> list[Any]:
 def _regions(entry: dict[str, Any], path: Path) -> list[Any]:
     regions = entry.get("regions") or []
     if not isinstance(regions, list | dict):
-        raise DataError(f"{path}: {entry['filename']}: its regions are no list.")
+        raise DataError(f"{path}: {brief(entry['filename'])}: its regions are no list.")
     return list(regions.values()) if isinstance(regions, dict) else regions
 
 
@@ -126,5 +127,5 @@ def _shape(region: Any, attribute: str, where: str) -> Shape:
         if kind == "point":
             return Shape(label, "point", (center,), where=where)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise DataError(f"{where} ({kind}) is incomplete.") from None
-    raise DataError(f"{where} is of the unknown kind {kind!r}.")
+        raise DataError(f"{where} ({brief(kind)}) is incomplete.") from None
+    raise DataError(f"{where} is of the unknown kind {shown(kind)}.")
