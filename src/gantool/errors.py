@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+_SHOWN = 60  # characters of a name in a list of names
+
+
 class GantoolError(Exception):
     """A mistake that has a remedy.
 
@@ -101,7 +104,7 @@ def closest(name: str, known: Iterable[str]) -> str:
         return f'Did you mean "{near[0]}"?'
     if not names:
         return ""
-    shown = ", ".join(sorted(names)[:12])
+    shown = ", ".join(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..." for name in sorted(names)[:12])
     return f"Known: {shown}{', ...' if len(names) > 12 else ''}."
 
 

@@ -100,5 +100,11 @@ def test_damaged_archives(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=name):
             unpack(tmp_path / name, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+    name = b"a.bin" + b"x" * 5000
+    head = zipped(tmp_path / "long.zip", (name.decode(), b"1")).read_bytes()
+    (tmp_path / "long.zip").write_bytes(head.replace(b"a.bin", b"\x00\xff\x00\xff\x00", 1))
+    with pytest.raises(DataError, match="is damaged") as caught:
+        unpack(tmp_path / "long.zip", tmp_path / "out")
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
     assert is_archive(Path("A.TAR.GZ"))
     assert not is_archive(Path("a.png"))

@@ -11,7 +11,7 @@ import numpy as np
 from gantool.arrays import Floats, Pixels
 from gantool.predict.bands import Segmented, in_windows, segment_in_bands
 from gantool.predict.pieces import Pieces
-from gantool.predict.runner import Runner
+from gantool.predict.runner import Runner, require_numbers
 from gantool.predict.scaling import scaled
 from gantool.predict.tiling import Tiling
 
@@ -97,6 +97,7 @@ class LabelPredictor:
         return self._probabilities(self.runner(self._padded(pixels)[None])[0, :, :height, :width])
 
     def _probabilities(self, logits: Floats) -> Floats:
+        logits = require_numbers(logits)
         if self.mode == "multiclass":
             powers = np.exp(logits - logits.max(0))
             return np.asarray(powers / powers.sum(0))

@@ -47,7 +47,7 @@ def _metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: is damaged or no safetensors file ({error}).") from None
+        raise ModelError(f"{path}: is damaged or no safetensors file ({brief(error, 160)}).") from None
 
 
 def save_model(path: Path, nets: Mapping[str, nn.Module], card: Card) -> None:

@@ -77,7 +77,7 @@ def _load(path: Path) -> NDArray[np.generic]:
         raise DataError(f"{path}: is no array that can be read ({error}).") from None
     if array.dtype.kind not in "biuf":
         raise DataError(f"{path}: holds {array.dtype}, expected whole numbers.")
-    if array.ndim not in (2, 3):
+    if array.ndim not in (2, 3) or 0 in array.shape:
         raise DataError(f"{path}: has the shape {array.shape}, expected (H, W) or (H, W, classes).")
     if array.ndim == 2 and array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
         raise DataError(f"{path}: has values that are no whole numbers, expected class indices.")

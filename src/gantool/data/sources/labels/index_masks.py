@@ -145,17 +145,24 @@ def palette_of(mask: Path) -> list[int]:
 
 
 def palettes_differ(palettes: Mapping[Path, list[int]]) -> bool:
-    """Whether a stored value means different colors in different files."""
+    """Whether a stored value means different colors in different files, or a color is stored as different values.
+
+    The latter only where colors tell the classes apart, in every file.
+    """
     first = next(iter(palettes.values()))
     if all(palette == first for palette in palettes.values()):
         return False
-    shown: dict[int, list[int]] = {}
+    shown: dict[int, tuple[int, ...]] = {}
+    stored: dict[tuple[int, ...], int] = {}
+    moved, told_apart = False, True
     for mask, palette in palettes.items():
         try:
             used = np.unique(read_index_mask(mask)).tolist()
         except DataError:
             continue  # named when the mask itself is read
-        for value in used:
-            if shown.setdefault(value, palette[3 * value : 3 * value + 3]) != palette[3 * value : 3 * value + 3]:
-                return True
-    return False
+        own = {value: tuple(palette[3 * value : 3 * value + 3]) for value in used}
+        if any(shown.setdefault(value, color) != color for value, color in own.items()):
+            return True
+        moved |= any(stored.setdefault(color, value) != value for value, color in own.items())
+        told_apart &= len(set(own.values())) == len(own)
+    return moved and told_apart

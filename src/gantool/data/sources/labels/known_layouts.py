@@ -20,6 +20,7 @@ from gantool.data.sources.labels.mask_files import masks_set
 from gantool.data.sources.labels.pairing import Pair, mask_folders, match_files, one_spelling, stem_of
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import VOID_NAMES, read_class_table
+from gantool.data.sources.text_files import read_lines
 from gantool.data.splits import SPLIT_WORDS
 from gantool.errors import DataError
 
@@ -154,11 +155,7 @@ def _voc_splits(root: Path) -> dict[str, str]:
     for path in sorted((root / "ImageSets/Segmentation").glob("*.txt")):
         split = SPLIT_WORDS.get(path.stem.lower())
         if split is not None:
-            splits |= {
-                one_spelling(Path(line.split()[0]).name): split
-                for line in path.read_text("utf-8").splitlines()
-                if line.strip()
-            }
+            splits |= {one_spelling(Path(line.split()[0]).name): split for line in read_lines(path) if line}
     return splits
 
 
@@ -168,7 +165,7 @@ def _pets(root: Path, options: LabelOptions) -> LabelledSet | None:
         return None
     pairs, alone = match_files(find_images(root / "images"), find_images(root / "annotations/trimaps"))
     listed = root / "annotations/test.txt"
-    test = {line.split()[0] for line in listed.read_text("utf-8").splitlines() if line} if listed.is_file() else set()
+    test = {line.split()[0] for line in read_lines(listed) if line} if listed.is_file() else set()
     values = {1: 1, 2: 0, 3: IGNORE}
     found = [
         LabelledImage(image, "test" if image.stem in test else "train", partial(_read, mask, values), (mask,))
