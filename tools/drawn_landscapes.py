@@ -347,7 +347,7 @@ class Landscape:
 
     def draw(self) -> None:
         rng = self.rng
-        kind = rng.choice(("valley", "forest", "sea", "open"), p=(0.5, 0.28, 0.12, 0.10))
+        kind = rng.choice(("valley", "forest", "sea", "open"), p=(0.45, 0.25, 0.2, 0.1))
         horizon = float(rng.uniform(0.25, 0.75))
         self.sky(horizon)
         if kind == "sea":

@@ -41,7 +41,9 @@ def segment(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="MODEL", help="A model file, a run, or a kind. Default: the newest run that segments."
+            "--model",
+            metavar="MODEL",
+            help="A model file, a run, or a kind. Default: the newest run that segments, else the built-in landscape.",
         ),
     ] = None,
     output: OutputOption = None,
@@ -111,6 +113,7 @@ def segment(
     painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    from gantool.models.find import BUNDLED_SEGMENTER
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import FileOptions
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
@@ -132,7 +135,12 @@ def segment(
     )
     if card.origin.data == "sample" and model is None:
         screen.warn(
-            f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos, train on photos: "
+            f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos and paintings: "
+            f"--model {BUNDLED_SEGMENTER}, or train on your own: gantool train unet-resnet50 --data DATA"
+        )
+    elif model is None and segmenter.model.label == BUNDLED_SEGMENTER:
+        screen.note(
+            "The built-in model tells sky, mountain, tree, ground and water. For classes of your own: "
             "gantool train unet-resnet50 --data DATA"
         )
     ranking = Ranking(segmenter, plan_ranking(options.files, rank, top)) if rank is not None else None

@@ -74,7 +74,8 @@ def segment(
 
     Args:
         image: a file, a PIL image, or an array ``(H, W, 3)`` or ``(H, W)`` of uint8.
-        model: a path, a run's name or kind such as ``unet-resnet50``; default the newest run that segments.
+        model: a path, a run's name or kind such as ``unet-resnet50``; default the newest run that segments, else
+            the built-in ``landscape``.
         tile: ``auto``, ``off`` or the side of windows in pixels.
         size: shorter side to scale to before segmenting, or ``native``; default as in training.
         tta: average over mirrored and differently scaled views.
