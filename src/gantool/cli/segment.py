@@ -43,7 +43,7 @@ def segment(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A model file, a run, or a kind. Default: the newest run that segments, else the built-in landscape.",
+            help="A model file, a run, or a kind. Default: the newest run that segments, else landscape.",
         ),
     ] = None,
     output: OutputOption = None,
