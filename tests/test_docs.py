@@ -49,6 +49,8 @@ def test_every_option_in_the_docs_exists() -> None:
         "--change-blur",
         "--change-strength",
         "--count",
+        "--data",
+        "--kind",
         "--eval",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:

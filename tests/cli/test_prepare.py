@@ -215,8 +215,8 @@ def test_difficult_names_are_mapped(cli: Cli, workplace: Path) -> None:
         ),
         *((["day2night", "--split", split], "expected three shares") for split in ("", ",,", "a,b,c", "1,0,0,0")),
         *(
-            (["day2night", option, "9" * 30], "must be from 1 to 65536 pixels")
-            for option in ("--size", "--tile", "--stride")
+            (["day2night", *option, "9" * 30], "must be from 1 to 65536 pixels")
+            for option in (["--size"], ["--tile"], ["--tile", "64", "--stride"])
         ),
         (["day2night", "--size", "60000"], "--size 60000: a picture of 60000x"),
         (["day2night", "--domain", "a=x"], "give one of them"),

@@ -126,7 +126,7 @@ def test_finding_and_describing_need_no_torch(
 
     for folder in ("trainA", "trainB"):
         Image.new("RGB", (32, 32)).save(tmp_path / "data" / folder / "0.png")
-    assert list(bundled_models()) == ["seasons"]
+    assert list(bundled_models()) == ["landscape", "seasons"]
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
