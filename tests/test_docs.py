@@ -48,6 +48,7 @@ def test_every_option_in_the_docs_exists() -> None:
         "--change-size",
         "--change-blur",
         "--change-strength",
+        "--count",
         "--eval",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
@@ -64,3 +65,17 @@ def test_every_setting_in_the_docs_exists() -> None:
         pattern = rf"(?<![\w./])(?:{'|'.join(dict(sections))})\.[a-z_]+(?![\w.(/])"
         used = set(re.findall(pattern, page.read_text("utf-8"))) - {"metrics.jsonl", "model.safetensors", "data.md"}
         assert used <= keys, f"{page.name}: {sorted(used - keys)}"
+
+
+def test_tables_have_whole_rows_and_headers_without_results() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for table in re.findall(r"(?:^\|.*\|\n)+", page.read_text("utf-8"), re.MULTILINE):
+            rows = [re.split(r"(?<!\\)\|", line.strip("|")) for line in table.splitlines()]
+            assert {len(row) for row in rows} == {len(rows[0])}, f"{page.name}: {table}"
+            assert not [cell for cell in rows[0] if re.search(r"\d\.\d{3}", cell)], f"{page.name}: {table}"
+
+
+def test_the_readme_says_how_to_translate_a_photo_again() -> None:
+    start = (ROOT / "README.md").read_text("utf-8").split("## What it does")[0]
+    assert "exists already" in start
+    assert "--overwrite" in start

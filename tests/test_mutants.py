@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,13 +30,11 @@ def limit(value: int = 2, flag: bool = True) -> "Matrix[4]":
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mutants", ROOT / "tools" / "mutants.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def tool() -> Iterator[ModuleType]:
+    """By its name, under which the processes that it forks find it, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")
+        yield importlib.import_module("mutants")
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def test_a_difference_shows_whole_lines(tool: ModuleType) -> None:
 
 def test_killed_survived_and_accepted(tool: ModuleType, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (project / "src/tiny/room/loose.py").read_bytes()
-    assert tool.main(["room"], project) == 1
+    assert tool.main(["room"], project, ()) == 1
     out = capsys.readouterr().out
     assert "killed room/held.py:2\n-     return x * 2\n+     return x / 2\n" in out
     assert "killed room/held.py:2\n-     return x * 2\n+     return x * 3\n" in out
@@ -99,7 +97,7 @@ def test_killed_survived_and_accepted(tool: ModuleType, project: Path, capsys: p
     (project / "tools").mkdir()
     lines = "room/loose.py :: return x <= 100 :: far away\n# a remark\nroom/loose.py :: return x < 101 :: and more\n"
     (project / "tools/accepted_mutants.txt").write_text(lines, "utf-8")
-    assert tool.main(["room", "--jobs", "2"], project) == 0
+    assert tool.main(["room", "--jobs", "2"], project, ()) == 0
     assert "room: 2 accepted, 2 killed, score 100%" in capsys.readouterr().out
 
 
@@ -107,16 +105,40 @@ def test_what_never_ends_is_stopped(tool: ModuleType, project: Path, tmp_path: P
     place = tool.Project(project)
     endless = next(one for one in place.mutants("slow") if one.text == "-")
     workshop = tool.Workshop(place, tmp_path / "copy", 3)
-    assert workshop.try_out(endless) == "timeout"
+    assert workshop.try_out(endless, workshop.watch(["tests/slow"])) == "timeout"
     assert (workshop.source / "tiny/slow/__init__.py").read_bytes() == (
         project / "src/tiny/slow/__init__.py"
     ).read_bytes()
 
 
+def test_only_tests_that_come_to_a_line_are_run_for_it(tool: ModuleType, project: Path, tmp_path: Path) -> None:
+    (project / "tests/room/test_loose.py").write_text(
+        "import pytest\nfrom tiny.room import held, loose\n\n\n@pytest.fixture(scope='module')\n"
+        "def eight():\n    return held.double(4)\n\n\ndef test_first(eight):\n    assert eight == 8\n\n\n"
+        "def test_second(eight):\n    assert loose.near(eight)\n",
+        "utf-8",
+    )
+    watch = tool.Workshop(tool.Project(project), tmp_path / "copy", 30).watch(["tests/room"])
+    first, second = "tests/room/test_loose.py::test_first", "tests/room/test_loose.py::test_second"
+    it = "tests/room/test_held.py::test_it"
+    found = {
+        name: set(watch.tests_at(f"tiny/room/{name}.py", range(2, 3), ["tests/room"])) for name in ("held", "loose")
+    }
+    assert found == {"held": {first, second, it}, "loose": {second, it}}, "whoever shares a fixture may run its lines"
+    assert set(watch.tests_at("tiny/room/loose.py", range(1, 2), ["tests/room"])) == {first, second, it}, "on import"
+    assert watch.tests_at("tiny/room/loose.py", range(2, 3), ["tests/room/test_held.py"]) == [it]
+    assert watch.tests_at("tiny/room/loose.py", range(9, 10), ["tests/room"]) == []
+
+
+def test_lines_of_a_statement(tool: ModuleType) -> None:
+    source = b"def f(\n    a=1,\n):\n    return g(\n        2,\n    )\nif (\n    f\n):\n    pass\n"
+    assert [list(tool.lines_of(source, line)) for line in (2, 5, 8)] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+
+
 def test_tests_must_pass_unchanged(tool: ModuleType, project: Path) -> None:
     (project / "tests/room/test_held.py").write_text("def test_it():\n    assert False\n", "utf-8")
     with pytest.raises(SystemExit, match="must pass without a mutant first"):
-        tool.main(["room"], project)
+        tool.main(["room"], project, ())
 
 
 def test_a_seed_draws_the_same_sample(tool: ModuleType) -> None:
@@ -131,4 +153,10 @@ def test_tests_are_those_of_the_mirror(tool: ModuleType) -> None:
     place = tool.Project(ROOT)
     assert place.tests_of("predict/strips.py") == ["tests/predict/test_strips.py", "tests/predict"]
     assert place.tests_of("predict/bands.py") == ["tests/predict"]
-    assert place.tests_of("methods/gan/no_such.py") == ["tests/methods"]
+    assert place.tests_of("methods/none/no_such.py") == ["tests/methods"]
+    assert place.tests_of("methods/pix2pix/task.py") == [
+        "tests/methods/pix2pix",
+        "tests/methods/test_methods.py",
+        "tests/methods/test_pairs.py",
+        "tests/methods/test_scores.py",
+    ]

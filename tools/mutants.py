@@ -6,6 +6,10 @@ written to a copy of ``src``, and the tests that mirror its file run on that cop
 the tests do not hold, or a change that means nothing; the latter are listed in ``tools/accepted_mutants.txt``::
 
     predict/tiling.py :: the changed line, without its indentation :: why no test can tell
+
+The tests run in forks of a process that has imported torch and the like already, which mostly takes longer than they.
+They first run once without a mutant, watched: for each mutant only those are run that come to its line, the quickest
+first.
 """
 
 from __future__ import annotations
@@ -13,24 +17,36 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import inspect
+import multiprocessing
 import os
+import pickle
 import queue
 import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 ACCEPTED = Path("tools/accepted_mutants.txt")
+# Imported once; nothing of the package itself, which changes from mutant to mutant.
+PRELOADED = (
+    "pytest", "torch", "torchvision", "torchmetrics", "lightning_fabric", "segmentation_models_pytorch", "onnx",
+    "onnxruntime", "onnxscript", "pydantic", "sklearn.metrics", "skimage.metrics", "scipy.linalg", "hypothesis",
+)  # fmt: skip
+FORKS = multiprocessing.get_context("forkserver")
 
 COMPARISONS = {
     "Lt": ("<", "<="), "LtE": ("<=", "<"), "Gt": (">", ">="), "GtE": (">=", ">"), "Eq": ("==", "!="),
@@ -234,12 +250,19 @@ class Project:
         return sorted(chosen, key=lambda one: (one.path, one.start, one.text))
 
     def tests_of(self, path: str) -> list[str]:
-        """The mirror of a file: tests of its own name first, then those of the nearest folder that has any."""
+        """The mirror of a file: tests of its own name, of the nearest folder that has any, and of those around it.
+
+        The files around it hold what is asked of every method, say.
+        """
         own = Path("tests") / Path(path).with_name(f"test_{Path(path).name}")
         folder = Path("tests") / Path(path).parent
         while not list((self.root / folder).rglob("test_*.py")) and len(folder.parts) > 1:
             folder = folder.parent
-        return [one.as_posix() for one in (own, folder) if (self.root / one).exists()]
+        around = [
+            file for parent in list(folder.parents)[:-2] for file in sorted((self.root / parent).glob("test_*.py"))
+        ]
+        found = [own, folder, *(file.relative_to(self.root) for file in around)]
+        return [one.as_posix() for one in found if (self.root / one).exists()]
 
     def accepted(self) -> set[tuple[str, str]]:
         """File and changed line of the mutants that may survive."""
@@ -247,6 +270,86 @@ class Project:
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
         parts = [line.split(" :: ") for line in lines if line.strip() and not line.startswith("#")]
         return {(part[0].strip(), " :: ".join(part[1:-1]).strip()) for part in parts if len(part) >= 3}
+
+
+def lines_of(source: bytes, line: int) -> range:
+    """The lines of the innermost statement at ``line``; of one that has others in it, those before them."""
+    found = range(line, line + 1)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            stop = max(body[0].lineno, node.lineno + 1) if body else (node.end_lineno or node.lineno) + 1
+            if line in range(node.lineno, stop):
+                found = range(node.lineno, stop)
+    return found
+
+
+# -- running tests ------------------------------------------------------------------------------------------------
+
+
+class Watch:
+    """A plugin of pytest that notes which lines of ``source`` every test runs, and how long it takes.
+
+    Attributes:
+        lines: by test; by test file what its setups run; under "" what is run on import, by the first who needs it.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self.source = f"{source}{os.sep}"
+        self.lines: dict[str, set[tuple[str, int]]] = {"": set()}
+        self.seconds: dict[str, float] = {}
+        self._now = ""
+
+    def start(self) -> None:
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+
+    def _trace(self, frame: FrameType, event: str, value: object) -> Any:
+        path = frame.f_code.co_filename
+        if not path.startswith(self.source):
+            return None
+        if event == "line":
+            in_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED
+            self.lines[self._now if in_function else ""].add((path.removeprefix(self.source), frame.f_lineno))
+        return self._trace
+
+    def _turn_to(self, name: str) -> None:
+        self._now = name
+        self.lines.setdefault(name, set())
+
+    def pytest_runtest_setup(self, item: Any) -> None:
+        self._turn_to(item.nodeid.partition("::")[0])
+
+    def pytest_runtest_call(self, item: Any) -> None:
+        self._turn_to(item.nodeid)
+
+    def pytest_runtest_teardown(self, item: Any) -> None:
+        self._turn_to(item.nodeid.partition("::")[0])
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+    def tests_at(self, path: str, lines: range, allowed: Sequence[str]) -> list[str]:
+        """Those of the ``allowed`` files and folders that run any of the lines, the quickest file first.
+
+        Files stay together: what the tests of one share would be made anew for each that another file's stand before.
+        """
+        here = {(path, line) for line in lines}
+
+        def runs(test: str) -> bool:
+            return any(here & self.lines.get(name, set()) for name in ("", test.partition("::")[0], test))
+
+        some = [test for test in self.seconds if test.startswith(tuple(allowed)) and runs(test)]
+        files: dict[str, float] = {}
+        for test in some:
+            file = test.partition("::")[0]
+            files[file] = files.get(file, 0.0) + self.seconds[test]
+
+        def rank(test: str) -> tuple[float, str, float]:
+            file = test.partition("::")[0]
+            return files[file], file, self.seconds[test]
+
+        return sorted(some, key=rank)
 
 
 class Workshop:
@@ -257,45 +360,85 @@ class Workshop:
         self.source = folder / "src"
         shutil.copytree(project.root / "src", self.source, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def try_out(self, mutant: Mutant) -> str:
+    def watch(self, tests: Sequence[str]) -> Watch:
+        """Run the tests without a mutant.
+
+        Raises:
+            SystemExit: they fail.
+        """
+        with tempfile.NamedTemporaryFile(prefix="mutants-watch-") as file:
+            code = self.run(tests, file.name)
+            if code != 0:
+                raise SystemExit(f"{' '.join(tests)}: must pass without a mutant first (pytest ended with {code}).")
+            watch = Watch(self.source)
+            watch.lines, watch.seconds = pickle.loads(Path(file.name).read_bytes())
+            return watch
+
+    def try_out(self, mutant: Mutant, watch: Watch) -> str:
         """``killed``, ``survived`` or ``timeout``."""
-        path = self.source / self.project.package.name / mutant.path
+        name = f"{self.project.package.name}/{mutant.path}"
+        path = self.source / name
         before = path.read_bytes()
+        tests = watch.tests_at(name, lines_of(before, mutant.line), self.project.tests_of(mutant.path))
+        if not tests:
+            return "survived"
         path.write_bytes(mutant.apply(before))
         try:
-            code = self.run(self.project.tests_of(mutant.path))
+            code = self.run(tests)
         finally:
             path.write_bytes(before)
         return "survived" if code == 0 else "timeout" if code is None else "killed"
 
-    def run(self, tests: Sequence[str]) -> int | None:
-        """The exit code of the tests on this copy; None if they took too long."""
-        path = os.pathsep.join(filter(None, [str(self.source), os.environ.get("PYTHONPATH", "")]))
-        # Files change several times within one second, which compiled ones would not notice.
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    def run(self, tests: Sequence[str], watched: str | None = None) -> int | None:
+        """The exit code of the tests on this copy; None if they took too long. ``watched`` takes what `Watch` saw."""
         with tempfile.TemporaryDirectory(prefix="mutants-tests-") as base:
-            options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={base}/t"]
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *options, *tests],
-                cwd=self.project.root,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+            process = FORKS.Process(
+                target=run_tests,
+                args=(self.project.root, self.source, f"{base}/t", tests, dict(os.environ), watched),
             )
-            try:
-                return process.wait(self.timeout)
-            except subprocess.TimeoutExpired:
-                return None
-            finally:
-                _stop(process)
+            process.start()
+            process.join(self.timeout if watched is None else None)
+            code = process.exitcode
+            _stop(process)
+            return code
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def run_tests(
+    root: Path, source: Path, base: str, tests: Sequence[str], environment: dict[str, str], watched: str | None
+) -> None:
+    """Run pytest in this process, a fork of its own, with ``source`` before all others, and exit with its code."""
+    os.setsid()
+    os.chdir(root)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    path = os.pathsep.join(filter(None, [str(source), environment.get("PYTHONPATH", "")]))
+    # Files change several times within one second, which compiled ones would not notice.
+    os.environ.update(environment, PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1")
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(source))
+
+    import pytest
+
+    # Plugins that torch has imported already: pytest would have liked to rewrite their assertions.
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    watch = Watch(source)
+    if watched is not None:
+        watch.start()
+    code = pytest.main([*options, f"--basetemp={base}", *tests], [watch] if watched is not None else [])
+    sys.settrace(None)
+    if watched is not None:
+        Path(watched).write_bytes(pickle.dumps((watch.lines, watch.seconds)))
+    sys.exit(int(code))
+
+
+def _stop(process: BaseProcess) -> None:
     """End the tests and all that they started."""
+    assert process.pid  # 0 would be our own group
     with contextlib.suppress(ProcessLookupError):  # all of them ended by themselves
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
 
 
 # -- the command ------------------------------------------------------------------------------------------------
@@ -309,16 +452,13 @@ def try_all(
     for number in range(jobs):
         free.put(Workshop(project, folder / str(number), timeout))
     first = free.get()
-    for tests in sorted({tuple(project.tests_of(one.path)) for one in mutants}):
-        code = first.run(tests)
-        if code != 0:
-            raise SystemExit(f"{' '.join(tests)}: must pass without a mutant first (pytest ended with {code}).")
+    watch = first.watch(sorted({test for one in mutants for test in project.tests_of(one.path)}))
     free.put(first)
 
     def one(mutant: Mutant) -> tuple[Mutant, str]:
         workshop = free.get()
         try:
-            return mutant, workshop.try_out(mutant)
+            return mutant, workshop.try_out(mutant, watch)
         finally:
             free.put(workshop)
 
@@ -345,8 +485,10 @@ def test_room(project: Project, room: str, arguments: argparse.Namespace) -> Cou
     return counts
 
 
-def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+def main(arguments: Sequence[str], root: Path = ROOT, preloaded: Sequence[str] = PRELOADED) -> int:
     """Exit code 1 if a mutant survived."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+    FORKS.set_forkserver_preload(list(preloaded))
     parser = argparse.ArgumentParser(description="Which small changes of the source does no test notice?")
     parser.add_argument("rooms", nargs="+", metavar="ROOM", help="a folder or file of the package, such as losses")
     parser.add_argument("--count", type=int, default=60, help="mutants per room (default 60)")

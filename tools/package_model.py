@@ -1,4 +1,4 @@
-"""Make a built-in model file of a finished run: both generators in float16, with a card of their own.
+"""Make a built-in model file of a finished run: its networks in 16 or 8 bits, with a card of their own.
 
 python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 96 --change-blur 0.7 \\
     --change-strength summer=0.7
@@ -10,9 +10,15 @@ import argparse
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 
-from gantool.models.files import load_net, read_card
-from gantool.models.formats.native import save_model
+from gantool.cards import LabelClass
+from gantool.files import atomic
+from gantool.models.files import load_net, load_segmenter, read_card
+from gantool.models.formats.native import KEY, in_8_bits
+from gantool.palette import named_colors
+
+DATA = {"seasons": "summer2winter_yosemite", "landscape": "bob-ross and drawn landscapes"}
 
 
 def main() -> None:
@@ -25,12 +31,15 @@ def main() -> None:
     arguments = parser.parse_args()
     strengths = {name: float(share) for name, _, share in (text.partition("=") for text in arguments.change_strength)}
     card = read_card(arguments.model)
-    nets = {direction.net: load_net(arguments.model, card, direction.target).half() for direction in card.directions}
-    for net in nets.values():
-        for key, value in net.state_dict().items():
-            if not bool(torch.isfinite(value).all()):
-                raise SystemExit(f"{key}: does not fit into float16")
-    origin = card.origin.model_copy(update={"run": arguments.name, "data": "summer2winter_yosemite"})
+    if card.is_segmenter:
+        nets = {"segment": in_8_bits(load_segmenter(arguments.model, card).state_dict())}
+    else:
+        nets = {one.net: load_net(arguments.model, card, one.target).half().state_dict() for one in card.directions}
+    tensors = {f"{prefix}/{key}": value for prefix, state in nets.items() for key, value in state.items()}
+    for key, value in tensors.items():
+        if not bool(torch.isfinite(value).all()):
+            raise SystemExit(f"{key}: does not fit into float16")
+    origin = card.origin.model_copy(update={"run": arguments.name, "data": DATA[arguments.name]})
     target = Path(__file__).parents[1] / "src/gantool/models/bundled" / f"{arguments.name}.safetensors"
     directions = tuple(
         direction.model_copy(update={"change_strength": strengths.get(direction.target, 1.0)})
@@ -39,7 +48,12 @@ def main() -> None:
     change = {
         "change_size": arguments.change_size, "change_blur": arguments.change_blur, "directions": directions
     }  # fmt: skip
-    save_model(target, nets, card.model_copy(update={"origin": origin, **change}))
+    names = [one.name for one in card.classes]
+    pairs = zip(names, named_colors(names), strict=True)
+    classes = tuple(LabelClass(name=name, color=color) for name, color in pairs)
+    described = card.model_copy(update={"origin": origin, "classes": classes, **change})
+    with atomic(target) as temporary:
+        temporary.write_bytes(save(tensors, metadata={KEY: described.to_json()}))
     print(f"{target}: {target.stat().st_size / 2**20:.2f} MiB")
 
 

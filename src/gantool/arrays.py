@@ -19,7 +19,6 @@ __all__ = [
     "Mask",
     "Pixels",
     "as_color",
-    "class_colors",
     "color_table",
     "resized",
     "to_levels",
@@ -58,22 +57,6 @@ def resized(pixels: Pixels, size: tuple[int, int], way: Image.Resampling = Image
     gray = pixels.shape[2] == 1
     image = Image.fromarray(pixels[:, :, 0] if gray else pixels).resize(size, way)
     return np.asarray(image)[:, :, None] if gray else np.asarray(image)
-
-
-def class_colors(count: int) -> list[Color]:
-    """Distinct colors for class indices 0 to ``count`` - 1, black first.
-
-    The three lowest bits of the index become the highest bits of red, green and blue, the next three the next, and so
-    on, as in the Pascal VOC color map.
-    """
-    colors = []
-    for index in range(count):
-        channels = [0, 0, 0]
-        for place in range(8):
-            for channel in range(3):
-                channels[channel] |= ((index >> (3 * place + channel)) & 1) << (7 - place)
-        colors.append((channels[0], channels[1], channels[2]))
-    return colors
 
 
 def color_table(colors: Sequence[Color]) -> Pixels:

@@ -14,6 +14,7 @@ from gantool.errors import ModelError, closest
 
 __all__ = [
     "FORMAT",
+    "LARGEST_OPTION",
     "Architecture",
     "Card",
     "Direction",
@@ -31,7 +32,8 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
-_LARGEST_OPTION = 4096  # of a network: channels, layers, classes
+LARGEST_OPTION = 4096
+"""Of a network: channels, layers, classes."""
 
 Side = Annotated[int, Field(ge=1, le=2**16)]
 SideOrNone = Annotated[int, Field(ge=0, le=2**16)]
@@ -49,7 +51,7 @@ class Domain(_Part):
     """One kind of picture."""
 
     name: str
-    channels: int = Field(default=3, ge=1, le=_LARGEST_OPTION)
+    channels: int = Field(default=3, ge=1, le=LARGEST_OPTION)
     classes: tuple[LabelClass, ...] = ()
     """Of a domain of label maps, whose pictures show every class in its color."""
 
@@ -67,8 +69,8 @@ class Architecture(_Part):
             if not isinstance(option, str | int | float | None):
                 raise ValueError("is no option of a network")
             least = 1 if isinstance(option, int) and not isinstance(option, bool) else 0
-            if not isinstance(option, str | None) and not least <= option <= _LARGEST_OPTION:
-                raise ValueError(f"must be from {least} to {_LARGEST_OPTION}")
+            if not isinstance(option, str | None) and not least <= option <= LARGEST_OPTION:
+                raise ValueError(f"must be from {least} to {LARGEST_OPTION}")
         return value
 
 

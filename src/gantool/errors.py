@@ -29,7 +29,11 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "closest",
+    "counted",
 ]
+
+
+_SHOWN = 60  # characters of a name in a list of names
 
 
 class GantoolError(Exception):
@@ -100,5 +104,14 @@ def closest(name: str, known: Iterable[str]) -> str:
         return f'Did you mean "{near[0]}"?'
     if not names:
         return ""
-    shown = ", ".join(sorted(names)[:12])
+    shown = ", ".join(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..." for name in sorted(names)[:12])
     return f"Known: {shown}{', ...' if len(names) > 12 else ''}."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "epoch"), counted(20, "epoch")
+    ('1 epoch', '20 epochs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

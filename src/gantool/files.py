@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gantool.errors import OutputError
 
-__all__ = ["atomic", "new_folder", "safe_name"]
+__all__ = ["atomic", "is_alive", "new_folder", "safe_name"]
 
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
@@ -100,12 +100,13 @@ def _sweep(folder: Path, process: int) -> None:
     with suppress(OSError):
         for entry in folder.iterdir():
             match = pattern.match(entry.name)
-            if match and int(match[1]) != process and not _is_alive(int(match[1])):
+            if match and int(match[1]) != process and not is_alive(int(match[1])):
                 with suppress(OSError):
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number on this machine; True where that cannot be told."""
     if os.name == "nt":  # there a signal of 0 would end the process; what was left stays
         return True
     try:

@@ -17,10 +17,17 @@ from gantool.models.files import read_card
 from gantool.models.find import bundled_models
 
 
-def test_it_is_small_and_says_where_it_comes_from() -> None:
-    (path,) = bundled_models().values()
-    assert path.stat().st_size < 8 * 2**20
-    card = read_card(path)
+def test_they_are_small_and_say_where_they_come_from() -> None:
+    models = bundled_models()
+    assert list(models) == ["landscape", "seasons"]
+    assert sum(path.stat().st_size for path in models.values()) < 8 * 2**20
+    assert models["landscape"].stat().st_size < 6 * 2**20
+    card = read_card(models["landscape"])
+    assert [one.name for one in card.classes] == ["sky", "mountain", "tree", "ground", "water"]
+    assert "bob-ross" in card.origin.data
+    page = (Path(__file__).parents[2] / "docs/landscape.md").read_text("utf-8")
+    assert "Apache-2.0" in page and "EfficientNet-Lite0" in page
+    card = read_card(models["seasons"])
     assert {direction.target for direction in card.directions} == {"winter", "summer"}
     assert card.origin.data == "summer2winter_yosemite"
     page = (Path(__file__).parents[2] / "docs/seasons.md").read_text("utf-8")
@@ -44,6 +51,34 @@ def test_a_photo_in_an_empty_directory(workplace: Path) -> None:
     # Detail is the photo's own.
     edges = [np.abs(np.diff(x.mean(2), axis=1)).ravel() for x in (image.astype(float), made)]
     assert np.corrcoef(*edges)[0, 1] > 0.8
+
+
+def test_a_painting_in_an_empty_directory(workplace: Path) -> None:
+    scene = draw_scene(4, size=(320, 240))
+    Image.fromarray(scene.summer).save("painting.png")
+    command = [sys.executable, "-m", "gantool", "segment", "painting.png"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["painting.mask.png", "painting.overlay.png"]
+    assert "landscape: 5 classes" in done.stderr and "For classes of your own: gantool train" in done.stderr
+    # The nine drawn classes as the five: cloud and sun are sky, a house is none of them.
+    truth = np.array([0, 0, 0, 1, 3, 4, 2, 2, 255])[scene.mask]
+    found = np.asarray(Image.open("painting.mask.png"))
+    assert (found == truth)[truth != 255].mean() > 0.85
+
+
+def test_a_run_that_segments_comes_first(cli: Cli, workplace: Path) -> None:
+    sets = ("data.scenes=4", "data.test_scenes=2", "data.size=32", "model.width=4", "model.depth=2")
+    flags = [part for one in sets for part in ("--set", one)]
+    assert cli("train", "unet", "--epochs", "1", *flags).code == 0
+    Image.fromarray(draw_scene(4, size=64).summer).save("photo.png")
+    result = cli("segment", "photo.png")
+    assert "unet-1: 9 classes" in result.err
+    assert "--model landscape" in result.err, "the run was trained on drawn scenes"
+    assert "landscape: 5 classes" in cli("segment", "photo.png", "--model", "landscape", "--overwrite").err
+    assert cli("info", "landscape").code == 0
+    refused = cli("translate", "photo.png", "--to", "winter", "--model", "landscape", "--overwrite")
+    assert refused.code == 2 and "gantool segment" in refused.err
 
 
 def test_runs_come_first_and_the_sample_says_what_else_there_is(cli: Cli, with_run: Path) -> None:

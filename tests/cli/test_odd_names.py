@@ -70,6 +70,25 @@ def test_a_name_that_is_too_long_to_be_there(cli: Cli, with_run: Path) -> None:
     assert (result.code, "is too long for the name of a file" in result.err) == (2, True), result.err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be there")
+def test_new_names_are_told(cli: Cli, with_run: Path) -> None:
+    for name in ("12:23:20.png", "12:23:21.png", "plain.png"):
+        picture(name)
+    result = cli("translate", "12:23:20.png", "12:23:21.png", "plain.png", "--to", "winter")
+    assert result.out.split() == ["12_23_20.winter.png", "12_23_21.winter.png", "plain.winter.png"]
+    assert "2 results not named as the image" in result.err
+    assert "accept its name: 12_23_20.winter.png, ..." in result.err
+    for options in (["plain.png", "--overwrite"], ["12:23:20.png", "-o", "out.png"]):
+        assert "not named" not in cli("translate", *options, "--to", "winter").err
+    for part in ("trainA", "trainB"):
+        Path("set", part).mkdir(parents=True)
+        picture(f"set/{part}/12:23:20.png")
+        picture(f"set/{part}/2.png")
+    result = cli("prepare", "set")
+    assert "2 images got other names, which every system accepts, such as '12_23_20' for '12:23:20'" in result.err
+    assert "other names" not in cli("prepare", "data/set", "-o", "again").err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
 def test_names_that_are_no_text(with_run: Path) -> None:
     picture()

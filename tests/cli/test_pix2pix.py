@@ -103,7 +103,9 @@ def test_pairs_from_folders(cli: Cli, workplace: Path) -> None:
     result = cli("train", "pix2pix", "--data", "facades", "--to", "photo", *TINY)
     assert result.code == 0, result.err
     assert "9 pairs, 1 for validation, 1 for testing (held out), label to photo" in result.err
-    assert cli("prepare", "facades", "--domains", "summer,winter", "--split", "0.6,0.2,0.2").code == 0
+    made = cli("prepare", "facades", "--domains", "summer,winter", "--split", "0.6,0.2,0.2")
+    assert made.code == 0
+    assert "Next: gantool train pix2pix --data data/facades" in made.err.replace("\\", "/")
     result = cli("train", "pix2pix", "--data", "data/facades", *TINY)
     assert result.code == 0, result.err
     assert "6 pairs, 2 for validation, 2 for testing, summer to winter" in result.err

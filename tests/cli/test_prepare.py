@@ -44,6 +44,30 @@ def test_a_good_set_is_copied(cli: Cli, unpaired: Path) -> None:
     assert cli("train", "cyclegan", "--data", "day2night", "--epochs", "1", *TINY).code == 0
 
 
+def test_a_plain_folder_of_photographs_is_checked_but_not_written(cli: Cli, workplace: Path) -> None:
+    scenes(workplace / "photos", 0, 4)
+    scenes(workplace / "photos" / "2024" / "june", 10, 3)
+    scenes(workplace / "photos" / "test", 20, 2)
+    looked = cli("prepare", "photos", "--check", "--json")
+    assert looked.code == 0, looked.err
+    facts = json.loads(looked.out)
+    assert (facts["kind"], facts["images"]) == ("images", {"train": {"images": 7}, "test": {"images": 2}})
+    shutil.copy(workplace / "photos" / "000.png", workplace / "photos" / "test" / "leak.png")
+    (workplace / "photos" / "2024" / "june" / "broken.jpg").write_text("no")
+    looked = cli("prepare", "photos", "--check", "--report", "page.html")
+    assert looked.code == 1
+    assert "unusable: 1" in looked.err
+    assert "in training and test" in looked.err
+    assert (workplace / "page.html").is_file()
+    for more in ([], ["--dry-run"], ["--as", "unpaired", "--check"]):
+        refused = cli("prepare", "photos", *more)
+        assert refused.code == 2
+        assert "expected two" in refused.err or "one domain is missing" in refused.err
+    assert not (workplace / "data").exists()
+    (workplace / "photos" / "trainA").mkdir()
+    assert 'the domain "B" is missing' in cli("prepare", "photos", "--check").err
+
+
 def test_check_names_every_problem_and_writes_nothing(cli: Cli, unpaired: Path) -> None:
     assert cli("prepare", "day2night", "--check").code == 0
     (unpaired / "trainA/text.jpg").write_text("no")

@@ -179,3 +179,22 @@ def test_labels_that_are_no_json_or_name_images_that_are_not_there(cli: Cli, wor
     Path("set/1.json").unlink()
     Path("set/2.json").write_text(json.dumps(good))
     assert "has labels twice" in cli("prepare", "set", "--check").err
+
+
+def test_images_that_a_via_file_lacks_and_names_that_no_image_has(cli: Cli, workplace: Path) -> None:
+    shape = {"name": "rect", "x": 1, "y": 1, "width": 9, "height": 9}
+    region = {"shape_attributes": shape, "region_attributes": {"class": "tree"}}
+    listed = ["0.png", "1.png", "gone.png"]
+    Path("set").mkdir()
+    Path("set/via.json").write_text(json.dumps({name: {"filename": name, "regions": [region]} for name in listed}))
+    for n in range(2):
+        picture(n, f"set/{n}.png")
+    assert "without annotations" not in cli("prepare", "set", "--check").err
+    picture(2, "set/later.png")
+    looked = cli("prepare", "set", "--check", "--json")
+    assert looked.code == 1
+    found = {
+        (one["kind"], one["text"].replace("\\", "/"), one["serious"]) for one in json.loads(looked.out)["findings"]
+    }
+    assert ("unusable", "set/gone.png: there is no such file.", True) in found
+    assert ("without annotations", "set/later.png: is in no annotation file.", False) in found

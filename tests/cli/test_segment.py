@@ -175,7 +175,7 @@ def test_without_a_model_the_command_to_type_is_printed(
     result = cli("segment", "painting.png", "--model", "unet-resnet50")
     assert "gantool train unet-resnet50 --encoder-weights none --data paintings" in result.err
     assert 'Did you mean "resnet50"?' in cli("segment", "painting.png", "--model", "unet-resnet5").err
-    assert "no trained segmenter" in cli("segment", "painting.png").err
+    assert "leave --model out: the built-in landscape" in result.err
     refused = cli("train", "unet-resnet50", "--epochs", "1")
     assert refused.code == 2
     assert "--encoder-weights none" in refused.err and "--encoder-weights FILE" in refused.err

@@ -76,6 +76,8 @@ def test_training_two_folders(cli: Cli, workplace: Path) -> None:
     assert result.code == 0, result.err
     assert "11 day and 11 night, 1 and 1 held out" in result.err
     assert "M parameters" in result.err
+    assert "1 epoch of 11 steps" in result.err
+    assert "Less than a minute to go on this CPU" in result.err
     assert len((workplace / "runs/cyclegan-light-1/held_out.txt").read_text().splitlines()) == 2
     assert cli("translate", "x/0.png", "--to", "night").code == 0
     assert (workplace / "0.night.png").is_file()

@@ -29,6 +29,15 @@ def test_an_epoch_shows_the_larger_domain_once_and_the_smaller_evenly() -> None:
     assert set(counts.values()) <= {2, 3}
 
 
+def test_domains_come_in_orders_of_their_own_unless_aligned() -> None:
+    for align in (False, True):
+        data = UnpairedDataset(flat(12), flat(12, 100), PLAIN, align=align)
+        items = [data[(0, place)] for place in range(12)]
+        orders = [[shade(item[side]) % 100 for item in items] for side in ("a", "b")]
+        assert sorted(orders[0]) == sorted(orders[1]) == list(range(12))
+        assert (orders[0] == orders[1]) is align
+
+
 def test_items_depend_on_seed_epoch_and_place_only() -> None:
     preparation = Preparation("resize_and_crop", 12, 8, True)
     pictures = ArrayImages(list(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype(np.uint8)))
@@ -72,6 +81,7 @@ def test_batches_go_on_in_the_middle() -> None:
         ("crop", (30, 50), (16, 16)),
         ("crop", (10, 50), (16, 16)),
         ("scale_width", (30, 60), (8, 20)),
+        ("scale_width", (29, 50), (8, 20)),  # 11.6 rows are 11, as in the reference
         ("scale_width_and_crop", (10, 60), (16, 16)),
         ("none", (30, 50), (28, 48)),
     ],

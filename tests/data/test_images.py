@@ -267,6 +267,18 @@ def test_colors_of_a_transparent_palette_cost_no_warning(tmp_path: Path) -> None
     assert inspect_image(tmp_path / "a.png").problem == "", "warnings are errors here"
 
 
+def test_libtiff_says_nothing_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It writes to the descriptor of stderr, past Python."""
+    path = save(tmp_path / "a.tif", Image.fromarray(RGB), compression="tiff_deflate")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"\x78\x9c") + 20
+    data[place : place + 40] = b"\xff" * 40
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="the image is damaged"):
+        read_pixels(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_warnings_of_several_threads_stay_apart(tmp_path: Path) -> None:
     bad, good = warning_file(tmp_path / "bad.jpg"), save(tmp_path / "good.jpg", Image.fromarray(RGB))
     before = list(warnings.filters)

@@ -30,6 +30,22 @@ def test_random_state_comes_back(tmp_path: Path) -> None:
     assert first == (torch.rand(3).tolist(), random.random(), np.random.rand(), random.gauss(0, 1), np.random.randn())
 
 
+def test_that_of_a_gpu_comes_back_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    without = random_state()
+    assert "cuda" not in without
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: "state")
+    monkeypatch.setattr(torch.cuda, "set_rng_state", given.append)
+    restore_random_state(without)
+    assert given == []
+    restore_random_state(random_state())
+    assert given == ["state"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    restore_random_state({**without, "cuda": "state"})
+    assert given == ["state"]
+
+
 class Bomb:
     def __init__(self, target: Path) -> None:
         self.target = target

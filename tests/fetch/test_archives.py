@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gantool.errors import DataError
+from gantool.fetch import archives
 from gantool.fetch.archives import is_archive, unpack
 
 
@@ -82,6 +83,14 @@ def test_links_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_the_limits_are_those_of_the_documentation() -> None:
+    text = " ".join((Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8").split())
+    limits = f"more than {archives._ALWAYS_ALLOWED >> 30} GiB that is also more than {archives._MOST_GROWTH} times"
+    assert limits in text
+    assert archives._MOST_ENTRIES == 5_000_000
+    assert "five million files" in text
+
+
 def test_damaged_archives(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "a.zip", ("a.bin", bytes(range(256)) * 400)).read_bytes()
     (tmp_path / "short.zip").write_bytes(whole[: len(whole) // 2])
@@ -91,5 +100,11 @@ def test_damaged_archives(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=name):
             unpack(tmp_path / name, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+    name = b"a.bin" + b"x" * 5000
+    head = zipped(tmp_path / "long.zip", (name.decode(), b"1")).read_bytes()
+    (tmp_path / "long.zip").write_bytes(head.replace(b"a.bin", b"\x00\xff\x00\xff\x00", 1))
+    with pytest.raises(DataError, match="is damaged") as caught:
+        unpack(tmp_path / "long.zip", tmp_path / "out")
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
     assert is_archive(Path("A.TAR.GZ"))
     assert not is_archive(Path("a.png"))

@@ -1,40 +1,40 @@
 """One case: a damaged file, what is done with it, and what is demanded of that.
 
-A command may end well, or say what is wrong and end with 1 or 2. It may not end with an internal error, take longer
-than `PATIENCE`, or leave anything temporary behind. A case is a pure function of its kind, seed and number.
+A command may end well, or say what is wrong and end with 1 or 2; with 2 it has written nothing. It may not end with
+an internal error, take longer than `PATIENCE` or more memory than `MEMORY`, leave anything temporary behind, or let
+other libraries speak on stderr. A case is a pure function of its kind, seed and number.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
+import logging
 import os
 import random
+import re
 import shutil
 import signal
 import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from fuzz import corpus
-from fuzz.mutation import bend, damage
-from ruamel.yaml import YAML
+from fuzz.actions import Action
+from fuzz.kinds import KINDS
 
 from gantool.cli import app
-from gantool.data.images import read_picture, read_pixels, upright_size
-from gantool.data.masks import read_index_mask
 from gantool.errors import GantoolError
-from gantool.methods import registry
 
-PATIENCE = 20  # seconds
-Action = Callable[[], int]
+__all__ = ["KINDS", "MEMORY", "PATIENCE", "Failure", "TooSlow", "try_case"]
+
+PATIENCE = 20  # seconds of work, as the machine may have other things to do
+MEMORY = 2 * 2**30  # bytes
+_LONGEST = 1500  # characters of a message: a sentence, a remedy, and the paths in them
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ class TooSlow(BaseException):  # not to be caught by those who handle errors
 
 @dataclass
 class _Seen:
-    """What an internal error was."""
+    """What was noticed while a case ran."""
 
     errors: list[BaseException] = field(default_factory=list)
+    """Internal errors."""
+    raw: list[str] = field(default_factory=list)
+    """What other libraries wrote to stderr, warned of or logged."""
 
 
 def try_case(kind: str, seed: int, number: int, *, keep: Path | None = None) -> Failure | None:
@@ -81,27 +84,51 @@ def try_case(kind: str, seed: int, number: int, *, keep: Path | None = None) -> 
 def _judge(action: Action, work: Path, temporary: Path) -> tuple[str, str] | None:
     seen = _Seen()
     out, err = io.StringIO(), io.StringIO()
-    began = time.monotonic()
+    before = {*work.rglob("*")}
+    began = time.process_time()
+    _forget_peak()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _limited(), _watched(seen):
             code = action()
     except GantoolError as error:
         code = error.exit_code
+        err.write(str(error))
     except TooSlow as error:
         return f"took longer than {PATIENCE} s", _where(error)
     except Exception as error:  # every other error is the finding
         return f"{type(error).__name__}: {str(error)[:100]}", _where(error)
     if seen.errors:
         return f"exit {code}, {type(seen.errors[0]).__name__}: {str(seen.errors[0])[:100]}", _where(seen.errors[0])
-    if code not in (0, 1, 2):
-        return f"exit {code}", "the end"
-    if "Traceback" in out.getvalue() + err.getvalue():
-        return "a traceback is shown", "the end"
-    if time.monotonic() - began > PATIENCE:
+    what = _wrong_words(code, out.getvalue(), err.getvalue(), seen)
+    if time.process_time() - began > PATIENCE:
         return f"took longer than {PATIENCE} s", "one call that nothing could stop"
-    left = [path.name for path in work.rglob("*") if path.name.startswith(".") or path.suffix == ".partial"]
+    if (peak := _peak()) > MEMORY:
+        what = what or f"took {peak / 2**30:.1f} GiB of memory"
+    what = what or _left_over(code, {*work.rglob("*")} - before, temporary)
+    return (what, "the end") if what else None
+
+
+def _wrong_words(code: int, out: str, err: str, seen: _Seen) -> str:
+    """What is wrong with the exit code and with what was written; empty if nothing is."""
+    if code not in (0, 1, 2):
+        return f"exit {code}"
+    if "Traceback" in out + err:
+        return "a traceback is shown"
+    if code and not err.strip():
+        return f"exit {code} without a word"
+    longest = max((len(line) for line in err.splitlines()), default=0)
+    if longest > _LONGEST:
+        return f"a line of {longest} characters is shown"
+    return f"a library says: {seen.raw[0][:200]}" if seen.raw else ""
+
+
+def _left_over(code: int, new: set[Path], temporary: Path) -> str:
+    """What should not be there; empty if nothing is."""
+    left = [path.name for path in new if path.name.startswith(".") or path.suffix == ".partial"]
     left += [path.name for path in temporary.iterdir()]
-    return (f"leaves {left[0]}", "the end") if left else None
+    if code == 2:
+        left += [path.name for path in new if path.name != "log.txt"]
+    return f"leaves {left[0]}" if left else ""
 
 
 def _where(error: BaseException) -> str:
@@ -116,9 +143,23 @@ def _where(error: BaseException) -> str:
     return f"{inside}:{frames[-1].lineno} ({frames[-1].name})"
 
 
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):  # Linux only
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    """Most memory of the process since `_forget_peak`, in bytes; 0 where that cannot be told."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) << 10 if found else 0
+
+
 @contextlib.contextmanager
 def _quiet_place(root: Path) -> Iterator[None]:
-    """A working folder, caches and temporary files of one case; warnings of other libraries are not the subject."""
+    """A working folder, caches and temporary files of one case, and the filters of warnings that users have."""
     before, temporary, environment = Path.cwd(), tempfile.tempdir, dict(os.environ)
     (root / "temporary").mkdir()
     os.environ |= {"GANTOOL_CACHE": str(root / "cache"), "GANTOOL_STATE": str(root / "state"), "COLUMNS": "200"}
@@ -127,7 +168,9 @@ def _quiet_place(root: Path) -> Iterator[None]:
     os.chdir(root / "work")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("always")
+            for unseen in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", unseen)
             yield
     finally:
         os.chdir(before)
@@ -138,18 +181,43 @@ def _quiet_place(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watched(seen: _Seen) -> Iterator[None]:
-    """See the error itself where the command line would only write it to a file."""
-    original = app._internal_error
+    """See the error itself where the command line would only write it to a file, and all that bypasses it."""
+    original, last_resort = app._internal_error, logging.lastResort
 
     def note(error: Exception) -> int:
         seen.errors.append(error)
         return app.INTERNAL_ERROR
 
-    app._internal_error = note
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.raw.append(record.getMessage())
+
+    def hear(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
+        seen.raw.append(f"{category.__name__}: {message}")
+
+    root, handlers = logging.getLogger(), logging.getLogger().handlers
+    app._internal_error, logging.lastResort, warnings.showwarning = note, Handler(logging.WARNING), hear  # type: ignore[assignment]
+    root.handlers = []  # of test runners; users have none
     try:
-        yield
+        with _descriptor_watched(seen):
+            yield
     finally:
-        app._internal_error = original
+        app._internal_error, logging.lastResort, root.handlers = original, last_resort, handlers
+
+
+@contextlib.contextmanager
+def _descriptor_watched(seen: _Seen) -> Iterator[None]:
+    """See what libraries in C write to stderr."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile(dir=Path.cwd().parent) as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            seen.raw += file.read().decode("utf-8", "replace").splitlines()[:3]
 
 
 @contextlib.contextmanager
@@ -157,158 +225,10 @@ def _limited() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise TooSlow
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(PATIENCE)
+    previous = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
-
-
-# -- kinds: each writes a damaged file into the working folder and says what is done with it ----------------------
-
-
-def _command(*arguments: str) -> Action:
-    return lambda: app.run([*arguments])
-
-
-def _function(call: Callable[[], Any]) -> Action:
-    def action() -> int:
-        call()
-        return 0
-
-    return action
-
-
-def images(rng: random.Random, work: Path) -> Action:
-    name = rng.choice(sorted(corpus.images()))
-    path = work / name
-    path.write_bytes(damage(rng, corpus.images()[name], list(corpus.images().values())))
-    if rng.random() < 0.15:
-        (work / "set/summer").mkdir(parents=True)
-        (work / "set/winter").mkdir()
-        for place in (f"set/summer/{name}", f"set/winter/{name}"):
-            shutil.copy(path, work / place)
-        (work / "set/summer/sound.png").write_bytes(corpus.scene(1))
-        (work / "set/winter/sound.png").write_bytes(corpus.scene(2))
-        return _command("prepare", "set", "--as", "unpaired", *rng.choice(([], ["--check"])), "-o", "out", "--json")
-    return rng.choice(
-        (
-            _command("info", name),
-            _command("info", name, "--json"),
-            _function(lambda: read_index_mask(path)),
-            _function(lambda: read_picture(path)),
-            _function(lambda: read_pixels(path, 1)),
-            _function(lambda: upright_size(path)),
-        )
-    )
-
-
-def models(rng: random.Random, work: Path) -> Action:
-    name = rng.choice(sorted(corpus.models()))
-    data = corpus.models()[name]
-    bent = _bend_onnx if name.endswith(".onnx") else _bend_safetensors
-    data = bent(rng, data) if rng.random() < 0.6 else damage(rng, data, list(corpus.models().values()))
-    (work / name).write_bytes(data)
-    if rng.random() < 0.7:
-        return _command("info", name, *rng.choice(([], ["--json"])))
-    (work / "scene.png").write_bytes(corpus.scene())
-    verb = ["segment"] if "unet" in name or "handmade" in name else ["translate", "--to", "winter"]
-    return _command(*verb, "scene.png", "--model", name, "-o", "out.png", "--device", "cpu")
-
-
-def _bend_safetensors(rng: random.Random, data: bytes) -> bytes:
-    """Change the header: places and types of tensors, or the card in it."""
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    if rng.random() < 0.7:
-        card = json.dumps(bend(rng, json.loads(header["__metadata__"]["gantool"])))
-        header["__metadata__"]["gantool"] = card
-    else:
-        header = bend(rng, header)
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
-
-
-def _bend_onnx(rng: random.Random, data: bytes) -> bytes:
-    import onnx
-
-    model = onnx.load_from_string(data)
-    for entry in model.metadata_props:
-        if entry.key == "gantool":
-            entry.value = json.dumps(bend(rng, json.loads(entry.value)))
-    written: bytes = model.SerializeToString()
-    return written
-
-
-def archives(rng: random.Random, work: Path) -> Action:
-    name = rng.choice(sorted(corpus.archives()))
-    (work / name).write_bytes(damage(rng, corpus.archives()[name], list(corpus.archives().values()), most=3))
-    return _command("prepare", name, "--check", "--as", "unpaired")
-
-
-def annotations(rng: random.Random, work: Path) -> Action:
-    tool = rng.choice(sorted(corpus.annotations()))
-    _, tree = corpus.annotations()[tool]
-    if isinstance(tree, str):
-        text = _bend_xml(rng, tree).encode("utf-8")
-    else:
-        text = json.dumps(bend(rng, tree) if rng.random() < 0.85 else tree).encode()
-    if rng.random() < 0.15:
-        text = damage(rng, text, [text])
-    corpus.write_annotated_set(work / "set", tool, text)
-    options = rng.choice(([], ["--check", "--json"], ["--check"]))
-    return _command("prepare", "set", "-o", "out", *options) if rng.random() < 0.8 else _command("info", "set")
-
-
-def _bend_xml(rng: random.Random, text: str) -> str:
-    """Put odd values into attributes."""
-    values = (
-        "",
-        "-1",
-        "1e308",
-        "nan",
-        "inf",
-        "9" * 30,
-        "1,2,3",
-        ";",
-        "a",
-        "0",
-        "1.5",
-        "../../x.png",
-        "é",
-        "1_0",
-        "٣",
-    )
-    parts = text.split('"')
-    for _ in range(rng.randint(1, 3)):
-        parts[rng.randrange(len(parts) // 2) * 2 + 1] = rng.choice(values)
-    return '"'.join(parts)
-
-
-def settings(rng: random.Random, work: Path) -> Action:
-    name = rng.choice(sorted(corpus.settings()))
-    data, path = corpus.settings()[name], work / "settings.yaml"
-    if rng.random() < 0.6:
-        buffer = io.StringIO()
-        yaml = YAML(typ="safe", pure=True)
-        yaml.dump(bend(rng, yaml.load(data.decode())), buffer)
-        path.write_text(buffer.getvalue(), "utf-8")
-    else:
-        path.write_bytes(damage(rng, data, list(corpus.settings().values())))
-    preset = {"unet": "segmentation"}.get(name, name)
-    return rng.choice(
-        (
-            _function(lambda: registry.read_settings(path)),
-            _function(lambda: registry.load_settings(preset, config=path)),
-            _function(
-                lambda: registry.overlay_settings(path, config=None, assignments=("train.seed=1",), overrides={})
-            ),
-        )
-    )
-
-
-KINDS: dict[str, Callable[[random.Random, Path], Action]] = {
-    one.__name__: one for one in (images, models, archives, annotations, settings)
-}
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)

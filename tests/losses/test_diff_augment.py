@@ -53,6 +53,31 @@ def test_cutout_grays_a_rectangle_of_half_the_sides_at_most() -> None:
     assert ((made == 0) | (made == 1)).all()
 
 
+def test_translation_goes_up_to_an_eighth_of_the_sides_as_far_as_is_drawn() -> None:
+    images = torch.rand(30, 1, 40, 60)
+    torch.manual_seed(4)
+    made = diff_augment(images, ("translation",))
+    torch.manual_seed(4)
+    down, across = torch.randint(-5, 6, (30,)), torch.randint(-8, 9, (30,))  # 60 / 8 is 7.5, and 8 is even
+    for before, after, y, x in zip(images, made, down.tolist(), across.tolist(), strict=True):
+        shifted = torch.full_like(before, -1.0)
+        shifted[:, max(y, 0) : 40 + min(y, 0), max(x, 0) : 60 + min(x, 0)] = before[
+            :, max(-y, 0) : 40 + min(-y, 0), max(-x, 0) : 60 + min(-x, 0)
+        ]
+        assert torch.equal(after, shifted)
+
+
+def test_cutout_is_around_the_pixel_that_is_drawn() -> None:
+    torch.manual_seed(5)
+    made = diff_augment(torch.ones(40, 1, 16, 24), ("cutout",))
+    torch.manual_seed(5)
+    rows, columns = torch.randint(0, 16, (40,)), torch.randint(0, 24, (40,))
+    for one, y, x in zip(made, rows.tolist(), columns.tolist(), strict=True):
+        expected = torch.ones(16, 24)
+        expected[max(y - 4, 0) : y + 4, max(x - 6, 0) : x + 6] = 0
+        assert torch.equal(one[0], expected)
+
+
 def test_gradients_flow_through_all_of_it() -> None:
     images = (torch.rand(2, 3, 16, 16) * 2 - 1).requires_grad_(True)
     diff_augment(images, ("color", "translation", "cutout")).square().sum().backward()

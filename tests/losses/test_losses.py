@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from gantool.losses.adversarial import adversarial_loss, discriminator_loss, generator_loss, gradient_penalty
+from gantool.losses.adversarial import (
+    adversarial_loss,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    undecided,
+)
 from gantool.losses.reconstruction import reconstruction_loss
 
 
@@ -46,6 +52,27 @@ def test_gradient_penalty_of_a_linear_critic() -> None:
     assert penalty.item() == pytest.approx(16)  # (5 - 1)^2
     penalty.backward()
     assert critic.weight.grad is not None and critic.weight.grad.abs().sum() > 0
+
+
+class Squares(nn.Module):
+    """x^2, with the slope 2x."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.square().sum((1, 2, 3))
+
+
+def test_gradient_penalty_is_taken_between_real_and_fake() -> None:
+    real, fake, mix = torch.tensor([1.0, 2.0, 3.0, 0.25]).view(4, 1, 1, 1), torch.full((4, 1, 1, 1), 3.0), 0.25
+    points = [0.25 * x + 0.75 * 3 for x in (1.0, 2.0, 3.0, 0.25)]
+    expected = sum((2 * x - 1) ** 2 for x in points) / 4
+    penalty = gradient_penalty(Squares(), real, fake, torch.full((4, 1, 1, 1), mix))
+    assert penalty.item() == pytest.approx(expected)
+
+
+def test_only_the_loss_with_logarithms_has_a_line_to_read_it_against() -> None:
+    assert undecided("vanilla") == ("ln 2", pytest.approx(math.log(2)))
+    assert undecided("lsgan") is None
+    assert undecided("wgan-gp") is None
 
 
 def test_reconstruction() -> None:

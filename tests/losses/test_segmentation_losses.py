@@ -51,6 +51,54 @@ def test_focal() -> None:
     )
 
 
+def test_class_weights_of_the_losses_that_count_pixels() -> None:
+    """Classes 1, 1, 0 weigh 3, 3, 1; with several labels each output weighs what its class does."""
+    weight = torch.tensor([1.0, 3.0])
+    parts = [(3, 3 / 4), (3, 1 / 4), (1, 3 / 4)]  # weight and p of the true class
+    by_hand = sum(-w * (1 - p) ** 2 * math.log(p) for w, p in parts) / 7
+    assert float(focal(LOGITS, TARGET, "multiclass", weight=weight)) == pytest.approx(by_hand, rel=1e-5)
+    assert float(focal(ONE, TARGET, "binary", weight=weight)) == pytest.approx(by_hand, rel=1e-5)
+    entropy = sum(-w * math.log(p) for w, p in parts) / 7
+    assert float(bce(ONE, TARGET, "binary", weight=weight)) == pytest.approx(entropy, rel=1e-6)
+    # Class 0 has logits 0, ln 3, ln 3 and truth 0, 0, 1; class 1 has ln 3, 0, 0 and 1, 1, 0.
+    planes = [(1, 1 / 2), (1, 1 / 4), (1, 3 / 4), (3, 3 / 4), (3, 1 / 2), (3, 1 / 2)]
+    apart = sum(-w * math.log(p) for w, p in planes) / 12
+    assert float(bce(LOGITS, TARGET, "multilabel", weight=weight)) == pytest.approx(apart, rel=1e-6)
+    focused = sum(-w * (1 - p) ** 2 * math.log(p) for w, p in planes) / 12
+    assert float(focal(LOGITS, TARGET, "multilabel", weight=weight)) == pytest.approx(focused, rel=1e-5)
+
+
+def test_label_smoothing() -> None:
+    """A tenth of the truth is spread over both classes: 0.95 of the right one and 0.05 of the other."""
+    wrong = {3 / 4: 1 / 4, 1 / 4: 3 / 4}
+    by_hand = sum(-0.95 * math.log(p) - 0.05 * math.log(wrong[p]) for p in (3 / 4, 1 / 4, 3 / 4)) / 3
+    assert float(cross_entropy(LOGITS, TARGET, "multiclass", smoothing=0.1)) == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_a_sum_of_losses_hands_its_options_on() -> None:
+    weight = torch.tensor([1.0, 3.0])
+    names = ("cross_entropy", "bce", "dice", "focal", "tversky", "focal_tversky", "lovasz")
+    found = SegmentationLoss(
+        "multiclass", dict.fromkeys(names, 2.0), weight, smoothing=0.2, focal_gamma=1.5, tversky_alpha=0.6,
+        tversky_gamma=0.5,
+    )(LOGITS, TARGET)  # fmt: skip
+    expected = {
+        "cross_entropy": cross_entropy(LOGITS, TARGET, "multiclass", weight=weight, smoothing=0.2),
+        "bce": bce(LOGITS, TARGET, "multiclass", weight=weight),
+        "dice": dice(LOGITS, TARGET, "multiclass"),
+        "focal": focal(LOGITS, TARGET, "multiclass", gamma=1.5, weight=weight),
+        "tversky": tversky(LOGITS, TARGET, "multiclass", alpha=0.6),
+        "focal_tversky": focal_tversky(LOGITS, TARGET, "multiclass", alpha=0.6, gamma=0.5),
+        "lovasz": lovasz(LOGITS, TARGET, "multiclass"),
+    }
+    assert {name: float(value) for name, value in found.items()} == {
+        name: float(2 * value) for name, value in expected.items()
+    }
+    plain = SegmentationLoss("multiclass", dict.fromkeys(names, 1.0))(LOGITS, TARGET)
+    for function in (cross_entropy, focal, tversky, focal_tversky):
+        assert float(plain[function.__name__]) == float(function(LOGITS, TARGET, "multiclass"))
+
+
 def test_dice_and_tversky() -> None:
     # Class 1: TP = 3/4 + 1/4 = 1, FP = 1/4, FN = 1. Class 0: TP = 3/4, FP = 1/4 + 3/4 = 1, FN = 1/4.
     assert float(dice(LOGITS, TARGET, "multiclass")) == pytest.approx(
@@ -72,12 +120,35 @@ def test_lovasz() -> None:
         lovasz(LOGITS, TARGET, "multilabel")
 
 
+def test_lovasz_with_one_output() -> None:
+    """Truth 1, 1, 0 and logits 1/2, -1, 2: hinges 1/2, 2, 3; sorted 3 (0), 2 (1), 1/2 (1): losses 1/3, 2/3, 1."""
+    logits = torch.tensor([[[[0.5, -1.0, 2.0, 9.0]]]])
+    assert float(lovasz(logits, TARGET, "binary")) == pytest.approx(5.5 / 3, rel=1e-6)
+    right = torch.tensor([[[[5.0, 5.0, -5.0, 9.0]]]])
+    assert float(lovasz(right, TARGET, "binary")) == 0
+
+
 def random_case(classes: int = 5) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(3)
     logits = torch.randn(2, classes, 6, 7, generator=generator)
     target = torch.randint(0, classes - 1, (2, 6, 7), generator=generator)  # the last class is absent
     target[torch.rand(2, 6, 7, generator=generator) < 0.2] = 255
     return logits, target
+
+
+def test_weighted_losses_pixel_by_pixel() -> None:
+    logits, target = random_case()
+    weight = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0])
+    focused, crossed, total = 0.0, 0.0, 0.0
+    for (n, y, x), label in [((n, y, x), int(target[n, y, x])) for n in range(2) for y in range(6) for x in range(7)]:
+        if label == 255:
+            continue
+        p, w = float(logits[n, :, y, x].softmax(0)[label]), float(weight[label])
+        focused, crossed, total = focused - w * (1 - p) ** 2 * math.log(p), crossed - w * math.log(p), total + w
+    assert float(focal(logits, target, "multiclass", weight=weight)) == pytest.approx(focused / total, rel=1e-5)
+    assert float(cross_entropy(logits, target, "multiclass", weight=weight)) == pytest.approx(
+        crossed / total, rel=1e-5
+    )
 
 
 def test_against_segmentation_models_pytorch() -> None:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gantool.data.sample import draw_scene
-from gantool.methods.images import LabelledSplit
+from gantool.data.splits import draw_splits
+from gantool.engine.runtime import Runtime
+from gantool.errors import SettingsError
+from gantool.methods.gan.networks import check_settings
+from gantool.methods.images import LabelledSplit, TranslationImages
 from gantool.methods.registry import make_method
+from gantool.palette import named_colors
 from gantool.workflows.plan_training import TrainOptions, plan_training
 
 
@@ -56,6 +63,34 @@ def splits_of(model: str, **settings: float) -> tuple[dict[str, set[bytes]], lis
     return found, list(method.held_out)
 
 
+def test_label_maps_without_colors_get_some(workplace: Path) -> None:
+    labelled(train=3, val=1)
+    plan = plan_training(TrainOptions("unet", data="set", settings={"data.size": 32, "data.holdout": 0}))
+    data = make_method(plan.settings, plan.kind).data  # type: ignore[attr-defined]
+    assert data.colors == named_colors(data.classes)
+
+
+def test_a_cyclegan_between_label_maps_and_photos_is_measured_by_them(workplace: Path) -> None:
+    """By generators that do nothing: their photos are the label maps, as far from photos as those are."""
+    labelled(train=3, val=1, test=2)
+    tiny = {"data.size": 32, "data.load_size": 32, "model.discriminator": "pixel"}
+    plan = plan_training(TrainOptions("cyclegan", data="set", settings=tiny))
+    method = make_method(plan.settings, plan.kind)
+    nets = {f"to_{name}": torch.nn.Identity() for name in ("labels", "photo")}
+    for split, count in (("val", 1), ("test", 2)):
+        with torch.no_grad():
+            found = method.measure(nets, split, Runtime("cpu", 1, "fp32"))  # type: ignore[arg-type]
+        assert found is not None
+        images = method.images(split)
+        assert isinstance(images, TranslationImages)
+        labels, photos = images.sides["labels"], images.sides["photo"]
+        distances = [np.abs(labels[n].astype(float) - photos[n]).mean() for n in range(count)]
+        assert found.values["l1"] == pytest.approx(np.mean(distances))
+        assert found.best == 1 - found.values["mean_iou"]
+        assert found.gallery is not None
+        assert len(found.gallery.images()) == count
+
+
 @pytest.mark.parametrize("model", ["pix2pix", "cyclegan", "unet"])
 def test_a_missing_test_split_is_held_out_beside_validation(model: str, workplace: Path) -> None:
     """What chooses the best epoch is not what the final numbers are from."""
@@ -75,6 +110,28 @@ def test_pairs_side_by_side_too(workplace: Path) -> None:
     assert all(file.startswith(str(Path("set", "train"))) for file in held_out)
 
 
+def test_what_is_held_out_depends_on_the_contents_alone(workplace: Path) -> None:
+    side_by_side(train=20, val=3)
+    files = sorted(Path("set", "train").iterdir())
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    drawn = draw_splits(contents, (0.9, 0, 0.1), 0)
+    expected = {str(file) for file, split in zip(files, drawn, strict=True) if split == "test"}
+    assert set(splits_of("pix2pix")[1]) == expected
+
+
+def test_channels_are_those_of_the_sides(workplace: Path) -> None:
+    for kind in ("A", "B"):
+        Path("set", kind).mkdir(parents=True)
+        for n in range(3):
+            Image.fromarray(draw_scene(n, size=32).summer).save(f"set/{kind}/{n}.png")
+    tiny = {"data.size": 32, "data.load_size": 32, "model.generator": "unet_32", "model.discriminator": "pixel",
+            "data.channels": (1, 3), "data.holdout": 0}  # fmt: skip
+    plan = plan_training(TrainOptions("pix2pix", data="set", settings=tiny))
+    images = make_method(plan.settings, plan.kind).images("train")
+    assert isinstance(images, TranslationImages)
+    assert [side[0].shape for side in images.sides.values()] == [(32, 32, 1), (32, 32, 3)]
+
+
 def test_nothing_is_held_out_where_that_was_switched_off_or_a_test_split_exists(workplace: Path) -> None:
     side_by_side(train=20, val=3)
     found, held_out = splits_of("pix2pix", **{"data.holdout": 0})
@@ -83,3 +140,25 @@ def test_nothing_is_held_out_where_that_was_switched_off_or_a_test_split_exists(
     found, held_out = splits_of("pix2pix")
     assert {split: len(images) for split, images in found.items()} == {"train": 20, "val": 3, "test": 2}
     assert held_out == []
+
+
+@pytest.mark.parametrize(
+    ("size", "generator"),
+    [(None, "unet_256"), (512, "unet_256"), (128, "unet_128"), (192, "unet_64"), (96, "unet_32")],
+)
+def test_the_generator_fits_the_size(size: int | None, generator: str, workplace: Path) -> None:
+    side_by_side(train=2)
+    plan = plan_training(TrainOptions("pix2pix", data="set", size=size))
+    assert plan.settings.model_dump()["model"]["generator"] == generator
+    check_settings(plan.settings)  # type: ignore[arg-type]
+
+
+def test_a_generator_that_is_named_stays(workplace: Path) -> None:
+    side_by_side(train=2)
+    for asked in (
+        TrainOptions("pix2pix", data="set", size=128, settings={"model.generator": "unet_256"}),
+        TrainOptions("pix2pix", data="set", size=128, assignments=["model.generator=unet_256"]),
+        TrainOptions("pix2pix", data="set", size=100),
+    ):
+        with pytest.raises(SettingsError, match="must be a multiple of 256 for unet_256, got 1"):
+            check_settings(plan_training(asked).settings)  # type: ignore[arg-type]

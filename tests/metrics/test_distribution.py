@@ -40,6 +40,15 @@ def test_by_hand() -> None:
     # k(u, v) = (uv + 1)^3 for one feature: k(0, 1) = 1, k(2, 3) = 343, k(0, 2) = k(0, 3) = 1, k(1, 2) = 27, ...
     a, b = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     assert kernel_distance(a, b) == pytest.approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)
+    # Two features: the product of both is divided by 2. k(u, u*) = 8, k(v, v*) = 1, k(u, v) = 8, 1, 1, 1.
+    two = np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[0.0, 2.0], [0.0, 0.0]])
+    assert kernel_distance(*two) == pytest.approx(8 + 1 - 2 * (8 + 1 + 1 + 1) / 4)
+    # Fewer images than features, only one of which differs: as with one.
+    wide = [features(np.pad(one, ((0, 0), (1, 3)))) for one in (x, y)]
+    assert wide[0].frechet(wide[1]).value == pytest.approx(expected)
+    assert wide[0].frechet(wide[0]).value == pytest.approx(0, abs=1e-9)
+    mean, covariance = features(y).moments()
+    assert (mean.tolist(), covariance.tolist()) == ([7], [[8]])
     with pytest.raises(ValueError, match="at least two"):
         kernel_distance(a[:1], b)
     with pytest.raises(ValueError, match="at least two"):
@@ -81,6 +90,11 @@ def test_intervals_hold_the_value() -> None:
         assert found.low is not None
         assert found.high is not None
         assert found.low < found.value < found.high
+    assert x.frechet(y, intervals=False).low is x.kernel(y, intervals=False).low is None
+    as_many = features(rng.normal(size=(16, 16)), keep=16)
+    assert as_many.frechet(as_many).low is not None, "as many images as features and as are kept"
+    more = features(rng.normal(size=(17, 16)))
+    assert more.frechet(more).low is None, "each replicate would cost seconds"
     three = features(rng.normal(size=(3, 8)))
     assert three.kernel(three).low is None
 
@@ -146,10 +160,25 @@ def test_sliced_distance_does_not_depend_on_order_and_sees_a_color_cast() -> Non
     assert sliced_distance(forward, tinted).levels[16] > 0.2
 
 
+def test_sliced_distance_is_in_stds_of_the_real_set() -> None:
+    """Noise, and the same at half its contrast: half a std of the one is a whole one of the other."""
+    rng = np.random.default_rng(0)
+    full, half = PatchSet(32, per_image=200), PatchSet(32, per_image=200)
+    for _ in range(6):
+        noise = rng.integers(0, 256, (32, 32, 3))
+        full.add(noise.astype(np.uint8))
+        half.add((64 + noise // 2).astype(np.uint8))
+    narrow, wide = (sliced_distance(*sets, intervals=False).overall.value for sets in ((full, half), (half, full)))
+    assert narrow == pytest.approx(wide / 2, rel=0.05)
+    # Projections on one of 147 directions of length 1 have a std of about 1: E|z - z/2| = sqrt(2 / pi) / 2.
+    assert narrow == pytest.approx(np.sqrt(2 / np.pi) / 2, rel=0.1)
+
+
 def test_patches_are_bounded() -> None:
     found = PatchSet(32, per_image=16, keep=40)
     for n in range(20):
         found.add(draw_scene(n, size=32).summer)
+        assert found._levels[32].total <= 2 * 40
     patches, images = found.patches(32)
     assert patches.shape == (40, 3 * 49)
     assert len(images) == 40

@@ -19,7 +19,7 @@ def test_intervals_by_hand() -> None:
     difference = Estimate.around(7.0, [3.0, 4.0, 5.0]).minus(found)
     assert difference == Estimate(4.0, 4.0, 4.0)
     assert Estimate(7.0).minus(found) == Estimate(4.0)
-    assert shown(Estimate(float("nan"))) == "n/a"
+    assert shown(Estimate(float("nan"))) == shown(None) == "n/a"
     assert shown(difference, sign=True) == "+4 (+4 to +4)"
     both = differences_of({"l1": found, "psnr": Estimate(float("inf")), "swd": found}, {"psnr": found, "l1": found})
     assert both == {"l1": Estimate(0.0, 0.0, 0.0)}
@@ -32,6 +32,7 @@ def test_the_interval_of_a_mean_is_that_of_the_textbook() -> None:
     assert found.high is not None
     assert found.high - found.value == pytest.approx(1.96 * values.std() / 20, rel=0.15)
     assert Estimate.mean([2.0]) == Estimate(2.0)
+    assert Estimate.mean([2.0, 4.0]).low is not None
     assert [one.tolist() for one in draws(range(50), 3)] == [one.tolist() for one in draws(range(50), 3)]
 
 

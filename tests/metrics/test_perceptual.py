@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from gantool.metrics.inception import (
 )
 from gantool.metrics.perceptual import Lpips, ms_ssim, psnr, ssim
 from gantool.metrics.segmentation import Confusion
+from gantool.metrics.table import METRICS
 
 
 def pair(size: tuple[int, int] = (80, 64)) -> tuple[np.ndarray, np.ndarray]:
@@ -48,6 +50,40 @@ def test_psnr_and_ssim_equal_scikit_image() -> None:
     large = pair((192, 176))
     assert 0 < ms_ssim(*large) < 1
     assert ms_ssim(large[0], large[0]) == pytest.approx(1)
+
+
+def valid_ms_ssim(image: np.ndarray, truth: np.ndarray) -> float:
+    """By its definition: window inside the image on all scales, written down anew with scipy."""
+    convolve2d = pytest.importorskip("scipy.signal").convolve2d
+    gaussian = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(gaussian, gaussian) / gaussian.sum() ** 2
+    x, y = image.astype(float), truth.astype(float)
+    product = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+
+        def mean(values: np.ndarray) -> np.ndarray:
+            return np.stack([convolve2d(values[..., n], window, mode="valid") for n in range(3)], axis=-1)
+
+        of_x, of_y = mean(x), mean(y)
+        covariance = mean(x * y) - of_x * of_y
+        variances = mean(x * x) - of_x**2 + mean(y * y) - of_y**2
+        part = (2 * covariance + 58.5225) / (variances + 58.5225)
+        if scale == 4:
+            part = part * (2 * of_x * of_y + 6.5025) / (of_x**2 + of_y**2 + 6.5025)
+        product *= part.mean() ** weight
+        x, y = (one.reshape(one.shape[0] // 2, 2, one.shape[1] // 2, 2, 3).mean(axis=(1, 3)) for one in (x, y))
+    return float(product)
+
+
+def test_ms_ssim_counts_where_the_window_is_inside_the_image() -> None:
+    image, truth = pair((192, 224))
+    image[:, :12] = 255 - image[:, :12]  # a border that differs
+    assert ms_ssim(image, truth) == pytest.approx(valid_ms_ssim(image, truth), abs=1e-6)
+    assert ms_ssim(255 - truth, truth) == 0
+    least = METRICS["ms_ssim"].smallest
+    smallest = truth[:least, :least]
+    assert ms_ssim(smallest, smallest) == pytest.approx(1)
+    assert least == 11 * 2**4
 
 
 def test_lpips_equals_the_lpips_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +176,25 @@ def test_clean_and_legacy_scale_differently(inception_file: Path) -> None:
     assert np.abs(clean - legacy).max() > 1e-3 * np.abs(clean).max()
     gray = image[:, :, :1]
     assert np.allclose(InceptionFeatures(net)([gray]), InceptionFeatures(net)([np.repeat(gray, 3, axis=2)]))
+
+
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [("clean", ((10 - 128) / 128, (128 - 128) / 128, (250 - 128) / 128)),
+     ("legacy", (20 / 255 - 1, 256 / 255 - 1, 500 / 255 - 1))],
+)  # fmt: skip
+def test_what_inception_gets_is_rgb_in_the_range_of_its_own(resize: Any, expected: tuple[float, ...]) -> None:
+    seen: list[torch.Tensor] = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x)
+            return x.mean((2, 3))
+
+    image = np.tile(np.array([10, 128, 250], np.uint8), (40, 30, 1))
+    features = InceptionFeatures(Spy(), resize)([image, image])  # type: ignore[arg-type]
+    assert seen[0].shape == (2, 3, 299, 299)
+    assert features[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_weights_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

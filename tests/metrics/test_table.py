@@ -26,3 +26,13 @@ def test_worst_first_and_gates() -> None:
     assert [name for name, _ in worst_first(images, "psnr")] == ["b", "c", "a"]
     assert "iou" not in gated_metrics(), "every class has one of its own"
     assert "boundary_iou" in gated_metrics()
+
+
+def test_what_numbers_mean() -> None:
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {
+        "fid", "kid", "swd", "l1", "lpips", "cycle_l1"
+    }  # fmt: skip
+    assert {name for name, metric in METRICS.items() if metric.by_class} == {"iou", "precision", "recall", "f1"}
+    assert {name: metric.smallest for name, metric in METRICS.items() if metric.smallest > 1} == {
+        "ssim": 11, "ms_ssim": 161, "lpips": 32
+    }  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +19,7 @@ from gantool.errors import ModelError
 from gantool.models.files import FORMATS, format_of, is_model_folder, load_net, read_card
 from gantool.models.find import bundled_models
 from gantool.models.formats.native import save_model
+from gantool.models.formats.torch_archive import torch_runner
 from gantool.nets.registry import build_generator
 
 OPTIONS = {"width": 2}
@@ -90,6 +93,7 @@ def test_what_is_no_model_file_says_so(tmp_path: Path) -> None:
 
 WITHOUT_TORCH = """
 import sys
+import zipfile
 from pathlib import Path
 sys.modules["torch"] = None
 from gantool.models.find import find_model, find_model_for, find_segmenter
@@ -125,3 +129,34 @@ def test_finding_and_describing_need_no_torch(
     assert list(bundled_models()) == ["seasons"]
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+EXPORTED = Path(__file__).parent.parent / "compat/v1/exported"
+
+
+def test_a_damaged_pt2_is_told_in_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What torch itself says is to look at its warnings above, a traceback."""
+    with zipfile.ZipFile(EXPORTED / "unet.pt2") as before, zipfile.ZipFile(tmp_path / "a.pt2", "w") as after:
+        for info in before.infolist():
+            if not info.filename.endswith("weight_0"):
+                after.writestr(info.filename, before.read(info))
+    with pytest.raises(ModelError, match="weight_0: file not found"):
+        torch_runner(tmp_path / "a.pt2", "pt2", torch.device("cpu"), trust=True)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_damaged_onnx_graph_is_told_in_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model = onnx.load(EXPORTED / "unet.onnx")
+    model.graph.initializer[0].dims[:] = [-1]
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match="cannot be opened as ONNX"):
+        read_card(tmp_path / "a.onnx")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_damaged_safetensors_header_is_told_short(tmp_path: Path) -> None:
+    header = b'{"a": "' + b"x" * 5000 + b'"}'
+    (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ModelError, match="no safetensors file") as caught:
+        read_card(tmp_path / "a.safetensors")
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))

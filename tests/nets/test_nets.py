@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gantool.errors import ModelError
-from gantool.nets.layers import initialize
+from gantool.nets.layers import initialize, norm_layer
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 
 SMALL = [name for name, spec in GENERATORS.items() if spec.multiple_of <= 256]
@@ -45,6 +45,14 @@ def test_discriminator_gives_patch_logits(name: str, norm: str) -> None:
     assert logits.shape[:2] == (2, 1)
     logits.mean().backward()
     assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("norm", ["instance", "instance_affine", "batch"])
+def test_norms_add_the_references_epsilon_to_the_variance(norm: Any) -> None:
+    """Of +-0.003, whose variance of 9e-6 is about as large as the 1e-5 that keep it from being divided by zero."""
+    images = torch.tensor([0.003, -0.003, -0.003, 0.003]).view(1, 1, 2, 2)
+    normed = norm_layer(norm, 1)(images)
+    assert normed.flatten().tolist() == pytest.approx([n * (9 / 19) ** 0.5 for n in (1, -1, -1, 1)], rel=1e-4)
 
 
 def test_published_sizes() -> None:

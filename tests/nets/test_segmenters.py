@@ -76,10 +76,28 @@ def test_options_and_mistakes() -> None:
         ({"architecture": "deeplabv3", "encoder": LIGHT, "output_stride": 32}, "it takes 8 or 16"),
         ({"architecture": "linknet", "encoder": LIGHT, "decoder_width": 8}, "has no such option"),
         ({"architecture": "unet", "encoder": "tu-nothing"}, "cannot be built"),
+        ({"architecture": "fpn", "encoder": LIGHT, "encoder_depth": 4}, "has no such option"),
     ):
         with pytest.raises(ModelError, match=words):
             build_segmenter(classes=2, **options)  # type: ignore[arg-type]
     assert "resnet50" in encoder_names()
+
+
+@pytest.mark.parametrize("encoder", [LIGHT, "resnet18", "tu-tf_efficientnet_lite0"])
+def test_an_encoder_of_fewer_halvings_has_nothing_that_is_not_used(encoder: str) -> None:
+    whole = build_segmenter("unet", classes=2, encoder=encoder, decoder_width=32)
+    net = build_segmenter("unet", classes=2, encoder=encoder, decoder_width=32, encoder_depth=3)
+    assert (net.multiple_of, net.smallest) == (8, 8)
+    assert 0 < len(list(net.parameters())) < len(list(whole.parameters()))
+    shapes = {key: value.shape for key, value in whole.state_dict().items()}
+    encoder_keys = [key for key in net.state_dict() if key.startswith("net.encoder")]
+    assert all(shapes[key] == net.state_dict()[key].shape for key in encoder_keys), "weights of the whole fit"
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert net.net.training
+    output = net(torch.rand(2, 3, 24, 40))
+    assert output.shape == (2, 2, 24, 40)
+    output.sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
 
 
 def test_names() -> None:

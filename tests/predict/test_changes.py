@@ -40,6 +40,25 @@ def test_a_tint_is_a_tint_at_any_size_and_keeps_detail() -> None:
     assert edges[0] > 0.7 * edges[1]
 
 
+@pytest.mark.parametrize(
+    ("size", "exact", "expected"),
+    [((300, 400), None, (48, 64)), ((400, 300), None, (64, 48)), ((30, 40), None, (30, 40)),
+     ((9, 64), None, (16, 64)), ((300, 400), (24, 40), (24, 40))],
+)  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_small_picture_has_the_shape_of_the_large_one(
+    size: tuple[int, int], exact: tuple[int, int] | None, expected: tuple[int, int], channels: int
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def noted(pixels: np.ndarray) -> np.ndarray:
+        seen.append(pixels.shape)
+        return same(pixels)
+
+    Change(64, exact=exact).apply(noted, np.zeros((*size, channels), np.uint8))
+    assert seen == [(*expected, channels)]
+
+
 def test_half_a_change_is_half_of_it_in_squashed_values() -> None:
     def lighter(pixels: np.ndarray) -> np.ndarray:
         return np.tanh(np.arctanh(0.95 * same(pixels)) + 0.8) / 0.95

@@ -195,6 +195,24 @@ def test_what_can_walk_is_walked_where_memory_is_short() -> None:
     assert np.abs(whole.astype(float) - strips.astype(float)).max() < 5e-3
 
 
+def test_strips_end_with_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were only there to fill up a multiple are no results."""
+    monkeypatch.setattr("gantool.predict.strips._STRIP_BYTES", 10_000)
+    net = build_generator("resnet_light", width=4, out_channels=3)
+    predictor = LabelPredictor(LiveRunner(net, memory=10_000))
+    bands = list(predictor._bands(picture(61, 75)))
+    assert [band.shape[1] for band in bands] == [4] * 15 + [1]
+    assert {band.shape[::2] for band in bands} == {(3, 75)}
+
+
+def test_windows_are_small_enough_for_the_largest_view() -> None:
+    """A view of 1.25 times the sides has 1.5625 times as many pixels."""
+    for tta, growth in ((False, 1.0), (True, 1.25**2)):
+        predictor = LabelPredictor(live(ByColor(), memory=400_000), tta=tta)
+        most = predictor.runner.most_pixels / growth
+        assert predictor.window(2000, 3000) == int(most**0.5) // 8 * 8
+
+
 def test_large_images_are_run_in_windows_by_themselves() -> None:
     predictor = LabelPredictor(live(ByColor(), memory=400_000))
     assert predictor.window(40, 40) == 0

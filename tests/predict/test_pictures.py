@@ -68,6 +68,19 @@ def test_a_batch_is_what_each_would_be_alone(memory: int | None) -> None:
         assert np.abs(one.astype(int) - alone).max() <= 1
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_images_are_run_in_one_call(count: int) -> None:
+    calls: list[int] = []
+
+    class Counted(LiveRunner):
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            calls.append(len(images))
+            return super().__call__(images)
+
+    PicturePredictor(Counted(Identity(), memory=2**30)).batch([noise(8, 8)] * count)
+    assert calls == [count]
+
+
 def test_the_way_follows_memory_and_wishes() -> None:
     net = build_generator("resnet_light", width=4)
     little = LiveRunner(net, memory=10_000)

@@ -16,7 +16,8 @@ def test_the_bound_is_that_of_reading() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
     assert MOST_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
     require_size("--size", 1, MOST_PIXELS)
-    for width, height in ((2, MOST_PIXELS // 2 + 1), (0, 5), (100_000, 100_000)):
+    require_size("--size", MOST_PIXELS, 1)
+    for width, height in ((2, MOST_PIXELS // 2 + 1), (0, 5), (5, 0), (100_000, 100_000)):
         with pytest.raises(UsageError, match="--size: a picture of"):
             require_size("--size", width, height)
 

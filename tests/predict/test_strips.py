@@ -15,7 +15,7 @@ from gantool.nets.registry import build_generator
 from gantool.predict import strips
 from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import PicturePredictor, as_pictures
-from gantool.predict.strips import can_walk, run_in_strips
+from gantool.predict.strips import _affine, can_walk, run_in_strips
 from gantool.predict.tiling import Tiling
 
 NETS: list[tuple[str, dict[str, Any]]] = [
@@ -89,6 +89,40 @@ def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     difference = np.abs(whole.astype(int) - in_strips(net, pixels).astype(int))
     assert difference.max() <= 1
     assert difference.mean() < 1e-3
+
+
+def test_strips_are_as_high_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = build("resnet_light", {"width": 4})
+    pixels = picture(3)
+    monkeypatch.setattr(strips, "_STRIP_BYTES", 64 * pixels.shape[1] * 4 * 150)
+    assert [part.shape for part in run_in_strips(net, pixels)] == [(3, 150, 320), (3, 42, 320)]
+
+
+def test_nothing_is_stored_where_a_layer_can_be_computed_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = nn.Sequential(nn.ReflectionPad2d(2), nn.Conv2d(3, 3, 5), nn.Tanh())
+
+    monkeypatch.delattr(strips, "_Stored")
+    net, pixels = Small(), picture(3)
+    rows = np.concatenate(list(run_in_strips(net, pixels)), axis=1)
+    with torch.no_grad():
+        whole = net.model(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1)[0].numpy()
+    assert np.abs(rows - whole).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm2d, nn.InstanceNorm2d])
+def test_a_norm_is_one_multiplication_and_one_addition(kind: Any) -> None:
+    """By hand: (x - 3) / sqrt(3 + 1) * 5 - 7, and another channel of its own."""
+    norm = kind(2, eps=1.0, affine=True)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([5.0, 1.0]))
+        norm.bias.copy_(torch.tensor([-7.0, 0.5]))
+    function = _affine(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 15.0]), norm)
+    with torch.no_grad():
+        made = function(torch.tensor([11.0, 8.0]).view(1, 2, 1, 1).repeat(1, 1, 2, 2))
+    assert made[0, :, 0, 0].tolist() == pytest.approx([13.0, 2.5])
 
 
 def test_unknown_layers_are_refused() -> None:

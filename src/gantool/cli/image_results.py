@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gantool.cli.console import Screen, failure
+from gantool.errors import counted
 
 if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
@@ -34,7 +35,19 @@ def follow(
                 screen.detail(f"{item.source}: {item.written.size[0]}x{item.written.size[1]} in {item.seconds:.2f} s")
             if progress is not None:
                 progress.advance(progress.task_ids[0])
+    _tell_renamed(screen, done)
     return done
+
+
+def _tell_renamed(screen: Screen, done: Sequence[ImageOutcome]) -> None:
+    from gantool.workflows.image_jobs import is_renamed
+
+    renamed = [path for item in done for path in item.outputs.values() if is_renamed(item.source, path)]
+    if renamed:
+        screen.note(
+            f"{counted(len(renamed), 'result')} not named as the image, for systems that do not accept its name: "
+            f"{renamed[0]}{', ...' if len(renamed) > 1 else ''}"
+        )
 
 
 def conclude(

@@ -133,7 +133,8 @@ def prepare(
             split=_parse_split(split),
             seed=seed,
             drop_duplicates=drop_duplicates,
-            check_only=check or dry_run,
+            check_only=check,
+            dry_run=dry_run,
             report=report,
             overwrite=overwrite,
             image_format=image_format,  # type: ignore[arg-type]

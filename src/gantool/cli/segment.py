@@ -24,11 +24,16 @@ from gantool.cli.options import (
     TrustOption,
     VerboseOption,
 )
+from gantool.errors import UsageError
 
 if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
+    from gantool.workflows.ranking import Ranking
+    from gantool.workflows.segment import SegmentOptions
 
 __all__ = ["segment"]
+
+_SHOWN = 10  # images of a ranking
 
 
 def segment(
@@ -36,16 +41,21 @@ def segment(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="MODEL", help="A model file, a run, or a kind. Default: the newest run that segments."
+            "--model",
+            metavar="MODEL",
+            help="A model file, a run, or a kind. Default: the newest run that segments, else landscape.",
         ),
     ] = None,
     output: OutputOption = None,
     outputs: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--outputs", metavar="KINDS", help="Of mask, overlay, color, probabilities, classes; by commas."
+            "--outputs",
+            metavar="KINDS",
+            help="Of mask, overlay, color, probabilities, classes, polygons (labelme), coco; by commas. "
+            "Default: mask,overlay, with --rank none.",
         ),
-    ] = "mask,overlay",
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +71,32 @@ def segment(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over mirrored and scaled views; six times slower.")
     ] = False,
+    min_area: Annotated[
+        int,
+        typer.Option(
+            "--min-area", metavar="PIXELS", help="Regions smaller than this become part of what surrounds them."
+        ),
+    ] = 0,
+    fill_holes: Annotated[
+        bool, typer.Option("--fill-holes", help="What lies within a region, of whatever class, becomes part of it.")
+    ] = False,
+    simplify: Annotated[
+        float,
+        typer.Option(
+            "--simplify", metavar="PIXELS", help="Fewer points of polygons: how far outlines may move. 0 is exact."
+        ),
+    ] = 0.0,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            "--rank",
+            metavar="uncertainty",
+            help="A table and a page of all images instead, those to label next first.",
+        ),
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", help="Copy the first N of the ranking, with labels for labelme.")
+    ] = 0,
     recursive: RecursiveOption = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -77,14 +113,21 @@ def segment(
     painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    from gantool.models.find import BUNDLED_SEGMENTER
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import FileOptions
+    from gantool.workflows.label_outputs import RegionOptions, plan_labels
+    from gantool.workflows.ranking import Ranking, plan_ranking
 
+    wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
         model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
         trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
-        outputs=tuple(name.strip() for name in outputs.split(",") if name.strip()),
+        outputs=tuple(name.strip() for name in wanted.split(",") if name.strip()),
+        rank=rank, top=top, regions=RegionOptions(min_area, fill_holes, simplify),
     )  # fmt: skip
+    if top and rank is None:
+        raise UsageError("--top: there is no ranking to take the first of.", "Add --rank uncertainty.")
     segmenter = work.load_segmentation(options)
     card = segmenter.card
     screen.note(
@@ -92,21 +135,70 @@ def segment(
     )
     if card.origin.data == "sample" and model is None:
         screen.warn(
-            f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos, train on photos: "
+            f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos and paintings: "
+            f"--model {BUNDLED_SEGMENTER}, or train on your own: gantool train unet-resnet50 --data DATA"
+        )
+    elif model is None and segmenter.model.label == BUNDLED_SEGMENTER:
+        screen.note(
+            "The built-in model tells sky, mountain, tree, ground and water. For classes of your own: "
             "gantool train unet-resnet50 --data DATA"
         )
-    jobs, skipped = work.plan_segmentation(options.files, options.outputs, sys.stdin)
-    results = work.segment_files(segmenter, jobs)
-    done = follow(screen, results, doing="segmenting", count=len(jobs), skipped=skipped)
+    ranking = Ranking(segmenter, plan_ranking(options.files, rank, top)) if rank is not None else None
+    plan = plan_labels(
+        options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
+    )
+    if ranking is None:
+        results = work.segment_files(segmenter, plan, options.regions)
+    else:
+        results = ranking.look(plan, options.regions)
+    done = follow(screen, results, doing="segmenting", count=len(plan.jobs), skipped=plan.skipped)
     if written := [item for item in done if not item.error]:
+        if plan.coco is not None:
+            screen.result(plan.coco)
         _show_shares(screen, written)
+    ranked = None
+    if ranking is not None and written:
+        copies = _finish(screen, ranking, options)
+        ranked = _ranked(ranking, copies)
+        done += [item for item in copies if item.error]
     head = {
         "model": str(segmenter.model.path),
         "classes": [entry.name for entry in segmenter.classes],
         "device": segmenter.device,
         "precision": segmenter.precision,
+        **({"coco": str(plan.coco)} if plan.coco is not None and written else {}),
+        **({"ranking": ranked} if ranked is not None else {}),
     }
-    return conclude(screen, head, done, skipped, _details)
+    return conclude(screen, head, done, plan.skipped, _details)
+
+
+def _finish(screen: Screen, ranking: Ranking, options: SegmentOptions) -> list[ImageOutcome]:
+    """Write what a ranking is for, and say where it is; returns what became of the copies."""
+    from gantool.workflows.segment import segment_files
+
+    ranking.write()
+    screen.result(ranking.plan.table)
+    screen.result(ranking.plan.page)
+    rows = [(one.source, f"{one.entropy:.3f}", f"{one.margin:.3f}") for one in ranking.images[:_SHOWN]]
+    screen.table(("least certain", "entropy", "margin"), [(str(name), *values) for name, *values in rows])
+    if ranking.plan.to_label is None:
+        return []
+    labels = ranking.copy_top()
+    for job in labels.jobs:
+        screen.result(job.source)
+    results = segment_files(ranking.segmenter, labels, options.regions)
+    return follow(screen, results, doing="labelling", count=len(labels.jobs), skipped=())
+
+
+def _ranked(ranking: Ranking, copies: list[ImageOutcome]) -> dict[str, Any]:
+    return {
+        "table": str(ranking.plan.table),
+        "page": str(ranking.plan.page),
+        "to_label": [str(item.source) for item in copies if not item.error],
+        "images": [
+            {"input": str(one.source), "entropy": one.entropy, "margin": one.margin} for one in ranking.images
+        ],
+    }
 
 
 def _details(item: ImageOutcome) -> dict[str, Any]:

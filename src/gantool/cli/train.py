@@ -19,7 +19,7 @@ from gantool.cli.options import (
     parse_domains,
     parse_halves,
 )
-from gantool.errors import UsageError
+from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.plan_training import TrainingPlan
@@ -79,6 +79,9 @@ def train(
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN|latest", help="Go on exactly where a run stopped.")
     ] = None,
+    accept_changed_data: Annotated[
+        bool, typer.Option("--accept-changed-data", help="Resume although the data has changed; not exact.")
+    ] = False,
     init_from: Annotated[
         str | None, typer.Option("--init-from", metavar="MODEL", help="Start a new run from a model's weights.")
     ] = None,
@@ -114,7 +117,7 @@ def train(
             model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
             devices, workers, device, precision, compile_nets or None, to, encoder_weights,
             assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
-            dry_run=dry_run,
+            dry_run=dry_run, accept_changed_data=accept_changed_data,
         )
     )  # fmt: skip
     if write_settings is not None:
@@ -157,8 +160,8 @@ def _announce(screen: Screen, event: Started) -> None:
     ranks = f" x {event.world_size}" if event.world_size > 1 else ""
     screen.note(f"{event.run}: {event.data}")
     screen.note(
-        f"{event.epochs} epochs of {event.steps_per_epoch} steps, batch size {event.batch_size}, "
-        f"on {event.device}{ranks} in {event.precision}"
+        f"{counted(event.epochs, 'epoch')} of {counted(event.steps_per_epoch, 'step')}, "
+        f"batch size {event.batch_size}, on {event.device}{ranks} in {event.precision}"
     )
     if event.first_epoch:
         screen.note(f"going on after epoch {event.first_epoch}")

@@ -25,7 +25,7 @@ from gantool.cli.options import (
     TrustOption,
     VerboseOption,
 )
-from gantool.errors import UsageError
+from gantool.errors import UsageError, counted
 from gantool.predict.sizes import parse_side
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _announce(screen: Screen, translator: Translator, model: str | None) -> None
             f"{translator.model.label} is the built-in model. To train your own: "
             "gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
         )
-    screen.detail(f"{translator.model.path}, {card.origin.epochs} epochs, trained at {card.size} px")
+    screen.detail(f"{translator.model.path}, {counted(card.origin.epochs, 'epoch')}, trained at {card.size} px")
 
 
 def _for_photos(target: str) -> str:

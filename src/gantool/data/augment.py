@@ -63,7 +63,7 @@ class Preparation:
         if self.preprocess == "resize_and_crop":
             return self._resize(pixels, self.load_size, self.load_size)
         if self.preprocess.startswith("scale_width"):
-            scaled = round(height * self.load_size / width)
+            scaled = height * self.load_size // width  # rounded down, as the reference does
             least = self.size if "crop" in self.preprocess else self.multiple_of
             return self._resize(pixels, self.load_size, max(scaled, least))
         if self.preprocess == "crop" and min(width, height) < self.size:

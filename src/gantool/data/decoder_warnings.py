@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
-from PIL import Image
+from PIL import Image, _imaging
 
 __all__ = ["collected_warnings"]
 
@@ -38,7 +40,18 @@ def collected_warnings() -> Iterator[list[str]]:
         _heard.lines = outer
 
 
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to stderr itself; what it finds wrong Pillow raises."""
+    with suppress(AttributeError, OSError):  # where Pillow contains it rather than loads it, it cannot be reached
+        handlers = ctypes.CDLL(_imaging.__file__)
+        for install in (handlers.TIFFSetErrorHandler, handlers.TIFFSetWarningHandler):
+            install.argtypes, install.restype = (ctypes.c_void_p,), ctypes.c_void_p
+            install(None)
+
+
 def _begin() -> None:
+    _silence_libtiff()
     global _reading
     with _lock:
         _reading += 1

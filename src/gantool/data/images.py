@@ -71,6 +71,11 @@ def find_images(folder: Path, *, recursive: bool = False) -> list[Path]:
     )
 
 
+def images_within(folder: Path) -> list[Path]:
+    """The images of a folder, or those of the folders within it where it has none itself."""
+    return find_images(folder) or find_images(folder, recursive=True)
+
+
 def find_folders(parent: Path) -> list[Path]:
     """All folders directly in ``parent``, sorted by name; hidden ones are never data. None if it is no folder."""
     entries = parent.iterdir() if parent.is_dir() else ()

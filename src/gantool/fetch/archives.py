@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from gantool.documents import brief
 from gantool.errors import DataError, OutputError
 from gantool.files import safe_name
 
@@ -93,7 +94,7 @@ def _entries(archive: Path, on_progress: Callable[[int, int], None], packed: int
         else:
             raise DataError(f"{archive}: is no archive that can be read (zip, tar, tar.gz).")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError) as error:
-        raise DataError(f"{archive}: the archive is damaged ({error}).", "Download it again.") from None
+        raise DataError(f"{archive}: the archive is damaged ({brief(error, 160)}).", "Download it again.") from None
     except RuntimeError as error:
         raise DataError(
             f"{archive}: cannot be unpacked ({error}).", "Archives with passwords must be unpacked by hand."

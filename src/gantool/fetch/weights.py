@@ -72,7 +72,7 @@ def read_weights(path: Path, *, where: str = "") -> dict[str, Tensor]:
         isinstance(key, str) and isinstance(value, Tensor) for key, value in found.items()
     ):  # fmt: skip
         raise ModelError(f"{where or path}: is not a set of weights.")
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in found):
-            found = {key.removeprefix(prefix): value for key, value in found.items()}
+    # In any order: of a network that was compiled and then copied to several devices, or the other way round.
+    while prefix := next((one for one in _PREFIXES if all(key.startswith(one) for key in found)), None):
+        found = {key.removeprefix(prefix): value for key, value in found.items()}
     return dict(found)

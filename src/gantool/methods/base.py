@@ -59,6 +59,7 @@ class MethodSpec:
         refused: why an option cannot be had, by the setting it stands for; ``{model}`` is the model's name.
         load: imports the method; what it returns takes settings, the model's name and ``fresh`` (see `make_method`).
         paired: whether it learns from pairs.
+        fitting: settings by dotted key that a preset needs to go with what the user set; the user's own win.
     """
 
     name: str
@@ -70,6 +71,7 @@ class MethodSpec:
     refused: Mapping[str, str]
     load: Callable[[], Callable[..., Method]]
     paired: bool = False
+    fitting: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
 
 
 class Method(Protocol):
@@ -78,12 +80,14 @@ class Method(Protocol):
     Attributes:
         about: what the data was recognized as.
         held_out: files taken from training, one line each.
+        files: that images and labels are read from; none where they are drawn.
         facts: what ``run.json`` says about the data (domains or classes).
         hint: what to say in addition where a training on a CPU takes long.
     """
 
     about: str
     held_out: Sequence[str]
+    files: Sequence[Path]
     facts: Mapping[str, Any]
     hint: str
 

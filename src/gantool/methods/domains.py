@@ -54,6 +54,7 @@ class UnpairedData:
         validation: paired truth that decides which epoch is best.
         truth: paired truth for the final number, seen by nothing else.
         held_out: files taken from training as a test split.
+        files: that images and labels are read from.
     """
 
     names: tuple[str, str]
@@ -66,6 +67,7 @@ class UnpairedData:
     validation: PairedTruth | None = None
     truth: PairedTruth | None = None
     held_out: tuple[Path | str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def images(self, split: str, where: str) -> TranslationImages:
         """The images of a split, prepared without chance.
@@ -166,6 +168,7 @@ def _label_data(settings: UnpairedSettings, found: LabelledSet, preparation: Pre
         classes=pairs.classes,
         labelled=(pairs.validation, pairs.test),
         held_out=pairs.held_out,
+        files=pairs.files,
     )
 
 
@@ -196,6 +199,7 @@ def _file_data(settings: UnpairedSettings, files: UnpairedFiles, preparation: Pr
         test=(FileImages(test[0], channels[0], files.a.half), FileImages(test[1], channels[1], files.b.half)),
         preparations=(preparation, preparation),
         held_out=tuple(dict.fromkeys((*files.a.test, *files.b.test))) if files.held_out else (),
+        files=(*train[0], *train[1], *test[0], *test[1]),
     )
 
 

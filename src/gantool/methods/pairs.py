@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from gantool.arrays import class_colors
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
@@ -44,6 +44,7 @@ _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 LABELS, PHOTO = "labels", "photo"
 
 Sides = tuple[Images, Images]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class PairedData:
         validation: decides which epoch is best.
         test: for the final numbers; the validation pairs where there are no others.
         turned_around: whether source and target are exchanged against how the pairs were found.
+        files: that images and labels are read from.
     """
 
     names: tuple[str, str]
@@ -66,6 +68,7 @@ class PairedData:
     preparations: tuple[Preparation, Preparation]
     held_out: tuple[str, ...] = ()
     turned_around: bool = False
+    files: tuple[Path, ...] = ()
 
     def images(self, split: str, where: str) -> TranslationImages:
         """The images of a split, prepared without chance.
@@ -151,6 +154,9 @@ def _pictures(found: PairedFiles, settings: PairedSettings, preparation: Prepara
         raise _unusable(bad)
     splits, held_out = _splits([pair.split for pair in found.pairs], [str(p.left) for p in found.pairs], settings)
     channels = settings.data.channels
+    files = [
+        path for pair in _used(found.pairs, splits, settings) for path in (pair.left, pair.right) if path is not None
+    ]
 
     def sides(wanted: str, most: int | None = None) -> Sides:
         chosen = [pair for pair, split in zip(found.pairs, splits, strict=True) if split == wanted][:most]
@@ -160,7 +166,8 @@ def _pictures(found: PairedFiles, settings: PairedSettings, preparation: Prepara
         rights = [pair.right for pair in chosen if pair.right is not None]
         return FileImages([pair.left for pair in chosen], channels[0]), FileImages(rights, channels[1])
 
-    return _assembled(found.names, ((), ()), found.about, sides, (preparation, preparation), settings, held_out)
+    both = (preparation, preparation)
+    return _assembled(found.names, ((), ()), found.about, sides, both, settings, held_out, files)
 
 
 def _problems(pairs: Sequence[PairFile]) -> list[str]:
@@ -202,9 +209,18 @@ def label_pairs(found: LabelledSet, settings: GanSettings, preparation: Preparat
         ][:most]
         return LabelPictures([one.mask for one in chosen], colors), FileImages([one.image for one in chosen])
 
+    files = [path for one in _used(found.images, splits, settings) for path in (one.image, *one.label_files)]
     about = f"{found.about}: label maps and photos"
     both = (replace(preparation, nearest=True), preparation)
-    return _assembled((LABELS, PHOTO), (classes, ()), about, sides, both, settings, held_out)
+    return _assembled((LABELS, PHOTO), (classes, ()), about, sides, both, settings, held_out, files)
+
+
+def _used(found: Sequence[T], splits: Sequence[str], settings: GanSettings) -> list[T]:
+    """Without the training pairs beyond ``data.max_images``."""
+    train = [place for place, split in enumerate(splits) if split == "train"]
+    most = settings.data.max_images
+    beyond = set(train[most:]) if most is not None else set()
+    return [one for place, one in enumerate(found) if place not in beyond]
 
 
 def _checked_classes(found: LabelledSet) -> tuple[LabelClass, ...]:
@@ -216,8 +232,7 @@ def _checked_classes(found: LabelledSet) -> tuple[LabelClass, ...]:
     if found.unpaired:
         raise _unusable([*found.unpaired])
     check_labels(found.images, len(found.classes))
-    colors = found.colors or tuple(class_colors(len(found.classes)))
-    return tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, colors, strict=True))
+    return tuple(LabelClass(name=name, color=color) for name, color in zip(found.classes, found.palette, strict=True))
 
 
 def _assembled(
@@ -228,6 +243,7 @@ def _assembled(
     preparations: tuple[Preparation, Preparation],
     settings: GanSettings,
     held_out: Sequence[str],
+    files: Sequence[Path],
 ) -> PairedData:
     train = sides("train", settings.data.max_images)
     if not len(train[0]):
@@ -239,7 +255,7 @@ def _assembled(
     counts = f"{len(train[0])} pairs, {len(validation[0])} for validation, {len(test[0])} for testing"
     return PairedData(
         names, classes, f"{about}: {counts}{' (held out)' if held_out else ''}", train, validation, test,
-        preparations, tuple(held_out),
+        preparations, tuple(held_out), files=tuple(files),
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """PSNR, SSIM, MS-SSIM and LPIPS of an image and its truth, by torchmetrics.
 
-SSIM as Wang et al. 2004 define it: Gaussian window with sigma 1.5, no sample covariance, mean over the places where
-the window is inside the image. LPIPS (Zhang et al. 2018, https://arxiv.org/abs/1801.03924) with AlexNet.
+SSIM, and its parts on several scales, as Wang et al. 2004 define it: Gaussian window with sigma 1.5, no sample
+covariance, mean over the places where the window is inside the image. LPIPS (Zhang et al. 2018,
+https://arxiv.org/abs/1801.03924) with AlexNet.
 """
 
 from __future__ import annotations
@@ -11,11 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    peak_signal_noise_ratio,
-    structural_similarity_index_measure,
-)
+from torch.nn.functional import avg_pool2d
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from gantool.arrays import Pixels
 from gantool.errors import GantoolError, ModelError
@@ -25,6 +23,7 @@ __all__ = ["Lpips", "ms_ssim", "psnr", "ssim"]
 
 
 _WINDOW = 11  # of SSIM
+_SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of the scales, the finest first
 _ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 
 
@@ -41,20 +40,37 @@ def psnr(image: Pixels, truth: Pixels) -> float:
 
 def ssim(image: Pixels, truth: Pixels) -> float:
     """Structural similarity in [-1, 1], mean over channels; both ``(H, W, C)`` uint8 with sides of at least 11."""
+    return _similarity(_tensor(image), _tensor(truth))
+
+
+def ms_ssim(image: Pixels, truth: Pixels) -> float:
+    """Multi-scale structural similarity (Wang et al. 2003) with five scales, in [0, 1]; sides of at least 176.
+
+    The product of contrast and structure on every scale and of the luminance on the coarsest.
+    """
+    made, wanted = _tensor(image), _tensor(truth)
+    product = 1.0
+    for weight in _SCALES[:-1]:
+        product *= max(_contrast(made, wanted), 0.0) ** weight
+        made, wanted = avg_pool2d(made, 2), avg_pool2d(wanted, 2)
+    return float(product * max(_similarity(made, wanted), 0.0) ** _SCALES[-1])
+
+
+def _similarity(image: Tensor, truth: Tensor) -> float:
     _, places = structural_similarity_index_measure(
-        _tensor(image), _tensor(truth), gaussian_kernel=True, sigma=1.5, kernel_size=_WINDOW, data_range=255.0,
-        return_full_image=True,
-    )  # fmt: skip
+        image, truth, sigma=1.5, kernel_size=_WINDOW, data_range=255.0, return_full_image=True
+    )
     # torchmetrics also averages over the border, where the window sees reflected pixels; the definition does not.
     border = _WINDOW // 2
     return float(places[..., border : places.shape[-2] - border, border : places.shape[-1] - border].mean())
 
 
-def ms_ssim(image: Pixels, truth: Pixels) -> float:
-    """Multi-scale structural similarity (Wang et al. 2003) with five scales; sides of at least 161."""
-    return float(
-        multiscale_structural_similarity_index_measure(_tensor(image), _tensor(truth), sigma=1.5, data_range=255.0)
+def _contrast(image: Tensor, truth: Tensor) -> float:
+    """Contrast and structure alone; these torchmetrics averages where the window is inside the image."""
+    _, contrast = structural_similarity_index_measure(
+        image, truth, sigma=1.5, kernel_size=_WINDOW, data_range=255.0, return_contrast_sensitivity=True
     )
+    return float(contrast.mean())
 
 
 class Lpips:

@@ -58,7 +58,7 @@ METRICS: Mapping[str, Metric] = {
     "psnr": Metric("peak signal to noise ratio, in dB", True, ("pairs",), f"{_PERCEPTUAL}:psnr"),
     "ssim": Metric("structural similarity", True, ("pairs",), f"{_PERCEPTUAL}:ssim", smallest=11),  # the window
     "ms_ssim": Metric("structural similarity on five scales", True, ("pairs",), f"{_PERCEPTUAL}:ms_ssim",
-                      smallest=161),  # the window after four halvings
+                      smallest=176),  # the window after four halvings
     "lpips": Metric("distance of AlexNet's features", False, ("pairs", "LPIPS weights"), smallest=32),
     "cycle_l1": Metric("mean absolute difference to the input after going there and back", False, ("a way back",)),
     "segmenter_mean_iou": Metric("mean IoU of what a segmenter sees in generated photos to their label maps", True,

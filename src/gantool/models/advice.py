@@ -27,12 +27,15 @@ def how_to_train(model: str) -> str | None:
         if parts[1] not in known:
             return f'There is no encoder "{parts[1]}". {closest(parts[1], known)}'
     data = _prepared_set()
+    otherwise = "or leave --model out: the built-in landscape tells sky, mountain, tree, ground and water"
     command = f"gantool train {model}"
     if parts[1] is not None and not _has_weights(model, parts[1]):
         command += " --encoder-weights none"
     if data:
-        return f"Train one first: {command} --data {data}"
-    return f"Train one first: {command} (on the built-in sample; with --data DATA on images of your own)"
+        return f"Train one first: {command} --data {data}; {otherwise}."
+    return (
+        f"Train one first: {command} (on the built-in sample; with --data DATA on images of your own), {otherwise}."
+    )
 
 
 def _has_weights(model: str, encoder: str) -> bool:

@@ -12,7 +12,18 @@ from gantool.models.files import is_model_folder, read_card
 from gantool.models.pretrained import PRETRAINED, fetch_pretrained
 from gantool.models.runs import Run, list_runs
 
-__all__ = ["FoundModel", "bundled_for", "bundled_models", "find_model", "find_model_for", "find_segmenter"]
+__all__ = [
+    "BUNDLED_SEGMENTER",
+    "FoundModel",
+    "bundled_for",
+    "bundled_models",
+    "find_model",
+    "find_model_for",
+    "find_segmenter",
+]
+
+BUNDLED_SEGMENTER = "landscape"
+"""The built-in model that segments; how it was made stands in ``docs/landscape.md``."""
 
 
 @dataclass(frozen=True)
@@ -103,22 +114,15 @@ def bundled_for(target: str) -> str | None:
 
 
 def find_segmenter(runs: Path) -> FoundModel:
-    """Return the newest run's model that segments.
-
-    Raises:
-        ModelError: there is none; says how to train one.
-    """
+    """Return the newest run's model that segments, or else the built-in one."""
     for model in _models_of(runs):
         if model.card.is_segmenter:
             return model
-    raise ModelError(
-        f"There is no trained segmenter in {runs} yet.",
-        "Train one first: gantool train unet-resnet18 --encoder-weights none",
-    )
+    return _bundled(BUNDLED_SEGMENTER)
 
 
 def bundled_models() -> dict[str, Path]:
-    """Model files in the package by name; how they were made stands in ``docs/seasons.md``."""
+    """Model files in the package by name; see ``docs/seasons.md`` and ``docs/landscape.md``."""
     folder = Path(__file__).with_name("bundled")
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 

@@ -1,8 +1,8 @@
 """Run directories: made once, never shared, found again by name or by age.
 
-``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``metrics.jsonl``,
-``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors`` (and, where a metric chooses it,
-``last.safetensors``), ``report.html`` and ``log.txt``.
+``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``data_files.jsonl`` (which
+files it is trained on), ``metrics.jsonl``, ``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors``
+(and, where a metric chooses it, ``last.safetensors``), ``report.html`` and ``log.txt``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gantool.documents import brief, load_json
 from gantool.errors import OutputError, RunError, closest
 from gantool.files import atomic, new_folder, safe_name
+from gantool.locks import locked
 
 __all__ = ["Run", "create_run", "find_run", "list_runs"]
 
@@ -31,6 +32,13 @@ class _Kept(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
+class _DataFiles(_Kept):
+    """Of ``run.json``: how many files the data has, and the digest of their list."""
+
+    count: int
+    sha256: str
+
+
 class _Facts(_Kept):
     """Of ``run.json``."""
 
@@ -39,6 +47,8 @@ class _Facts(_Kept):
     data: str | None = ""
     domains: list[str] = Field(default=[""], min_length=1)
     environment: dict[str, str] = {}
+    data_files: _DataFiles | None = None
+    changed_data: list[dict[str, Any]] = []
     metrics: dict[str, float] = {}
     unseen: bool = True
     baselines: dict[str, dict[str, float]] = {}
@@ -94,6 +104,11 @@ class Run:
         return self.path / "settings.yaml"
 
     @property
+    def data_files(self) -> Path:
+        """Names, sizes and times of the files that the run is trained on."""
+        return self.path / "data_files.jsonl"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
@@ -133,6 +148,18 @@ class Run:
 
     def numbered_checkpoint(self, epoch: int) -> Path:
         return self.path / "checkpoints" / f"epoch-{epoch}.pt"
+
+    def locked(self) -> AbstractContextManager[bool]:
+        """Keep other processes from training this run meanwhile; yields whether the file system can do that.
+
+        Raises:
+            RunError: another one is training it; says which.
+        """
+
+        def busy(who: str) -> RunError:
+            return RunError(f"{self.path}: is being trained by {who}.", "Wait for its end, or stop it first.")
+
+        return locked(self.path / ".lock", self.path, busy)
 
     def facts(self) -> dict[str, Any]:
         """The contents of ``run.json``."""

@@ -18,6 +18,7 @@ from gantool.nets.unet_classic import ClassicUnet
 
 __all__ = ["Segmenter", "build_segmenter", "encoder_names"]
 
+_DECODER = (256, 128, 64, 32, 16)  # channels by level, as segmentation-models-pytorch has them
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -60,6 +61,7 @@ def build_segmenter(
     *,
     classes: int,
     encoder: str | None = None,
+    encoder_depth: int | None = None,
     output_stride: int | None = None,
     decoder_width: int | None = None,
     width: int = 64,
@@ -70,6 +72,7 @@ def build_segmenter(
     Args:
         classes: outputs; 1 for two classes with one output.
         encoder: required but for ``unet``, which without one is the classic U-Net.
+        encoder_depth: halvings in the encoder of a U-Net, of 5.
         output_stride: of DeepLab and PAN.
         decoder_width: channels of the decoder; for a U-Net of its widest level.
         width, depth: of the classic U-Net.
@@ -85,6 +88,13 @@ def build_segmenter(
             raise ModelError(f"{architecture}: needs an encoder.", f"Name one: {architecture}-resnet50.")
         return Segmenter(ClassicUnet(classes, width=width, depth=depth), 2**depth, 2**depth)
     options: dict[str, Any] = {}
+    nested = spec.width_key == "decoder_channels" and architecture in ("unet", "unetplusplus", "manet")
+    halvings = 5
+    if encoder_depth is not None:
+        if not nested:
+            raise ModelError(f"model.encoder_depth: {architecture} has no such option.", "unet has.")
+        halvings = encoder_depth
+        options |= {"encoder_depth": halvings, "decoder_channels": _DECODER[-halvings:]}
     if output_stride is not None:
         if output_stride not in spec.strides:
             known = f"it takes {' or '.join(map(str, spec.strides))}" if spec.strides else "it has no such option"
@@ -93,9 +103,26 @@ def build_segmenter(
     if decoder_width is not None:
         if not spec.width_key:
             raise ModelError(f"model.decoder_width: {architecture} has no such option.")
-        nested = spec.width_key == "decoder_channels" and architecture in ("unet", "unetplusplus", "manet")
-        options[spec.width_key] = [max(decoder_width // 2**n, 8) for n in range(5)] if nested else decoder_width
-    return Segmenter(_build_smp(architecture, spec, encoder, classes, options), spec.multiple_of, spec.smallest)
+        options[spec.width_key] = (
+            [max(decoder_width // 2**n, 8) for n in range(halvings)] if nested else decoder_width
+        )
+    net = _build_smp(architecture, spec, encoder, classes, options)
+    if encoder_depth is None:
+        return Segmenter(net, spec.multiple_of, spec.smallest)
+    return Segmenter(net, 2**halvings, 2**halvings)
+
+
+def _drop_unused_parts(net: nn.Module) -> None:
+    """Take out what no output depends on: most encoders keep the stages after the last one that is used."""
+    with torch.enable_grad():
+        net.eval()(torch.zeros(1, 3, 64, 64)).sum().backward()
+    for parent in list(net.modules()):
+        for name, part in parent.named_children():
+            parameters = list(part.parameters())
+            if parameters and all(parameter.grad is None for parameter in parameters):
+                setattr(parent, name, nn.Identity())
+    net.zero_grad(set_to_none=True)
+    net.train()
 
 
 def _build_smp(
@@ -112,6 +139,8 @@ def _build_smp(
             net: nn.Module = getattr(smp, spec.title)(
                 encoder_name=encoder, encoder_weights=None, classes=classes, **options
             )
+            if "encoder_depth" in options:
+                _drop_unused_parts(net)
     except (KeyError, ValueError, RuntimeError, NotImplementedError, TypeError, AssertionError) as error:
         text = (str(error).splitlines() or [type(error).__name__])[0].strip("'\" ")
         raise ModelError(f"{architecture}-{encoder}: cannot be built ({text[:200]}).") from None

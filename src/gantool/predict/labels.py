@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy as np
 from gantool.arrays import Floats, Pixels
 from gantool.predict.bands import Segmented, in_windows, resized_rows, segment_in_bands
 from gantool.predict.pieces import LARGEST_TILE, Pieces
-from gantool.predict.runner import Runner
+from gantool.predict.runner import Runner, require_numbers
 from gantool.predict.scaling import scaled_picture
 from gantool.predict.tiling import Tiling
 
-__all__ = ["LabelPredictor", "Mode"]
+__all__ = ["LabelPredictor", "Mode", "Watch"]
 
 Mode = Literal["multiclass", "binary", "multilabel"]
+
+Watch = Callable[[Floats], None]
+"""Takes probabilities ``(C, rows, W)``, band after band from top to bottom."""
 
 _TTA_SCALES = (0.75, 1.0, 1.25)
 _LARGEST_OF_VIEWS = 512  # side of windows; a band of each of three views is in memory
@@ -45,9 +49,15 @@ class LabelPredictor:
         self._scales = (1.0,) if runner.fixed is not None or not tta else _TTA_SCALES
         self._pieces = Pieces(runner, tiling or Tiling())
 
-    def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
-        """Label ``(H, W, 3)`` uint8, H and W at least 1."""
-        return segment_in_bands(self._bands, pixels, load_size=self.load_size, probabilities=probabilities)
+    def __call__(self, pixels: Pixels, *, probabilities: bool = False, watch: Watch | None = None) -> Segmented:
+        """Label ``(H, W, 3)`` uint8, H and W at least 1; ``watch`` sees the probabilities at the network's scale."""
+        bands = self._bands if watch is None else partial(self._watched, watch)
+        return segment_in_bands(bands, pixels, load_size=self.load_size, probabilities=probabilities)
+
+    def _watched(self, watch: Watch, pixels: Pixels) -> Iterator[Floats]:
+        for band in self._bands(pixels):
+            watch(band)
+            yield band
 
     def window(self, height: int, width: int) -> int:
         """Side of the windows that a (scaled) image of this size is run in; 0 for one piece."""
@@ -91,6 +101,7 @@ class LabelPredictor:
         return self._probabilities(self.runner(self._padded(pixels)[None])[0, :, :height, :width])
 
     def _probabilities(self, logits: Floats) -> Floats:
+        logits = require_numbers(logits)
         if self.mode == "multiclass":
             powers = np.exp(logits - logits.max(0))
             return np.asarray(powers / powers.sum(0))

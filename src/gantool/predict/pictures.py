@@ -11,7 +11,7 @@ import numpy as np
 from gantool.arrays import Floats, Pixels, to_levels
 from gantool.predict.changes import Change
 from gantool.predict.pieces import Pieces
-from gantool.predict.runner import Runner
+from gantool.predict.runner import Runner, require_numbers
 from gantool.predict.tiling import Tiling, run_in_tiles
 
 __all__ = ["PicturePredictor", "as_pictures"]
@@ -65,7 +65,7 @@ class PicturePredictor:
     def _values(self, images: Sequence[Pixels]) -> Floats:
         height, width = images[0].shape[:2]
         batch = np.stack([self._padded(image) for image in images])
-        return self.runner(batch)[:, :, :height, :width]
+        return require_numbers(self.runner(batch)[:, :, :height, :width])
 
     def _in_tiles(self, pixels: Pixels) -> Pixels:
         side = self._pieces.side(*pixels.shape[:2])
@@ -73,7 +73,8 @@ class PicturePredictor:
 
     def _in_strips(self, pixels: Pixels) -> Pixels:
         assert self.runner.strips is not None
-        rows = [to_levels(strip).transpose(1, 2, 0) for strip in self.runner.strips(self._padded(pixels))]
+        strips = self.runner.strips(self._padded(pixels))
+        rows = [to_levels(require_numbers(strip)).transpose(1, 2, 0) for strip in strips]
         return np.concatenate(rows)[: pixels.shape[0], : pixels.shape[1]]
 
     def _padded(self, pixels: Pixels) -> Pixels:

@@ -14,10 +14,20 @@ import numpy as np
 from gantool.arrays import Floats, Pixels, to_values
 from gantool.cards import Card
 from gantool.devices import choose_device, require_precision
+from gantool.documents import brief
 from gantool.errors import ModelError, SettingsError
 from gantool.models.formats.onnx_file import open_onnx
 
-__all__ = ["SMALLEST_SIDE", "FileRunner", "Runner", "Strips", "file_runner", "onnx_runner", "torch_file_runner"]
+__all__ = [
+    "SMALLEST_SIDE",
+    "FileRunner",
+    "Runner",
+    "Strips",
+    "file_runner",
+    "onnx_runner",
+    "require_numbers",
+    "torch_file_runner",
+]
 
 Strips = Callable[[Pixels], Iterator[Floats]]
 """One image ``(H, W, C)`` to finished rows ``(C', rows, W)`` of the result, from top to bottom."""
@@ -62,6 +72,20 @@ class Runner(Protocol):
     def __call__(self, images: Pixels) -> Floats: ...
 
 
+def require_numbers(values: Floats) -> Floats:
+    """Return what a runner gave.
+
+    Raises:
+        ModelError: some of it is no number, or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise ModelError(
+            "The model gives values that are no numbers (NaN or infinite).",
+            "Its weights are damaged, or it needs --precision fp32.",
+        )
+    return values
+
+
 class FileRunner:
     """An exported file.
 
@@ -89,7 +113,19 @@ class FileRunner:
         self.device, self.precision = device, precision
 
     def __call__(self, images: Pixels) -> Floats:
-        return self._function(to_values(np.ascontiguousarray(images.transpose(0, 3, 1, 2))))
+        """Run the file.
+
+        Raises:
+            ModelError: it cannot be run on such images, or gives something else than values for each pixel.
+        """
+        batch = to_values(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        try:
+            made = self._function(batch)
+        except Exception as error:  # every kind of file has errors of its own
+            raise ModelError(f"The model file cannot be run ({brief(error, 160)}).") from error
+        if made.ndim != 4 or (len(made), *made.shape[2:]) != (len(batch), *batch.shape[2:]):
+            raise ModelError(f"The model file gives {made.shape} for {batch.shape}, expected values for each pixel.")
+        return made
 
 
 def file_runner(
@@ -123,10 +159,12 @@ def onnx_runner(path: Path, card: Card, device: str = "auto") -> FileRunner:
     if device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"--device {device}: an ONNX file runs on cpu or cuda.")
     session, _ = open_onnx(path, device)
-    name = session.get_inputs()[0].name
+    names = [one.name for one in session.get_inputs()]
+    if len(names) != 1:
+        raise ModelError(f"{path}: takes {len(names)} inputs, expected one, the picture.")
 
     def run(batch: Floats) -> Floats:
-        return np.asarray(session.run(None, {name: batch})[0], dtype=np.float32)
+        return np.asarray(session.run(None, {names[0]: batch})[0], dtype=np.float32)
 
     return _as_the_card_says(run, card, "cpu" if device == "auto" else device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from gantool.data.label_pictures import nearest_classes
 from gantool.errors import DataError
 from gantool.models.find import FoundModel
 from gantool.predict.bands import Segmented
-from gantool.predict.labels import LabelPredictor
+from gantool.predict.labels import LabelPredictor, Watch
 from gantool.predict.pictures import PicturePredictor
 
 __all__ = ["LabelMap", "LoadedSegmenter", "NearestColors"]
@@ -29,16 +30,20 @@ class LabelMap:
 
     Attributes:
         mask: ``(H, W)`` uint8 class indices.
-        shares: of the pixels, by class; all classes are listed.
         colors: of the classes, ``(256, 3)`` uint8 by index.
         probabilities: ``(H, W, C)`` float16, where they were asked for.
     """
 
     mask: Mask
     classes: tuple[str, ...]
-    shares: Mapping[str, float]
     colors: NDArray[np.uint8]
     probabilities: NDArray[np.float16] | None = None
+
+    @cached_property
+    def shares(self) -> Mapping[str, float]:
+        """The fraction of the pixels by class; all classes are listed."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        return {name: float(counts[n]) / self.mask.size for n, name in enumerate(self.classes)}
 
     def color(self) -> Pixels:
         """The label map as ``(H, W, 3)`` uint8."""
@@ -60,8 +65,8 @@ class NearestColors:
     def __init__(self, predictor: PicturePredictor, colors: Sequence[Color]) -> None:
         self._predictor, self._colors, self.runner = predictor, colors, predictor.runner
 
-    def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> Segmented:
-        if probabilities:
+    def __call__(self, pixels: Pixels, *, probabilities: bool = False, watch: Watch | None = None) -> Segmented:
+        if probabilities or watch is not None:
             raise DataError("A translation to label maps has no probabilities.", "Leave them out of --outputs.")
         return Segmented(nearest_classes(self._predictor(pixels), self._colors))
 
@@ -91,8 +96,8 @@ class LoadedSegmenter:
         """Weights of the network; 0 for an exported file."""
         return self.predictor.runner.parameters
 
-    def __call__(self, pixels: Pixels, *, probabilities: bool = False) -> LabelMap:
-        """Segment ``(H, W, 3)`` uint8 RGB."""
+    def __call__(self, pixels: Pixels, *, probabilities: bool = False, watch: Watch | None = None) -> LabelMap:
+        """Segment ``(H, W, 3)`` uint8 RGB; ``watch`` sees the probabilities at the network's scale."""
         names = tuple(entry.name for entry in self.classes)
         wanted = pixels.shape[0] * pixels.shape[1] * len(names) * 2
         if probabilities and wanted > _LARGEST_PROBABILITIES:
@@ -101,8 +106,6 @@ class LoadedSegmenter:
                 f"{wanted / 2**30:.1f} GiB.",
                 "Leave probabilities out of --outputs.",
             )
-        result = self.predictor(pixels, probabilities=probabilities)
-        counts = np.bincount(result.mask.ravel(), minlength=len(names))
-        shares = {name: float(counts[n]) / result.mask.size for n, name in enumerate(names)}
+        result = self.predictor(pixels, probabilities=probabilities, watch=watch)
         colors = color_table([entry.color for entry in self.classes])
-        return LabelMap(result.mask, names, shares, colors, result.probabilities)
+        return LabelMap(result.mask, names, colors, result.probabilities)

@@ -50,11 +50,19 @@ class Data(Section):
 
     path: Annotated[str, Field(max_length=4096)] = "sample"
     """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
+    hashes: bool = False
+    """Read every file of the data at the start and note a hash of its contents: on resuming it tells whether a file
+    with another time is still the same."""
 
     @property
     def is_sample(self) -> bool:
         """Whether the built-in sample is trained on."""
         return self.path == "sample"
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Where the pictures lie, by domain name where there are two folders, else by an empty one."""
+        return {"": self.path}
 
     @property
     def label(self) -> str:
@@ -78,7 +86,8 @@ class Schedule(Section):
 
     name: Literal["constant_linear", "constant", "linear", "cosine", "poly", "one_cycle", "step", "plateau"]
     """constant_linear holds it and then goes to 0 in a line; linear, cosine and poly fall from the start to the end;
-    one_cycle rises for 30 % and then falls; plateau lowers it when the metric stops improving."""
+    one_cycle rises for 30 % and then falls; plateau lowers it when the metric stops improving. cosine, linear and
+    plateau are not the reference's, see the page on translation."""
     warmup_epochs: float = Field(default=0.0, ge=0)
     """Epochs in which the rate rises from 0 first."""
     power: float = Field(default=0.9, gt=0)

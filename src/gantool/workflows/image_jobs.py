@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gantool.data.images import SUFFIXES, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import safe_name
 
-__all__ = ["FileOptions", "ImageJob", "marked_name", "name_with_ending", "plan_jobs"]
+__all__ = ["FileOptions", "ImageJob", "is_renamed", "marked_name", "name_with_ending", "plan_file", "plan_jobs"]
 
 _MARKS = ("mask", "overlay", "color")
 _LONGEST_NAME = 240  # file systems allow 255 bytes; a temporary name needs a few more
@@ -63,16 +63,20 @@ def plan_jobs(
     files: FileOptions,
     names: Callable[[Path], Mapping[str, str]],
     *,
+    beside: Collection[str] = (),
     marks: Iterable[str] = (),
     stdin: Iterable[str] | None = (),
+    every: bool = False,
 ) -> tuple[list[ImageJob], list[Path]]:
     """Find every image and decide every output before anything is computed.
 
     Args:
         names: the outputs of an image by their kind; see `marked_name` and `name_with_ending`.
+        beside: the kinds that lie beside their image where no folder is named.
         marks: endings before the suffix (``winter`` for ``photo.winter.jpg``) of results of earlier calls, which a
             folder scan leaves out.
         stdin: its lines; None where it is closed.
+        every: keep the images that have no output left to be written, for one that is of all of them.
 
     Returns:
         The jobs to do, and the outputs that exist and are skipped.
@@ -82,7 +86,23 @@ def plan_jobs(
         OutputError: two inputs have one output, or an output exists.
         UsageError: a file as output for several inputs, or no names on standard input where they are announced.
     """
-    return _plan(_collect(files, {*_MARKS, *marks}, stdin), files, names)
+    return _plan(_collect(files, {*_MARKS, *marks}, stdin), files, names, beside, every)
+
+
+def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
+    """Where a file of that name goes that is of all images together, and whether it exists and is skipped.
+
+    Raises:
+        OutputError: it exists.
+        UsageError: the output is an image file.
+    """
+    folder, file = _output_place(files.output)
+    if file is not None:
+        raise UsageError(f"-o {files.output}: names an image file, {name} is none.", "Name a folder.")
+    path = folder / name
+    if path.exists() and not (files.overwrite or files.skip_existing):
+        raise _exists([path])
+    return path, path.exists() and files.skip_existing
 
 
 def marked_name(source: Path, mark: str) -> str:
@@ -98,6 +118,12 @@ def name_with_ending(source: Path, ending: str) -> str:
     while len(f"{stem}.{ending}".encode(errors="replace")) > _LONGEST_NAME:
         stem = stem[:-1]
     return safe_name(f"{stem}.{ending}")
+
+
+def is_renamed(source: Path, output: Path) -> bool:
+    """Whether a result lacks the name of its image because not every system accepts that."""
+    stem = name_with_ending(source, "x").removesuffix(".x")
+    return stem != source.stem and output.name.startswith(f"{stem}.")
 
 
 def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str] | None) -> list[ImageInput]:
@@ -143,7 +169,11 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
 
 
 def _plan(
-    inputs: Sequence[ImageInput], files: FileOptions, names: Callable[[Path], Mapping[str, str]]
+    inputs: Sequence[ImageInput],
+    files: FileOptions,
+    names: Callable[[Path], Mapping[str, str]],
+    beside: Collection[str],
+    every: bool,
 ) -> tuple[list[ImageJob], list[Path]]:
     folder, file = _output_place(files.output)
     jobs: list[ImageJob] = []
@@ -159,7 +189,8 @@ def _plan(
                 "Name a folder, or ask for a single output.",
             )
         for kind, name in wanted.items():
-            target = file if file is not None else folder / item.tree / name
+            place = item.path.parent if kind in beside and files.output is None else folder / item.tree
+            target = file if file is not None else place / name
             same = target.resolve()
             if same in owner:
                 raise OutputError(
@@ -173,14 +204,18 @@ def _plan(
                 existing.append(target)
             if not (files.skip_existing and target.exists()):
                 planned[kind] = target
-        if planned:
+        if planned or every:
             jobs.append(ImageJob(item.path, planned))
     if existing and not (files.overwrite or files.skip_existing):
-        others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputError(
-            f"{existing[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
-        )
+        raise _exists(existing)
     return jobs, existing if files.skip_existing else []
+
+
+def _exists(paths: Sequence[Path]) -> OutputError:
+    others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return OutputError(
+        f"{paths[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
+    )
 
 
 def _output_place(output: str | None) -> tuple[Path, Path | None]:

@@ -57,6 +57,7 @@ class TrainOptions:
         resume: a run's name or path, or ``latest``, to go on with.
         init_from: a run or a model file to take first weights from.
         dry_run: take one step in a run directory that is removed again.
+        accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
     """
 
     model: str | None = None
@@ -83,6 +84,7 @@ class TrainOptions:
     resume: str | None = None
     init_from: str | None = None
     dry_run: bool = False
+    accept_changed_data: bool = False
 
     def overrides(self) -> dict[str, Any]:
         """All settings that are asked for, by dotted key."""
@@ -103,6 +105,7 @@ class TrainingPlan:
         resume: the run to go on with, instead of making a new one.
         init_from: a run or model file whose weights to start from.
         dry_run: whether one step is all.
+        accept_changed_data: whether ``resume`` goes on although files of its data were added, removed or changed.
         notes: what the user should know before it starts.
     """
 
@@ -113,6 +116,7 @@ class TrainingPlan:
     resume: Run | None = None
     init_from: str | None = None
     dry_run: bool = False
+    accept_changed_data: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -137,6 +141,8 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
         if options.init_from is not None or options.name is not None:
             raise UsageError("--resume goes on with a run; it takes neither --init-from nor --name.")
         return _plan_resume(find_run(options.resume, options.runs), options)
+    if options.accept_changed_data:
+        raise UsageError("--accept-changed-data is for a run that goes on.", "Name it: --resume RUN.")
     if options.model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
     settings, notes = _settings_of(options.model, options)
@@ -165,19 +171,24 @@ def _settings_of(model: str, options: TrainOptions) -> tuple[Settings, tuple[str
                 f"{where}: {key} is {_shown(other)}, but that of {model} is {_shown(value)}.",
                 "Name the model that is meant, or leave the key out.",
             )
-    return settings, _other_network(model, named, settings, presets, options)
+    return settings, _other_network(model, spec, named, settings, presets, options)
 
 
 def _merged(spec: MethodSpec, named: ModelName, preset: str, options: TrainOptions) -> Settings:
-    # The model's name stands between the preset and the user's own settings.
-    return load_settings(
-        spec.settings, preset, PRESETS, base={**named.network, **named.others}, config=options.config,
-        assignments=options.assignments, overrides=options.overrides(),
-    )  # fmt: skip
+    def over(fitting: Mapping[str, Any]) -> Settings:
+        # The model's name stands between the preset and the user's own settings.
+        return load_settings(
+            spec.settings, preset, PRESETS, base={**fitting, **named.network, **named.others}, config=options.config,
+            assignments=options.assignments, overrides=options.overrides(),
+        )  # fmt: skip
+
+    settings = over({})
+    needed = spec.fitting(settings)
+    return over(needed) if needed else settings
 
 
 def _other_network(
-    model: str, named: ModelName, settings: Settings, presets: Sequence[str], options: TrainOptions
+    model: str, spec: MethodSpec, named: ModelName, settings: Settings, presets: Sequence[str], options: TrainOptions
 ) -> tuple[str, ...]:
     """Tell where a settings file makes another network than the model's name promises.
 
@@ -192,8 +203,16 @@ def _other_network(
         for name in own[0]
         if (key := f"model.{name}") not in {*named.network, *options.said()}
         and (value := _value(settings, key)) not in [names[name] for names in own]
+        and value != _fitting(spec, settings, key, own[-1][name])
     ]
     return (f"{options.config}: the network is not that of {model}: {', '.join(others)}.",) if others else ()
+
+
+def _fitting(spec: MethodSpec, settings: Settings, key: str, value: object) -> object:
+    """What a key would be made to fit the others if it had this value."""
+    section, _, name = key.partition(".")
+    plain = getattr(settings, section).model_copy(update={name: value})
+    return spec.fitting(settings.model_copy(update={section: plain})).get(key)
 
 
 def _value(settings: Settings, key: str) -> Any:
@@ -228,7 +247,9 @@ def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
                 f"Only {', '.join(sorted(_CHANGEABLE))} may change; for anything else start a new run with "
                 f"--init-from {run.name}.",
             )
-    return TrainingPlan(kind, new, options.runs, resume=run, dry_run=options.dry_run)
+    return TrainingPlan(
+        kind, new, options.runs, resume=run, dry_run=options.dry_run, accept_changed_data=options.accept_changed_data
+    )
 
 
 def _differences(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from gantool.arrays import IGNORE, Pixels
-from gantool.data.images import Picture, read_picture, write_picture
-from gantool.data.masks import write_mask
-from gantool.errors import ModelError, UsageError, closest
-from gantool.files import atomic
+from gantool.arrays import Pixels
+from gantool.data.images import Picture, read_picture
+from gantool.errors import ModelError
 from gantool.models.advice import how_to_train
 from gantool.models.find import FoundModel, find_model, find_segmenter
 from gantool.predict.load import open_segmenter
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
 from gantool.predict.tiling import parse_tiling
-from gantool.workflows.image_files import ImageOutcome, Work, Written, keep_loaded, picture_of, work_through
-from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_jobs
+from gantool.workflows.image_files import ImageOutcome, Work, keep_loaded, picture_of, work_through
+from gantool.workflows.image_jobs import FileOptions, ImageJob
+from gantool.workflows.label_outputs import LabelPlan, RegionOptions, label_writer
 
-__all__ = ["OUTPUTS", "SegmentOptions", "load_segmentation", "plan_segmentation", "segment", "segment_files"]
-
-OUTPUTS: Mapping[str, str] = {
-    "mask": "mask.png",
-    "overlay": "overlay.png",
-    "color": "color.png",
-    "probabilities": "probabilities.npz",
-    "classes": "classes.json",
-}
-"""What can be written, and what its file is called."""
+__all__ = ["SegmentOptions", "load_segmentation", "segment", "segment_files"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +34,9 @@ class SegmentOptions:
         size: shorter side to scale to before segmenting, or ``native``; None for that of the training.
         tta: average over mirrored and differently scaled views.
         outputs: what is written, of `OUTPUTS`.
+        rank: what images are ranked by; see `ranking`.
+        top: how many of the first images are copied with labels.
+        regions: what is done to them first.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
     """
 
@@ -58,6 +50,9 @@ class SegmentOptions:
     files: FileOptions = field(default_factory=FileOptions)
     outputs: tuple[str, ...] = ("mask", "overlay")
     trust: bool = False
+    rank: str | None = None
+    top: int = 0
+    regions: RegionOptions = field(default_factory=RegionOptions)
 
 
 def segment(
@@ -72,28 +67,34 @@ def segment(
     tta: bool = False,
     probabilities: bool = False,
     trust: bool = False,
+    min_area: int = 0,
+    fill_holes: bool = False,
 ) -> LabelMap:
     """Segment one picture; nothing is written.
 
     Args:
         image: a file, a PIL image, or an array ``(H, W, 3)`` or ``(H, W)`` of uint8.
-        model: a path, a run's name or kind such as ``unet-resnet50``; default the newest run that segments.
+        model: a path, a run's name or kind such as ``unet-resnet50``; default the newest run that segments, else
+            the built-in ``landscape``.
         tile: ``auto``, ``off`` or the side of windows in pixels.
         size: shorter side to scale to before segmenting, or ``native``; default as in training.
         tta: average over mirrored and differently scaled views.
         probabilities: also return those.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
+        min_area: smaller regions, in pixels, become part of what surrounds them.
+        fill_holes: what lies within a region becomes part of it.
 
     Raises:
         GantoolError: the image or the model cannot be used.
     """
     wanted = str(size) if size is not None else None
+    regions = RegionOptions(min_area, fill_holes)
     options = SegmentOptions(model, Path(runs).resolve(), device, precision, str(tile), wanted, tta, trust=trust)
     path = _resolve(options).path
     loaded = keep_loaded(load_segmentation, replace(options, model=str(path)), path)
     if isinstance(image, np.ndarray) and image.ndim == 3:
         image = image[:, :, :3]  # how transparent a pixel is says nothing about its class
-    return loaded(picture_of(image).pixels, probabilities=probabilities)
+    return regions.applied(loaded(picture_of(image).pixels, probabilities=probabilities))
 
 
 def load_segmentation(options: SegmentOptions) -> LoadedSegmenter:
@@ -134,47 +135,20 @@ def _resolve(options: SegmentOptions) -> FoundModel:
     return resolved
 
 
-def plan_segmentation(
-    files: FileOptions, outputs: Sequence[str], stdin: Iterable[str] | None = ()
-) -> tuple[list[ImageJob], list[Path]]:
-    """Find inputs and decide outputs; see `plan_jobs`.
+def segment_files(
+    segmenter: LoadedSegmenter, plan: LabelPlan, regions: RegionOptions | None = None
+) -> Iterator[ImageOutcome]:
+    """Segment files; see `work_through`.
 
     Raises:
-        UsageError, DataError, OutputError: with the remedy.
+        OutputError: the file of all images cannot be written.
     """
-    for name in outputs:
-        if name not in OUTPUTS:
-            raise UsageError(f"--outputs: there is no output {name!r}.", closest(name, OUTPUTS))
-    return plan_jobs(
-        files, lambda path: {kind: name_with_ending(path, OUTPUTS[kind]) for kind in outputs}, stdin=stdin
-    )
-
-
-def segment_files(segmenter: LoadedSegmenter, jobs: Sequence[ImageJob]) -> Iterator[ImageOutcome]:
-    """Segment files; see `work_through`."""
+    jobs, classes = plan.jobs, [entry.name for entry in segmenter.classes]
 
     def run(pairs: Sequence[tuple[ImageJob, Picture]]) -> list[LabelMap]:
         return [segmenter(picture.pixels, probabilities="probabilities" in job.outputs) for job, picture in pairs]
 
     # Probabilities are large: one image's at a time.
     behind = 0 if any("probabilities" in job.outputs for job in jobs) else 1
-    return work_through(jobs, Work(lambda job: read_picture(job.source), run, _write, behind=behind))
-
-
-def _write(job: ImageJob, picture: Picture, result: LabelMap) -> Written:
-    for kind, path in job.outputs.items():
-        if kind == "mask":
-            write_mask(path, result.mask, [(int(r), int(g), int(b)) for r, g, b in result.colors[:IGNORE]])
-        elif kind == "overlay":
-            write_picture(path, result.overlay(picture.pixels), picture)
-        elif kind == "color":
-            write_picture(path, result.color())
-        elif kind == "probabilities":
-            assert result.probabilities is not None
-            with atomic(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, probabilities=result.probabilities, classes=np.array(result.classes))
-        else:
-            content = {"classes": list(result.classes), "shares": dict(result.shares)}
-            with atomic(path) as temporary:
-                temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    return Written((picture.pixels.shape[1], picture.pixels.shape[0]), picture.notes, result.shares)
+    with label_writer(plan, classes, regions or RegionOptions()) as write:
+        yield from work_through(jobs, Work(lambda job: read_picture(job.source), run, write, behind=behind))

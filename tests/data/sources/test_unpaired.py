@@ -62,6 +62,35 @@ def test_two_named_folders(tmp_path: Path) -> None:
         find_source({"on": str(tmp_path / "x")}).domains()
 
 
+def test_named_folders_may_hold_folders_and_splits(tmp_path: Path) -> None:
+    fill(tmp_path / "x" / "roll 1", 2)
+    fill(tmp_path / "x" / "roll 2", 3)
+    fill(tmp_path / "y" / "train", 4)
+    fill(tmp_path / "y" / "testing" / "june", 1)
+    found = find_source({"on": str(tmp_path / "x"), "off": str(tmp_path / "y")}).domains(0)
+    assert [len(x) for x in (found.a.train, found.b.train, found.a.test, found.b.test)] == [5, 4, 0, 1]
+    fill(tmp_path / "z", 6)
+    fill(tmp_path / "z" / "test", 2)
+    found = find_source({"on": str(tmp_path / "x"), "off": str(tmp_path / "z")}).domains(0)
+    assert (len(found.b.train), len(found.b.test)) == (6, 2)
+    (tmp_path / "empty" / "within").mkdir(parents=True)
+    with pytest.raises(DataError, match=r'empty: no images for the domain "on", nor in folders within it'):
+        find_source({"on": str(tmp_path / "empty"), "off": str(tmp_path / "y")}).domains()
+
+
+def test_named_folders_of_pairs_have_the_same_splits(tmp_path: Path) -> None:
+    for side in ("x", "y"):
+        fill(tmp_path / side / "train" / "roll 1", 2)
+        fill(tmp_path / side / "train" / "roll 2", 2)
+        fill(tmp_path / side / "test", 1)
+    source = find_source({"on": str(tmp_path / "x"), "off": str(tmp_path / "y")})
+    assert source.kind is None
+    assert [pair.split for pair in source.pairs().pairs] == ["train"] * 4 + ["test"]
+    fill(tmp_path / "y" / "val", 1)
+    with pytest.raises(DataError, match=r'x: has no folder "val", .*y has one'):
+        find_source({"on": str(tmp_path / "x"), "off": str(tmp_path / "y")}).pairs()
+
+
 def test_holding_out_follows_content_not_names(tmp_path: Path) -> None:
     fill(tmp_path / "x", 40)
     fill(tmp_path / "y", 40)

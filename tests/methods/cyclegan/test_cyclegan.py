@@ -118,6 +118,22 @@ def test_batch_norm_anywhere_keeps_real_and_fake_apart(key: str, batch: bool, wo
     assert losses["discriminator_winter"].item() == pytest.approx(apart.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize(("together", "side", "calls"), [(True, 32, 2), (False, 32, 3), (True, 36, 3)])
+def test_translation_and_identity_are_one_call_where_the_sizes_are_one(together: bool, side: int, calls: int) -> None:
+    """Beside that of the cycle."""
+    task = make(batch_calls=together)
+    seen: list[int] = []
+    task.generators.nets["to_b"].register_forward_hook(lambda *_: seen.append(1))
+    real = {"a": torch.rand(1, 3, 32, 32), "b": torch.rand(1, 3, side, side)}
+    if side == 32:
+        task.step(real, lambda player, loss: None)
+    else:
+        task.discriminators.requires_grad_(False)
+        task._translate(task.generators.nets["to_b"], real["a"], real["b"])
+        seen.append(1)
+    assert len(seen) == calls
+
+
 def test_gray_to_color_without_identity() -> None:
     task = make((1, 3), weights={"identity": 0})
     losses = task.step(batch((1, 3)), update)

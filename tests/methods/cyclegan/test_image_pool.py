@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from gantool.methods.cyclegan.image_pool import ImagePool
@@ -37,6 +38,13 @@ def test_nothing_is_lost_or_doubled() -> None:
     kept = [image.item() for image in pool.state_dict()["images"]]
     # While the pool fills, an image is both returned and kept; later each is in one place.
     assert sorted(set(returned + kept)) == given
+
+
+@pytest.mark.parametrize("shapes", [((1, 4, 4), (1, 1, 4, 4)), ((1, 4, 4), (1, 4, 5)), ((4, 4), (4, 4))])
+def test_images_that_cannot_stand_in_one_batch_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    state = ImagePool(3).state_dict() | {"images": [torch.zeros(shape) for shape in shapes]}
+    with pytest.raises(ValueError, match="one shape"):
+        ImagePool(3).load_state_dict(state)
 
 
 def test_state_brings_back_images_and_chances() -> None:

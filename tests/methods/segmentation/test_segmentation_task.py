@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -53,3 +54,24 @@ def test_frozen_parts_keep_their_statistics() -> None:
     assert frozen.running_mean is not None
     assert not frozen.running_mean.any()
     assert classes_of(torch.tensor([[[[1.0, -1.0]]]]), "binary").tolist() == [[[1, 0]]]
+
+
+def test_errors_are_red_on_a_dim_picture() -> None:
+    class Right(nn.Module):
+        """Says b of the right half."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out = torch.zeros(len(x), 2, *x.shape[2:])
+            out[:, 1, :, x.shape[3] // 2 :] = 1
+            return out
+
+    task = make(nn.Conv2d(3, 2, 1))
+    image = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1).expand(1, 3, 1, 4)
+    truth = torch.tensor([[[0, 1, 255, 1]]], dtype=torch.uint8)
+    shown = task.preview({"image": image, "mask": truth}, {"segment": Right()})
+    assert shown["errors"][0, :, 0].T.tolist() == [
+        pytest.approx(color) for color in ([-0.2] * 3, [1.0, -0.6, -0.6], [-0.2] * 3, [-0.2] * 3)
+    ]
+    assert shown["prediction"][0, :, 0].T.tolist() == [[1, -1, -1]] * 2 + [[-1, -1, 1]] * 2
+    gray = pytest.approx([224 / 127.5 - 1] * 3)
+    assert shown["truth"][0, :, 0].T.tolist() == [[1, -1, -1], [-1, -1, 1], gray, [-1, -1, 1]]

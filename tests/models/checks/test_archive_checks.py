@@ -175,6 +175,40 @@ def test_torchscript_that_knows_files(net: type[torch.nn.Module], operator: str,
     assert f"torch.{operator}" in refusal(path, "torchscript")
 
 
+def _without_end(content: bytes) -> bytes:
+    return content[:-1]
+
+
+def _in_pickle(before: bytes, after: bytes) -> object:
+    def change(content: bytes) -> bytes:
+        assert before in content
+        return content.replace(before, after, 1)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("record", "change", "words"),
+    [
+        ("data/1", b"", "a tensor larger than its record 1"),
+        ("data/1", _without_end, "a tensor larger than its record 1"),
+        # Elements of the first weight (4, 3, 7, 7), its last stride, and its place in the record.
+        ("data.pkl", _in_pickle(b"M\x4c\x02", b"M\xff\xff"), "a tensor larger than its record 0"),
+        ("data.pkl", _in_pickle(b"K\x93K1K\x07K\x01t", b"K\x93K1K\x07K\xfft"), "ends behind its record"),
+        ("data.pkl", _in_pickle(b"K\x00(K\x04K\x03", b"K\x01(K\x04K\x03"), "ends behind its record"),
+        ("data.pkl", _in_pickle(b"K\x00(K\x04K\x03", b"J\xff\xff\xff\xff(K\x04K\x03"), "in front of its record"),
+        ("data.pkl", _in_pickle(b"FloatStorage", b"XloatStorage"), "a tensor larger than its record 0"),
+        ("data.pkl", _without_end, "pickle exhausted before seeing STOP"),
+    ],
+)
+def test_tensors_lie_in_their_records(
+    files: dict[str, Path], record: str, change: object, words: str, tmp_path: Path
+) -> None:
+    """torch takes the pickle's word for it, and ends the process or shows what lies behind the record in memory."""
+    path = tampered(files["torchscript"], tmp_path / "evil.pt", {record: change})  # type: ignore[dict-item]
+    assert words in refusal(path, "torchscript")
+
+
 CLASS = """
 class Net(Module):
   __parameters__ = []

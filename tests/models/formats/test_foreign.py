@@ -115,6 +115,8 @@ def test_old_and_wrapped_checkpoints(tmp_path: Path) -> None:
     for name, content in (
         ("old", old), ("module", {f"module.{key}": value for key, value in state.items()}),
         ("wrapped", {"state_dict": state, "epoch": 3}),
+        ("compiled", {f"_orig_mod.module.{key}": value for key, value in state.items()}),
+        ("twice", {f"module._orig_mod.{key}": value for key, value in state.items()}),
     ):  # fmt: skip
         path = tmp_path / f"{name}.pth"
         torch.save(content, path)
@@ -156,6 +158,61 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             read_card(tmp_path / f"{name}.pth")
     with pytest.raises(ModelError, match="is a discriminator"):
         read_card(golden("patchgan_basic_instance_ndf4.weights.pth"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.1.weight", torch.zeros(())),
+        ("model.1.weight", torch.zeros(4, 0, 7, 7)),
+        ("model.1.weight", torch.zeros(5000, 1, 7, 7)),
+        ("model.17.weight", torch.zeros(3)),
+        ("x", torch.zeros(3)),
+        ("model.x.weight", torch.zeros(3)),
+        ("model.99999.weight", torch.zeros(3)),
+        ("x" * 5000, torch.zeros(3)),
+    ],
+)
+def test_tensors_that_no_generator_has(key: str, value: torch.Tensor, tmp_path: Path) -> None:
+    torch.save(weights() | {key: value}, tmp_path / "a.pth")
+    with pytest.raises(ModelError) as caught:
+        read_card(tmp_path / "a.pth")
+    assert key[:40] in str(caught.value) or "unknown network" in str(caught.value)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("key", ["model.model.0.weight", "model.model.3.weight"])
+def test_a_unet_without_a_convolution_at_its_ends(key: str, tmp_path: Path) -> None:
+    state = weights("unet_32")
+    torch.save(state | {key: torch.zeros(())}, tmp_path / "flat.pth")
+    del state[key]
+    torch.save(state, tmp_path / "missing.pth")
+    for name in ("flat", "missing"):
+        with pytest.raises(ModelError):
+            read_card(tmp_path / f"{name}.pth")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"_model_class": "Unet", "encoder_name": "resnet18", "classes": 1000000000}',
+        '{"_model_class": "Unet", "encoder_name": "resnet18", "classes": 1e999}',
+        '{"_model_class": "Unet", "encoder_name": "resnet18", "classes": 0}',
+        '{"_model_class": "Unet", "encoder_name": "resnet18", "classes": 3, "in_channels": "%s"}' % ("x" * 5000),
+        "[" * 5000,
+    ],
+)
+def test_absurd_configurations_of_smp(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ModelError) as caught:
+        read_card(tmp_path)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+def test_a_head_that_is_no_convolution_is_no_segmenters(tmp_path: Path) -> None:
+    torch.save({"encoder.a": torch.zeros(1), "segmentation_head.0.weight": torch.zeros(())}, tmp_path / "a.pth")
+    with pytest.raises(ModelError, match="unknown network"):
+        read_card(tmp_path / "a.pth")
 
 
 def test_segmenters_of_smp(tmp_path: Path) -> None:

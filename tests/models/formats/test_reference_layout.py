@@ -139,3 +139,17 @@ def test_zero_padding_in_blocks_alone_is_not_ours(tmp_path: Path) -> None:
     torch.save(Resnet(padding="zero").state_dict(), tmp_path / "zero.pth")
     with pytest.raises(ModelError, match="pads its blocks with zeros and the picture by reflection"):
         reference.read_generator(tmp_path / "zero.pth")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "side"), [(Resnet("none"), 32), (Resnet("none", dropout=True, blocks=9), 32), (Unet(7, "none"), 128)]
+)
+def test_networks_without_norm_are_read(theirs: nn.Module, side: int, tmp_path: Path) -> None:
+    torch.save(theirs.state_dict(), tmp_path / "latest_net_G.pth")
+    card = reference.read_card(tmp_path / "latest_net_G.pth")
+    assert card.norm == "none"
+    x = torch.rand(1, 3, side, 2 * side) * 2 - 1
+    with torch.no_grad():
+        ours = reference.load(tmp_path / "latest_net_G.pth", card, None).eval()(x)
+        assert (theirs.eval()(x) - ours).abs().max() <= 1e-5
+        assert ours.flatten(2).std(2).min() > 1e-4

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from gantool.data.images import find_images
 from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.sources.names import Kind
 from gantool.data.sources.pairs import PairedFiles
 from gantool.data.sources.unpaired import UnpairedFiles
+from gantool.data.splits import SPLIT_WORDS
 from gantool.errors import DataError
 
-__all__ = ["Contents", "SourceImage", "contents_of_domains", "contents_of_labels", "contents_of_pairs"]
+__all__ = [
+    "Contents",
+    "SourceImage",
+    "contents_of_domains",
+    "contents_of_images",
+    "contents_of_labels",
+    "contents_of_pairs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +45,12 @@ class Contents:
     """All images of a source, before anything in it is judged.
 
     Attributes:
+        kind: ``images`` is for checking only: nothing can be trained on images of one kind.
         about: what the source was recognized as, in words.
         unpaired: a sentence for every file that lacks its partner or its labels.
     """
 
-    kind: Kind
+    kind: Kind | Literal["images"]
     about: str
     domains: tuple[str, ...]
     images: tuple[SourceImage, ...]
@@ -89,3 +100,13 @@ def contents_of_domains(found: UnpairedFiles) -> Contents:
     ]
     about = f"{found.layout}: two domains without pairs"
     return Contents("unpaired", about, (found.a.name, found.b.name), tuple(images))
+
+
+def contents_of_images(root: Path) -> Contents:
+    """All images in a folder and in those within it, whose names may be those of splits."""
+    images = []
+    for path in find_images(root, recursive=True):
+        first = path.relative_to(root).parts[0]
+        images.append(SourceImage(path, SPLIT_WORDS.get(first.lower(), "train"), "images"))
+    about = f"{root}: images of one kind, neither labels nor pairs nor two domains, so there is nothing to train on"
+    return Contents("images", about, ("images",), tuple(images))

@@ -24,7 +24,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gantool.data.sources.contents import Contents, contents_of_domains, contents_of_labels, contents_of_pairs
+from gantool.data.sources.contents import (
+    Contents,
+    contents_of_domains,
+    contents_of_images,
+    contents_of_labels,
+    contents_of_pairs,
+)
 from gantool.data.sources.description import read_description
 from gantool.data.sources.labels import LabelledSet, LabelOptions, find_labelled
 from gantool.data.sources.names import Kind, resolve_data
@@ -34,8 +40,11 @@ from gantool.data.sources.unpaired import (
     UnpairedFiles,
     domains_by_name,
     domains_in,
+    folders_by_name,
+    splits_of_domain,
     two_folders,
 )
+from gantool.data.splits import SPLITS
 from gantool.errors import DataError, UsageError
 
 __all__ = ["Source", "find_source"]
@@ -101,6 +110,7 @@ class Source:
         if self.halves is not None:
             return self.halves
         if self.folders:
+            _require_same_splits(self.domains_given or {})
             return pair_folders(self.place, self.folders, self.names)
         raise DataError(
             f"{self.place}: no pairs found.",
@@ -121,13 +131,20 @@ class Source:
             )
         return self.labels
 
-    def contents(self) -> Contents:
+    def contents(self, *, to_check: bool = False) -> Contents:
         """All images, as what they were recognized as.
+
+        Args:
+            to_check: images of one kind, which nothing can be trained on, will do.
 
         Raises:
             DataError: nothing was recognized.
             UsageError: it could be pairs or two domains.
         """
+        if to_check and self.labels is None and self.halves is None and not self.folders:
+            images = contents_of_images(Path(self.place))
+            if images.images and not any((Path(self.place) / half).is_dir() for half in ("trainA", "trainB")):
+                return images
         kind = self.require_kind()
         if kind == "segmentation":
             return contents_of_labels(self.labelled())
@@ -229,10 +246,20 @@ def _two_by_name(domains: Mapping[str, str], kind: Kind | None) -> Source:
     for name, folder in domains.items():
         if not Path(folder).is_dir():
             raise DataError(f'{folder}: there is no such folder (domain "{name}").')
-    (a, left), (b, right) = ((name, Path(folder)) for name, folder in domains.items())
-    if kind is None and not same_names(left, right):
+    a, b = domains
+    folders = folders_by_name(domains)
+    if kind is None and not ("train" in folders and same_names(*folders["train"])):
         kind = "unpaired"
-    return Source(f"{left} and {right}", kind, None, None, {"train": (left, right)}, (a, b), domains)
+    return Source(" and ".join(domains.values()), kind, None, None, folders, (a, b), domains)
+
+
+def _require_same_splits(domains: Mapping[str, str]) -> None:
+    """Of pairs, so that none is left out."""
+    for split in SPLITS:
+        there = {name: split in splits_of_domain(Path(folder)) for name, folder in domains.items()}
+        if len(set(there.values())) > 1:
+            has, lacks = sorted(there, key=lambda name: not there[name])
+            raise DataError(f'{domains[lacks]}: has no folder "{split}", {domains[has]} has one.', "Pairs need both.")
 
 
 def _require_folder(root: Path, data: str | Path) -> None:

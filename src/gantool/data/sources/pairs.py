@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantool.data.images import find_images, upright_size
+from gantool.data.images import find_images, images_within, upright_size
 from gantool.data.sources.catalog import CATALOG
-from gantool.data.sources.labels.pairing import SUFFIXES, bare_stem
+from gantool.data.sources.labels.pairing import SUFFIXES, bare_stem, stem_of
 from gantool.data.sources.unpaired import DomainFiles, TwoFolders, UnpairedFiles
 from gantool.data.splits import split_folders
 from gantool.errors import DataError
@@ -91,7 +91,7 @@ def halves_as_domains(found: PairedFiles, holdout: float) -> UnpairedFiles:
 def same_names(left: Path, right: Path) -> bool:
     """Whether nearly all images of both folders have partners of the same name, so that they may be pairs."""
     names = (left.name, right.name)
-    a, b = ({_key(path, names) for path in find_images(folder)} for folder in (left, right))
+    a, b = ({_key(path, folder, names) for path in images_within(folder)} for folder in (left, right))
     return len(a & b) >= max(_MOST * max(len(a), len(b)), 2)
 
 
@@ -105,7 +105,7 @@ def pair_folders(about: str, folders: TwoFolders, names: tuple[str, str] | None)
     alone: list[str] = []
     for split, (left, right) in folders.items():
         sides = (left.name, right.name)
-        by_key = [_by_key(find_images(folder), sides) for folder in (left, right)]
+        by_key = [_by_key(folder, sides) for folder in (left, right)]
         for key, path in by_key[0].items():
             if key in by_key[1]:
                 pairs.append(PairFile(split, path, by_key[1][key]))
@@ -125,15 +125,17 @@ def _counts(pairs: Sequence[PairFile]) -> str:
     return ", ".join(f"{n} {split}" for split, n in Counter(pair.split for pair in pairs).items())
 
 
-def _by_key(images: Sequence[Path], sides: tuple[str, str]) -> dict[str, Path]:
+def _by_key(folder: Path, sides: tuple[str, str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for image in images:
-        key = _key(image, sides)
+    for image in images_within(folder):
+        key = _key(image, folder, sides)
         if key in found:
             raise DataError(f"{image}: has the same name as {found[key]}.", "Pairs are matched by name; rename one.")
         found[key] = image
     return found
 
 
-def _key(path: Path, sides: tuple[str, str]) -> str:
-    return bare_stem(path.stem, (*SUFFIXES, *_SIDES, *(f"_{side}" for side in sides)))
+def _key(path: Path, folder: Path, sides: tuple[str, str]) -> str:
+    """What both images of a pair are called: where they lie in their folder, and the stem without usual endings."""
+    bare = bare_stem(stem_of(path), (*SUFFIXES, *_SIDES, *(f"_{side}" for side in sides)))
+    return str(path.parent.relative_to(folder) / bare)

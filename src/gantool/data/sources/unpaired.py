@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gantool.data.images import find_folders, find_images
+from gantool.data.images import find_folders, find_images, images_within
 from gantool.data.sources.description import described_domains
 from gantool.data.splits import SPLIT_WORDS, SPLITS, split_folders
 from gantool.errors import DataError
@@ -19,7 +19,9 @@ __all__ = [
     "UnpairedFiles",
     "domains_by_name",
     "domains_in",
+    "folders_by_name",
     "image_folders",
+    "splits_of_domain",
     "two_folders",
 ]
 
@@ -109,15 +111,35 @@ def image_folders(parent: Path) -> list[Path]:
 
 
 def domains_by_name(domains: Mapping[str, str]) -> UnpairedFiles:
-    """Two folders from anywhere, each of images or with ``train`` and ``test``."""
+    """Two folders from anywhere; see `folders_by_name`.
+
+    Raises:
+        DataError: a folder has no images.
+    """
     parts = []
-    for name, folder in domains.items():
-        path = Path(folder)
-        nested = (path / "train").is_dir()
-        parts.append(
-            DomainFiles(name, _images(path / "train" if nested else path), _images(path / "test") if nested else ())
-        )
+    for name, given in domains.items():
+        folders = splits_of_domain(Path(given))
+        images = {split: tuple(images_within(folder)) for split, folder in folders.items()}
+        if not images.get("train"):
+            where = folders.get("train", given)
+            raise DataError(f'{where}: no images for the domain "{name}", nor in folders within it.')
+        parts.append(DomainFiles(name, images["train"], images.get("test", ())))
     return UnpairedFiles(parts[0], parts[1], "two folders")
+
+
+def folders_by_name(domains: Mapping[str, str]) -> TwoFolders:
+    """Folders from anywhere, each of images or with ``train``, ``val`` and ``test``; the splits that both have.
+
+    The images lie in a folder itself or, where there are none, in folders within it.
+    """
+    left, right = (splits_of_domain(Path(folder)) for folder in domains.values())
+    return {split: (left[split], right[split]) for split in SPLITS if split in left and split in right}
+
+
+def splits_of_domain(folder: Path) -> dict[str, Path]:
+    """The folders of the splits; images beside ``test`` are for training."""
+    splits = split_folders(folder)
+    return {"train": folder, **splits} if "train" not in splits and find_images(folder) else splits
 
 
 def domains_in(root: Path, folders: TwoFolders, given: tuple[str, str] | None) -> UnpairedFiles:

@@ -50,5 +50,13 @@ class ImagePool:
         return {"images": list(self._images), "random": self._random.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device | str = "cpu") -> None:
-        self._images = [image.to(device) for image in state["images"]][: self.size]
+        """Go on as the pool that `state_dict` told of would have.
+
+        Raises:
+            ValueError: it is no state of a pool.
+        """
+        images: list[Tensor] = [image.to(device) for image in state["images"]][: self.size]
+        if len({image.shape for image in images}) > 1 or any(image.dim() != 3 for image in images):
+            raise ValueError("the images of a pool are not of one shape")
+        self._images = images
         self._random.set_state(state["random"])

@@ -46,6 +46,7 @@ class CycleGanMethod:
         self.data = build_data(settings)
         self.about = self.data.about
         self.held_out: Sequence[str] = [str(path) for path in self.data.held_out]
+        self.files: Sequence[Path] = self.data.files
         self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
         light = "The light generators take a fraction of that: gantool train cyclegan-light."
         self.hint = light if model == "cyclegan" else ""

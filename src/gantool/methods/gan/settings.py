@@ -82,6 +82,10 @@ class Pictures(schema.Data):
         return self.path == "sample" and not self.domains
 
     @property
+    def folders(self) -> dict[str, str]:
+        return self.domains or super().folders
+
+    @property
     def label(self) -> str:
         return " and ".join(self.domains.values()) if self.domains else self.path
 
@@ -91,7 +95,8 @@ class Augment(Section):
 
     preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
     """resize_and_crop scales to a square of load_size and crops; crop crops the image as it is; scale_width keeps
-    the aspect ratio; none only trims to a multiple that the generator takes."""
+    the aspect ratio (rows rounded down, as in the reference); none only trims to a multiple that the generator
+    takes."""
     flip: bool = True
     """Mirror half of the images left to right."""
 

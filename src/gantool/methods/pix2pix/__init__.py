@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gantool.methods.base import Method, MethodSpec, ModelName, presets_in
 from gantool.methods.pix2pix.settings import Pix2PixSettings
+from gantool.nets.registry import GENERATORS
+from gantool.settings.schema import Settings
 
 __all__ = ["SPEC"]
 
@@ -14,6 +17,18 @@ def _load() -> Callable[..., Method]:
     from gantool.methods.pix2pix.method import Pix2PixMethod
 
     return Pix2PixMethod
+
+
+def _fitting(settings: Settings) -> Mapping[str, Any]:
+    """The deepest U-Net, up to the preset's, that takes pictures of this size."""
+    assert isinstance(settings, Pix2PixSettings)
+    own, size = settings.model.generator, settings.data.size
+    if own not in GENERATORS or size % GENERATORS[own].multiple_of == 0:
+        return {}
+    least = GENERATORS[own].multiple_of
+    fit = [name for name, net in GENERATORS.items() if name.startswith("unet_") and net.multiple_of < least]
+    fit = [name for name in fit if size % GENERATORS[name].multiple_of == 0]
+    return {"model.generator": max(fit, key=lambda name: GENERATORS[name].multiple_of)} if fit else {}
 
 
 SPEC = MethodSpec(
@@ -26,4 +41,5 @@ SPEC = MethodSpec(
     refused={"model.encoder_weights": "--encoder-weights: {model} has no encoder."},
     load=_load,
     paired=True,
+    fitting=_fitting,
 )

@@ -50,6 +50,7 @@ class Pix2PixMethod:
         source, target = self.data.names
         self.about = f"{self.data.about}, {source} to {target}"
         self.held_out: Sequence[str] = self.data.held_out
+        self.files: Sequence[Path] = self.data.files
         self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
         self.hint = ""
         # Batch norm over one image is instance norm; see `gantool.nets.deterministic`.

@@ -17,7 +17,12 @@ def _load() -> Callable[..., Method]:
     return SegmentationMethod
 
 
+_RECIPES = {"segmentation-landscape": "the recipe of the built-in segmenter (needs its data set)"}
+
+
 def _resolve(model: str) -> ModelName | None:
+    if model in _RECIPES:
+        return ModelName(model, sample=model)
     parts = split_name(model)
     if parts is None:
         return None
@@ -30,18 +35,19 @@ def _resolve(model: str) -> ModelName | None:
 def _like(model: str) -> Sequence[str]:
     """All architectures with the encoder that was asked for."""
     encoder = model.partition("-")[2] or "resnet50"
-    return "unet", *(f"{architecture}-{encoder}" for architecture in SEGMENTERS)
+    return "unet", *_RECIPES, *(f"{architecture}-{encoder}" for architecture in SEGMENTERS)
 
 
 SPEC = MethodSpec(
     name="segmentation",
     settings=SegmentationSettings,
-    presets=presets_in(__name__, "segmentation", "segmentation-sample"),
+    presets=presets_in(__name__, "segmentation", "segmentation-sample", *_RECIPES),
     models={
         "unet": "segmentation with the classic U-Net",
         "ARCH-ENCODER": "segmentation, such as unet-resnet50 or deeplabv3plus-resnet50: any architecture of "
         "segmentation-models-pytorch (unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, "
         "pan, upernet, segformer, dpt) with any of its encoders, or tu-NAME for one of timm",
+        **_RECIPES,
     },
     resolve=_resolve,
     like=_like,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gantool.arrays import IGNORE, class_colors
+from gantool.arrays import IGNORE
 from gantool.data.augment_masks import PRESETS, LabelledPreparation, RandomChange
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
@@ -36,6 +36,7 @@ class LabelledData:
         test: for the final numbers, seen by nothing else; the validation images where there are no others.
         counts: training pixels of every class.
         held_out: files taken from training, by split.
+        files: that images and labels are read from.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +48,7 @@ class LabelledData:
     preparation: LabelledPreparation
     counts: NDArray[np.int64]
     held_out: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def build_labelled_data(settings: SegmentationSettings) -> LabelledData:
@@ -112,7 +114,7 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
     numbers = f"{len(train)} for training, {len(by_split['val'])} for validation, {len(by_split['test'])} for testing"
     return LabelledData(
         found.classes,
-        found.colors or tuple(class_colors(count)),
+        found.palette,
         f"{found.about}: {count} classes, {numbers}{' (held out)' if held_out else ''}",
         FileLabels(train),
         FileLabels(validation),
@@ -120,6 +122,9 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
         _preparation(settings, tiled=found.tiled),
         sum((seen[one.image] for one in train), np.zeros(256, np.int64)),
         tuple(held_out),
+        tuple(
+            path for one in (*train, *by_split["val"], *by_split["test"]) for path in (one.image, *one.label_files)
+        ),
     )
 
 
@@ -139,7 +144,7 @@ def _with_splits(
     classes = [frozenset(int(index) for index in np.flatnonzero(seen[one.image][:IGNORE])) for one in train]
     val, test = (share if split in missing else 0.0 for split in ("val", "test"))
     drawn = draw_splits([contents[one.image] for one in train], (1 - val - test, val, test), 0, classes)
-    new = [LabelledImage(one.image, split, one.mask) for one, split in zip(train, drawn, strict=True)]
+    new = [replace(one, split=split) for one, split in zip(train, drawn, strict=True)]
     held_out = [f"{one.split}\t{one.image}" for one in new if one.split != "train"]
     return [*new, *(one for one in images if one.split != "train")], held_out
 

@@ -46,6 +46,7 @@ class SegmentationMethod:
         self.data = build_labelled_data(settings)
         self.about = self.data.about
         self.held_out: Sequence[str] = self.data.held_out
+        self.files: Sequence[Path] = self.data.files
         self.facts: Mapping[str, Any] = {"classes": list(self.data.classes)}
         self.hint = ""
         self._class_weights()  # says early what is wrong with them
@@ -80,7 +81,8 @@ class SegmentationMethod:
         options: dict[str, Any] = {"architecture": model.architecture, "classes": classes, "encoder": model.encoder}
         if model.encoder is None:
             return {**options, "width": model.width, "depth": model.depth}
-        return {**options, "output_stride": model.output_stride, "decoder_width": model.decoder_width}
+        options |= {"output_stride": model.output_stride, "decoder_width": model.decoder_width}
+        return options if model.encoder_depth is None else {**options, "encoder_depth": model.encoder_depth}
 
     def _find_encoder_weights(self) -> Path | None:
         model = self.settings.model

@@ -27,6 +27,9 @@ class Model(Section):
     """Keep the encoder's weights as they are."""
     output_stride: Literal[8, 16, 32] | None = None
     """How much smaller than the image the encoder's last features are; null is the architecture's own (DeepLab)."""
+    encoder_depth: Annotated[int, Field(ge=3, le=5)] | None = None
+    """Halvings in the encoder of unet, unetplusplus or manet; fewer make a smaller network that sees less of the
+    whole. null is 5."""
     decoder_width: Width | None = None
     """Channels of the decoder (of its widest level in a U-Net); null is the architecture's own."""
     width: Width = 64

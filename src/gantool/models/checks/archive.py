@@ -7,7 +7,6 @@ the parts that were checked, so that torch can find nothing in the file that was
 from __future__ import annotations
 
 import io
-import pickletools
 import re
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gantool.errors import ModelError
+from gantool.models.checks.pickles import check_names, check_tensors
 from gantool.models.checks.pt2 import checked_config, checked_program
 from gantool.models.checks.torchscript import check_sources
 
@@ -39,14 +39,6 @@ _RECORDS = {
 }
 # Of no use for running a network, some of it pickled.
 _LEFT_OUT = re.compile(rf"{_EXTRA}|.*\.debug_pkl|traced_inputs.*", re.ASCII)
-
-_GLOBALS = re.compile(
-    r"torch\._utils _rebuild_(tensor_v2|parameter)|collections OrderedDict|torch \w+Storage"
-    r"|torch\.jit\._pickle (build_\w+list|restore_type_tag)",
-    re.ASCII,
-)
-_OWN_CLASSES = re.compile(r"(?!__torch__\.torch\.classes)__torch__(\.\w+)* \w+", re.ASCII)
-_UNSEEN = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ_EX", "PERSID"}
 
 
 def read_archive(path: Path) -> bytes:
@@ -106,6 +98,10 @@ def _rewritten(records: dict[str, bytes], form: str) -> io.BytesIO:
     if form == "torchscript":
         modules = {name: content for name, content in records.items() if name.endswith(".py")}
         check_sources({name[5:-3].replace("/", "."): _text(content) for name, content in modules.items()})
+        for name in [name for name in records if name.endswith(".pkl")]:
+            check_names(records[name], own_classes=True)
+            if not _LEFT_OUT.fullmatch(name):
+                check_tensors(records[name], _sizes(records, f"{name.removesuffix('.pkl')}/"))
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for name, content in records.items():
@@ -113,6 +109,10 @@ def _rewritten(records: dict[str, bytes], form: str) -> io.BytesIO:
                 archive.writestr(f"archive/{name}", _checked(name, content))
     made.seek(0)
     return made
+
+
+def _sizes(records: dict[str, bytes], folder: str) -> dict[str, int]:
+    return {name.removeprefix(folder): len(content) for name, content in records.items() if name.startswith(folder)}
 
 
 def _text(content: bytes) -> str:
@@ -127,8 +127,6 @@ def _checked(name: str, content: bytes) -> bytes:
     if name == "data/sample_inputs/model.pt":
         _check_sample(content)
         return b""  # torch takes none for no example
-    if name.endswith(".pkl"):
-        _check_pickle(content, own_classes=True)
     return content
 
 
@@ -143,17 +141,6 @@ def _check_sample(content: bytes) -> None:
                 raise ValueError("larger records in its example than fit into it")
             for info in infos:
                 if info.filename.endswith(".pkl"):
-                    _check_pickle(archive.read(info), own_classes=False)
+                    check_names(archive.read(info), own_classes=False)
     except zipfile.BadZipFile:
         raise ValueError("an example that torch did not write") from None
-
-
-def _check_pickle(content: bytes, *, own_classes: bool) -> None:
-    """Tensors in tuples, lists and dicts; ``own_classes`` are those whose source is in the archive."""
-    for operation, argument, _ in pickletools.genops(content):
-        if operation.name in _UNSEEN:
-            raise ValueError(f"a pickle with {operation.name}")
-        name = str(argument)
-        known = _GLOBALS.fullmatch(name) or (own_classes and _OWN_CLASSES.fullmatch(name))
-        if operation.name == "GLOBAL" and not known:
-            raise ValueError(f"a pickle with {name.replace(' ', '.')[:80]}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gantool.documents import brief
 from gantool.errors import ModelError
 
 if TYPE_CHECKING:
@@ -30,4 +31,4 @@ def require_fit(path: Path, wanted: Mapping[str, Tensor], have: Mapping[str, Ten
             )
     more = next((key for key in have if key not in wanted), None)
     if more is not None:
-        raise ModelError(f"{path}: looks like {name} but has more: {more}.")
+        raise ModelError(f"{path}: looks like {name} but has more: {brief(more)}.")

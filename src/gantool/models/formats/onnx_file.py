@@ -48,7 +48,7 @@ def forget_sessions() -> None:
 def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
     import onnxruntime
 
-    onnxruntime.set_default_logger_severity(3)
+    onnxruntime.set_default_logger_severity(4)  # what is an error is raised as well
     kind, _, index = device.partition(":")
     providers: list[Any] = ["CPUExecutionProvider"]
     if kind == "cuda":

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gantool.cards import Architecture, Card, Direction, Domain, Origin
+from gantool.cards import LARGEST_OPTION, Architecture, Card, Direction, Domain, Origin
+from gantool.documents import brief
 from gantool.errors import ModelError
 from gantool.fetch.weights import SUFFIXES, read_weights
 from gantool.models.formats.fit import require_fit
@@ -66,15 +67,15 @@ def read_generator(path: Path, *, running_statistics: bool = False) -> Generator
     state = read_weights(path)
     if "model.model.0.weight" in state:
         found = _unet(path, state)
-    elif "model.1.weight" in state and state["model.1.weight"].dim() == 4 and state["model.1.weight"].shape[-1] == 7:
+    elif _kernel(state, "model.1.weight") == 7:
         found = _resnet(path, state, first=1)
-    elif "model.0.weight" in state and state["model.0.weight"].shape[-1] == 7:
+    elif _kernel(state, "model.0.weight") == 7:
         found = _resnet(path, state, first=0)
     elif "model.0.weight" in state or "net.0.weight" in state or ("0.weight" in state and "2.weight" in state):
         raise ModelError(f"{path}: is a discriminator, which translates nothing.", "Name the generator's file.")
     else:
         raise ModelError(
-            f"{path}: are the weights of an unknown network (its first tensor is {next(iter(state))}).",
+            f"{path}: are the weights of an unknown network (its first tensor is {brief(next(iter(state)))}).",
             "Known are gantool's own files, and generators of the reference CycleGAN and pix2pix.",
         )
     with torch.device("meta"):
@@ -83,10 +84,27 @@ def read_generator(path: Path, *, running_statistics: bool = False) -> Generator
     return found if found.norm != "batch" or running_statistics else _with_instance_norm(found)
 
 
+def _kernel(state: Mapping[str, Tensor], key: str) -> int:
+    """Side of a convolution's kernel; 0 where that is none."""
+    return int(state[key].shape[3]) if key in state and state[key].dim() == 4 else 0
+
+
+def _channels(path: Path, state: Mapping[str, Tensor], key: str) -> tuple[int, int]:
+    """The first two sides of a convolution's weights, which are its channels.
+
+    Raises:
+        ModelError: there is no such convolution.
+    """
+    if not _kernel(state, key) or not all(1 <= side <= LARGEST_OPTION for side in state[key].shape):
+        raise ModelError(f"{path}: is a damaged generator ({key} is missing or no convolution).")
+    first, second = state[key].shape[:2]
+    return int(first), int(second)
+
+
 def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator:
     """``first`` is the place of the first convolution: behind a padding layer, or at once with zero padding."""
-    blocks = {int(match[1]) for key in state if (match := re.match(r"model\.(\d+)\.conv_block\.", key))}
-    inner = {int(match[1]) for key in state if (match := re.match(r"model\.\d+\.conv_block\.(\d+)\.weight", key))
+    blocks = {int(match[1]) for key in state if (match := re.match(r"model\.(\d{1,4})\.conv_block\.", key))}
+    inner = {int(match[1]) for key in state if (match := re.match(r"model\.\d+\.conv_block\.(\d{1,4})\.weight", key))
              if state[key].dim() == 4}  # fmt: skip
     kind, name = _BLOCKS.get(frozenset(inner)), f"resnet_{len(blocks)}blocks"
     if kind is None or name not in GENERATORS:
@@ -96,35 +114,35 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
             f"{path}: is a ResNet generator that pads its blocks with zeros and the picture by reflection.",
             "gantool has no such network; it reads those that pad by reflection alone.",
         )
-    norm = _norm(state, f"model.{first + 1}")
-    last = max(int(key.split(".")[1]) for key in state)
-    start = state[f"model.{first}.weight"]
+    norm = _norm(state, f"model.{first}.bias", f"model.{first + 1}.weight")
+    last = max(int(match[1]) for key in state if (match := re.match(r"model\.(\d{1,4})\.", key)))
+    width, in_channels = _channels(path, state, f"model.{first}.weight")
     options = {
-        "in_channels": int(start.shape[1]),
-        "out_channels": int(state[f"model.{last}.weight"].shape[0]),
-        "width": int(start.shape[0]),
+        "in_channels": in_channels,
+        "out_channels": _channels(path, state, f"model.{last}.weight")[0],
+        "width": width,
         "norm": norm,
         "padding": kind[0],
         "dropout": kind[1],
     }
-    return Generator(Architecture(name=name, options=options), _clean(state, norm))
+    return _generator(name, options, state)
 
 
 def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
     downs = [key for key in state if re.fullmatch(r"model\.model\.(0|(?:\d\.model\.)+1)\.weight", key)]
-    levels = len([key for key in downs if state[key].dim() == 4 and state[key].shape[-1] == 4])
-    name = f"unet_{2**levels}"
+    levels = len([key for key in downs if _kernel(state, key) == 4])
+    name = f"unet_{2 ** min(levels, 99)}"
     if name not in GENERATORS:
         raise ModelError(f"{path}: is a U-Net generator with {levels} levels, which gantool does not have.")
-    norm = _norm(state, "model.model.1.model.2")
-    start = state["model.model.0.weight"]
+    norm = _norm(state, "model.model.0.bias", "model.model.1.model.2.weight")
+    width, in_channels = _channels(path, state, "model.model.0.weight")
     options = {
-        "in_channels": int(start.shape[1]),
-        "out_channels": int(state["model.model.3.weight"].shape[1]),
-        "width": int(start.shape[0]),
+        "in_channels": in_channels,
+        "out_channels": _channels(path, state, "model.model.3.weight")[1],
+        "width": width,
         "norm": norm,
     }
-    return Generator(Architecture(name=name, options=options), _clean(state, norm))
+    return _generator(name, options, state)
 
 
 def _with_instance_norm(found: Generator) -> Generator:
@@ -138,14 +156,36 @@ def _with_instance_norm(found: Generator) -> Generator:
     return Generator(changed, with_instance_norm(net).state_dict())
 
 
-def _norm(state: Mapping[str, Tensor], key: str) -> str:
-    """Old checkpoints carry running statistics of instance norm, which has none in use."""
-    return "batch" if f"{key}.weight" in state else "instance"
+def _norm(state: Mapping[str, Tensor], bias: str, scale: str) -> str:
+    """Batch norm scales; only in front of instance norm do convolutions have a bias, without norm they have neither.
+
+    Args:
+        bias: key of the first convolution's.
+        scale: key of the first norm's.
+    """
+    return "batch" if scale in state else "instance" if bias in state else "none"
 
 
-def _clean(state: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
+def _generator(name: str, options: dict[str, object], state: Mapping[str, Tensor]) -> Generator:
+    """Under gantool's names.
+
+    Old checkpoints carry running statistics of instance norm, which has none in use. Without norm gantool's
+    convolutions have biases, which are 0 here.
+    """
+    import torch
+
+    norm = options["norm"]
     running = ("running_mean", "running_var", "num_batches_tracked")
-    return {key: value for key, value in state.items() if norm == "batch" or not key.endswith(running)}
+    kept = {key: value for key, value in state.items() if norm == "batch" or not key.endswith(running)}
+    if norm == "none":
+        with torch.device("meta"):
+            wanted = build_generator(name, **options).state_dict()
+        kept |= {
+            key: torch.zeros(value.shape)
+            for key, value in wanted.items()
+            if key.endswith(".bias") and key not in kept
+        }
+    return Generator(Architecture(name=name, options=options), kept)
 
 
 def domains_of_name(path: Path) -> tuple[str, str]:

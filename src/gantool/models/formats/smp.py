@@ -5,17 +5,18 @@ Free of torch until weights are read.
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.arrays import class_colors
+from gantool.arrays import IGNORE
 from gantool.cards import Architecture, Card, Direction, LabelClass, Origin
+from gantool.documents import brief, load_json, shown
 from gantool.errors import ModelError
 from gantool.fetch.weights import SUFFIXES, read_weights
 from gantool.models.formats.fit import require_fit
 from gantool.nets.segmenter_table import SEGMENTERS
+from gantool.palette import named_colors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +39,8 @@ def matches(path: Path) -> bool:
         state = read_weights(path) if path.suffix.lower() in SUFFIXES else {}
     except ModelError:
         return False
-    return any(key.startswith("encoder.") for key in state) and "segmentation_head.0.weight" in state
+    head = state.get("segmentation_head.0.weight")
+    return any(key.startswith("encoder.") for key in state) and head is not None and head.dim() == 4
 
 
 def read_card(path: Path) -> Card:
@@ -53,7 +55,7 @@ def read_card(path: Path) -> Card:
     spec = SEGMENTERS[architecture]
     return Card(
         task="segmentation",
-        classes=tuple(LabelClass(name=n, color=c) for n, c in zip(names, class_colors(len(names)), strict=True)),
+        classes=tuple(LabelClass(name=n, color=c) for n, c in zip(names, named_colors(names), strict=True)),
         mode="binary" if count == 1 else "multiclass",
         architecture=Architecture(name=architecture, options=options),
         multiple_of=spec.multiple_of,
@@ -65,14 +67,17 @@ def read_card(path: Path) -> Card:
 
 def _of_config(folder: Path) -> tuple[str, dict[str, Any]]:
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = load_json((folder / "config.json").read_text("utf-8"))
         title, encoder = str(config["_model_class"]), str(config["encoder_name"])
         classes = int(config["classes"])
-    except (OSError, ValueError, KeyError, TypeError):
+        if not 1 <= classes < IGNORE:
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         raise ModelError(f"{folder}: its config.json is none of segmentation-models-pytorch.") from None
     name = next((key for key, spec in SEGMENTERS.items() if spec.title == title), None)
     if name is None or config.get("in_channels", 3) != 3:
-        raise ModelError(f"{folder}: is a {title} of {config.get('in_channels')} channels, which gantool cannot use.")
+        channels = shown(config.get("in_channels"))
+        raise ModelError(f"{folder}: is a {brief(title)} of {channels} channels, which gantool cannot use.")
     return name, {"classes": classes, "encoder": encoder}
 
 

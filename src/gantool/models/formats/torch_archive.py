@@ -6,11 +6,13 @@ Free of torch until one is written or run.
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,12 +143,30 @@ def torch_runner(path: Path, form: str, device: torch.device, *, trust: bool = F
 def _loaded(path: Path, archive: io.BytesIO, form: str, device: torch.device) -> Any:
     import torch
 
+    logged: list[logging.LogRecord] = []
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _kept_from_stderr(logged):
             warnings.simplefilter("ignore")  # TorchScript says of itself that it is deprecated
             if form == "torchscript":
                 return torch.jit.load(archive, map_location=device).eval()  # type: ignore[no-untyped-call]
             return torch.export.load(archive).module().to(device)
     except Exception as error:  # torch has an error of its own for every kind of damage
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        causes = [record.exc_info[1] for record in logged if record.exc_info] or [error]
+        first = (str(causes[0]).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{path}: cannot be loaded ({first[:200]}).") from None
+
+
+@contextmanager
+def _kept_from_stderr(records: list[logging.LogRecord]) -> Iterator[None]:
+    """Get what the loader of ``.pt2`` logs, which is why it fails, with a traceback."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        records.append(record)
+        return False
+
+    loader = logging.getLogger("torch.export")
+    loader.addFilter(keep)
+    try:
+        yield
+    finally:
+        loader.removeFilter(keep)

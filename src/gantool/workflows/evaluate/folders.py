@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gantool.arrays import IGNORE, Mask, Pixels, class_colors
+from gantool.arrays import IGNORE, Mask, Pixels
 from gantool.data.images import find_images, read_pixels
 from gantool.data.masks import read_index_mask
 from gantool.data.sources.labels.pairing import match_files
@@ -18,6 +18,7 @@ from gantool.metrics.labels import LabelScores
 from gantool.metrics.sets import ImageSet, Measured, PairScores, compare_sets, make_instruments
 from gantool.metrics.sliced import common_size
 from gantool.metrics.table import worst_first
+from gantool.palette import named_colors
 from gantool.workflows.evaluate.gallery import chosen_images, in_colors
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow
@@ -53,7 +54,7 @@ def compare_mask_folders(options: EvaluateOptions) -> Evaluation:
         str(predicted), len(read), scores.values(), per_image=worst_first(scores.images, "accuracy"),
         classes=scores.classes(),
     )  # fmt: skip
-    colors = class_colors(len(names))
+    colors = named_colors(names)
 
     def row(n: int, caption: str) -> ShownRow:
         _, true, guess = read[n]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gantool.arrays import Floats, Pixels, color_table, resized, to_levels, to_values
 from gantool.cards import Card, Domain
 from gantool.data.sample import draw_scene
-from gantool.errors import MismatchError
+from gantool.errors import MismatchError, counted
 from gantool.models.files import format_of
 from gantool.models.formats.onnx_file import open_onnx
 from gantool.models.formats.torch_archive import torch_runner
@@ -203,9 +203,9 @@ class Proof:
             elif (check.agreement is None or self.precision == "fp32") and check.relative_error > allowed:
                 problem = f"relative error {check.relative_error:.2g}, allowed {allowed:.2g}"
             if problem:
-                images = f"{check.batch} image{'s' if check.batch > 1 else ''}"
                 raise MismatchError(
-                    f"{path}: differs from the model at {check.width}x{check.height}, {images} ({problem}); "
+                    f"{path}: differs from the model at {check.width}x{check.height}, "
+                    f"{counted(check.batch, 'image')} ({problem}); "
                     "it was not kept.",
                     "Try another --format or --precision, or --static-size.",
                 )

@@ -8,8 +8,8 @@ made beside its final name and gets that name when it is complete; an interrupte
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,9 @@ from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelOptions
 from gantool.data.sources.names import Kind, Opened, opened
 from gantool.data.splits import SPLITS, draw_splits
-from gantool.errors import DataError, UsageError
+from gantool.errors import DataError, UsageError, counted
+from gantool.files import safe_name
+from gantool.locks import WITHOUT_LOCKS
 from gantool.workflows.prepare.findings import (
     Finding,
     LabelFacts,
@@ -32,7 +34,7 @@ from gantool.workflows.prepare.findings import (
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.result import Prepared
-from gantool.workflows.prepare.writing import WritingPlan, choose_target, write_data_set
+from gantool.workflows.prepare.writing import WritingPlan, choose_target, lock_target, require_free, write_data_set
 
 __all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data"]
 
@@ -87,24 +89,34 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
     """
     options.require_possible()
     labels = options.about_labels()
-    place: AbstractContextManager[Opened]
-    if options.source is not None:
-        place = opened(options.source, on_progress, keep=options.check_only)
-    elif options.domains:
-        place = nullcontext(Opened(options.domains, "2".join(options.domains)))
-    else:
-        raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
-    with place as source:
+    with _opened(options, on_progress) as source, ExitStack() as stack:
         found = find_source(
             source.data,
             names=options.names,
             default_names=source.domains,
             kind=options.kind or source.kind,
             options=labels,
-        ).contents()
+        ).contents(to_check=options.check_only and options.kind is None)
         _require_sensible(found, options, labels)
-        target = None if options.check_only else choose_target(source.name, source.folders(), options)
-        return _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+        target = (
+            None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
+        )
+        locked = True
+        if target is not None:
+            locked = stack.enter_context(lock_target(target))
+            require_free(target, options)  # now that nobody else makes it
+        result = _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+        remarks = () if locked else (WITHOUT_LOCKS.format(path=target),)
+        return replace(result, remarks=(*remarks, *result.remarks))
+
+
+def _opened(options: PrepareOptions, on_progress: Progress) -> AbstractContextManager[Opened]:
+    """The source, or the two folders by domain name."""
+    if options.source is not None:
+        return opened(options.source, on_progress, keep=options.check_only or options.dry_run)
+    if options.domains:
+        return nullcontext(Opened(options.domains, "2".join(options.domains)))
+    raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
 
 
 def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progress: Progress) -> Prepared:
@@ -125,7 +137,8 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
     dropped: tuple[Path, ...] = ()
     if options.drop_duplicates:
         usable, dropped = without_duplicates(usable, facts)
-    chosen = _split(usable, facts, label_facts, options.split, options.seed)
+    of_one_kind = found.kind == "images"
+    chosen = usable if of_one_kind else _split(usable, facts, label_facts, options.split, options.seed)
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
@@ -137,7 +150,7 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         tuple(image.path for image in found.images if facts[image.path].problem),
         dropped,
         label_facts.fractions,
-        tuple(found.labels.remarks()) if found.labels is not None else (),
+        (*(found.labels.remarks() if found.labels is not None else ()), *(_renamed(chosen) if target else ())),
     )
     if target is not None:
 
@@ -174,6 +187,14 @@ def _statistics(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[str, 
         else:
             groups[image.domain or " and ".join(found.domains)].append(facts[image.path])
     return {domain: channel_statistics(group) for domain, group in groups.items()}
+
+
+def _renamed(images: Sequence[SourceImage]) -> Iterator[str]:
+    """A remark on names that not every system accepts, also where this one does."""
+    changed = [stem for image in images if safe_name(stem := image.path.stem) != stem]
+    if changed:
+        example = f"such as {safe_name(changed[0])!r} for {changed[0]!r}"
+        yield f"{counted(len(changed), 'image')} got other names, which every system accepts, {example}"
 
 
 def _sizes(facts: Iterable[ImageFacts]) -> list[tuple[str, int]]:

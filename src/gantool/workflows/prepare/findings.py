@@ -33,6 +33,8 @@ def findings_of(
     place = {path: image for image in found.images for path in (image.path, image.partner) if path is not None}
     halves = {image.path for image in found.images if image.partner is None}
     yield from (Finding("unpaired", sentence) for sentence in found.unpaired)
+    for path in found.labels.unannotated if found.labels is not None else ():
+        yield Finding("without annotations", f"{path}: is in no annotation file.", serious=False)
     for one in facts.values():
         if one.problem:
             yield Finding("unusable", one.problem)

@@ -39,11 +39,12 @@ class PrepareOptions:
         split: fractions of train, val and test; default the source's own splits, or 10 % for testing.
         seed: changes which images a split draws.
         drop_duplicates: leave out images whose pixels are those of another (see `without_duplicates`).
-        check_only: look, write nothing.
+        check_only: look, write nothing; images of one kind will do.
         report: also write the page about the data set here; a data set always has its own ``report.html``.
         overwrite: replace an existing data set.
         image_format: of images whose pixels change (scaled, cut, turned, converted); others keep their files.
         link: give files that nothing changes a second name (a hard link) instead of copying them.
+        dry_run: do all but write.
     """
 
     source: str | Path | None = None
@@ -67,6 +68,7 @@ class PrepareOptions:
     overwrite: bool = False
     image_format: Literal["png", "jpg", "webp"] = "png"
     link: bool = False
+    dry_run: bool = False
 
     def require_possible(self) -> None:
         """Check sizes and fractions.

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from gantool._version import __version__
-from gantool.arrays import IGNORE, Color, Mask, Pixels, class_colors, color_table
+from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
 from gantool.data.images import as_rgb, open_image
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.report.pages import data_uri, write_page
@@ -73,7 +73,7 @@ def _classes(
     for seen in label_facts.seen.values():
         for index in seen:
             often[index] += 1
-    colors = found.labels.colors or class_colors(len(fractions))
+    colors = found.labels.palette
     return [
         (name, "#{:02x}{:02x}{:02x}".format(*colors[index]), often[index], fraction)
         for index, (name, fraction) in enumerate(fractions.items())
@@ -93,7 +93,7 @@ def _picture(found: Contents, image: SourceImage) -> tuple[str, str]:
     labels = found.labels
     if labels is not None:
         mask = next(one for one in labels.images if one.image == image.path).mask()
-        parts.append(_overlay(parts[0], mask, labels.colors or class_colors(len(labels.classes))))
+        parts.append(_overlay(parts[0], mask, labels.palette))
     where = f"{image.split}, {image.domain}" if image.domain else image.split
     return data_uri(np.hstack(parts)), f"{image.path.name} ({where})"
 

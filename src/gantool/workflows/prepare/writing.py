@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,19 +14,21 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
-from gantool.arrays import IGNORE, class_colors
+from gantool.arrays import IGNORE
 from gantool.data.images import as_rgb, open_image, write_picture
 from gantool.data.masks import write_mask
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
+from gantool.data.sources.labels.pairing import one_spelling
 from gantool.data.threads import in_order
 from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name
+from gantool.locks import locked
 from gantool.workflows.prepare.copying import copy_file, stays_as_it_is
 from gantool.workflows.prepare.options import PrepareOptions
 
-__all__ = ["WritingPlan", "choose_target", "write_data_set"]
+__all__ = ["WritingPlan", "choose_target", "lock_target", "require_free", "write_data_set"]
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,37 @@ def choose_target(name: str, sources: Sequence[Path], options: PrepareOptions) -
         OutputError: it exists, or lies within a source.
     """
     target = Path(options.output) if options.output is not None else Path("data") / safe_name(name)
+    require_free(target, options)
+    for folder in sources:
+        if folder.resolve() in (target.resolve(), *target.resolve().parents):
+            raise OutputError(f"{target}: lies within its own source {folder}.", "Choose another -o.")
+    return target
+
+
+def require_free(target: Path, options: PrepareOptions) -> None:
+    """Refuse a target that exists, unless it may be replaced.
+
+    Raises:
+        OutputError: it may not.
+    """
     if target.exists() and not (options.overwrite and (target / "dataset.yaml").is_file()):
         raise OutputError(
             f"{target}: exists already.",
             "Choose another -o, or --overwrite a data set that gantool wrote.",
         )
-    for folder in sources:
-        if folder.resolve() in (target.resolve(), *target.resolve().parents):
-            raise OutputError(f"{target}: lies within its own source {folder}.", "Choose another -o.")
-    return target
+
+
+def lock_target(target: Path) -> AbstractContextManager[bool]:
+    """Keep other processes from writing there meanwhile; yields whether the file system can do that.
+
+    Raises:
+        OutputError: another one is writing it; says which.
+    """
+
+    def busy(who: str) -> OutputError:
+        return OutputError(f"{target}: is being written by {who}.", "Wait for its end, or choose another -o.")
+
+    return locked(target.with_name(f".{target.name}.lock"), target, busy)
 
 
 def write_data_set(
@@ -132,10 +157,18 @@ def _write_beside(
     for done_mark in partial.rglob(".*.done"):
         done_mark.unlink()
     mark.unlink()
-    if plan.options.overwrite and target.exists():
-        shutil.rmtree(target)
-    partial.rename(target)
+    _give_name(partial, target)
     return written
+
+
+def _give_name(partial: Path, target: Path) -> None:
+    """Let the new data set take the place of an old one; none that is half removed ever has the name."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)  # of a process that was killed here
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _names(images: Sequence[SourceImage]) -> list[str]:
@@ -145,10 +178,10 @@ def _names(images: Sequence[SourceImage]) -> list[str]:
     for image in images:
         stem, suffix = safe_name(image.path.stem), image.path.suffix.lower()
         name, number = stem, 1
-        while (image.split, image.domain, name.lower()) in used:
+        while (image.split, image.domain, one_spelling(name).lower()) in used:
             number += 1
             name = f"{stem}-{number}"
-        used.add((image.split, image.domain, name.lower()))
+        used.add((image.split, image.domain, one_spelling(name).lower()))
         names.append(name + suffix)
     return names
 
@@ -193,13 +226,11 @@ def _write_labelled(
     done = masks / f".{stem}.done"  # an image is done when all its tiles are
     if done.exists():
         return int(done.read_text("ascii"))
-    colors = class_colors(256)
-    if source.colors is not None:
-        colors[: len(source.colors)] = source.colors
+    colors = source.palette
     if plan.options.size is None and plan.options.tile is None and stays_as_it_is(labelled.image):
         copy_file(labelled.image, images / f"{stem}{labelled.image.suffix.lower()}", link=plan.options.link)
         write_mask(masks / f"{stem}.png", labelled.mask(), colors)
-        done.write_text("1", "ascii")
+        _note_done(done, 1)
         return 1
     opened = _scaled(as_rgb(open_image(labelled.image)), plan.options)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
@@ -217,9 +248,14 @@ def _write_labelled(
         write_picture(images / f"{part}.{plan.options.image_format}", cut)
         count += 1
         write_mask(masks / f"{part}.png", np.ascontiguousarray(mask[top : top + tile, left : left + tile]), colors)
-    done.parent.mkdir(parents=True, exist_ok=True)
-    done.write_text(str(count), "ascii")
+    _note_done(done, count)
     return count
+
+
+def _note_done(path: Path, count: int) -> None:
+    """Note that all tiles of an image are there, however many they are."""
+    with atomic(path) as temporary:
+        temporary.write_text(str(count), "ascii")
 
 
 def _scaled(image: Image.Image, options: PrepareOptions) -> Image.Image:
@@ -230,8 +266,9 @@ def _scaled(image: Image.Image, options: PrepareOptions) -> Image.Image:
 def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
     labels = source.labels
     if labels is not None:
-        colors = labels.colors or class_colors(len(labels.classes))
-        named = [{"name": name, "color": list(color)} for name, color in zip(labels.classes, colors, strict=True)]
+        named = [
+            {"name": name, "color": list(color)} for name, color in zip(labels.classes, labels.palette, strict=True)
+        ]
         what: dict[str, object] = {"classes": named, "ignore": IGNORE, **({"tile": tile} if tile else {})}
     else:
         what = {"domains": list(source.domains)}

@@ -21,7 +21,8 @@ from gantool.engine.loop import Trainer
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
-from gantool.errors import ModelError, SettingsError, UsageError
+from gantool.errors import ModelError, SettingsError, UsageError, counted
+from gantool.locks import WITHOUT_LOCKS
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
 from gantool.models.files import load_net, load_segmenter, read_card
@@ -30,6 +31,7 @@ from gantool.models.formats.native import save_model
 from gantool.models.runs import Run, create_run
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
+from gantool.workflows.train.data_files import DataFiles, look_at_data
 from gantool.workflows.train.records import measured_when_chosen, record, record_end, record_start, run_log
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 
@@ -59,6 +61,7 @@ def train(
     runs: str | Path = "runs",
     resume: str | None = None,
     init_from: str | None = None,
+    accept_changed_data: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainResult:
     """Train a model to the end of its last epoch.
@@ -76,6 +79,7 @@ def train(
         name, runs: the run's name and the folder it is made in.
         resume: a run to go on with, or ``latest``.
         init_from: a run or model file to take first weights from.
+        accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
         on_event: called with every `Event` while training.
 
     Raises:
@@ -84,7 +88,7 @@ def train(
     options = TrainOptions(
         model, data, domains, None, epochs, batch_size, size, lr, seed, device=device, precision=precision, to=to,
         encoder_weights=encoder_weights, settings=settings or {}, config=Path(config) if config is not None else None,
-        name=name, runs=Path(runs), resume=resume, init_from=init_from,
+        name=name, runs=Path(runs), resume=resume, init_from=init_from, accept_changed_data=accept_changed_data,
     )  # fmt: skip
     for event in training_events(plan_training(options)):
         if on_event is not None:
@@ -103,6 +107,7 @@ class _Training:
     runtime: Runtime
     run: Run
     trainer: Trainer
+    data: DataFiles | None
 
     @property
     def task(self) -> Task:
@@ -119,17 +124,24 @@ def training_events(plan: TrainingPlan) -> Iterator[Event]:
         raise UsageError("--dry-run checks a new run; it cannot be had with --resume.")
     settings = plan.settings
     _check_runtime(settings)
-    method = make_method(settings, plan.kind, fresh=plan.fresh)
     with ExitStack() as stack:
+        # Before the images are looked at, which can take minutes; a new run is made once they are known to be good.
+        locked = plan.resume is None or _lock(plan.resume, stack)
+        method = make_method(settings, plan.kind, fresh=plan.fresh)
         runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
         made = _make_run(plan, stack)
+        if plan.resume is None and made is not None:
+            locked = _lock(made, stack)
         stack.callback(runtime.close)
         runtime.launch()
         run = Run(runtime.broadcast(made.path if made is not None else Path()))
+        data = _look_at_data(plan, method, runtime, run)
         stack.enter_context(run_log(run, runtime))
         request = stack.enter_context(StopRequest())
         trainer = _make_trainer(plan, method, runtime, run, lambda: request.asked or plan.dry_run)
-        result = yield from _train(_Training(plan, method, runtime, run, trainer))
+        if not locked:
+            yield Notice(WITHOUT_LOCKS.format(path=run.path))
+        result = yield from _train(_Training(plan, method, runtime, run, trainer, data))
         yield Finished(result, None if plan.dry_run else request.signal)
 
 
@@ -151,7 +163,7 @@ def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
         return plan.resume
     if _RUN_VARIABLE in os.environ:
         return Run(Path(os.environ[_RUN_VARIABLE]))
-    if started_by_launcher() and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) != 0:
+    if not _is_first():
         return None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.dry_run else plan.runs
     data = plan.settings.data.label.encode(errors="backslashreplace").decode()  # names need not be UTF-8, cards are
@@ -160,6 +172,25 @@ def _make_run(plan: TrainingPlan, stack: ExitStack) -> Run | None:
     os.environ[_RUN_VARIABLE] = str(run.path.resolve())
     stack.callback(os.environ.pop, _RUN_VARIABLE, None)
     return run
+
+
+def _is_first() -> bool:
+    """Whether this process is to be the main one, as far as launchers tell before they joined the processes."""
+    ranks = ("RANK",) if "RANK" in os.environ else ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+    return not started_by_launcher() or all(int(os.environ.get(name, "0")) == 0 for name in ranks)
+
+
+def _lock(run: Run, stack: ExitStack) -> bool:
+    """Keep the run for this training; False where the file system has no locks. One process does it for all."""
+    return not _is_first() or stack.enter_context(run.locked())
+
+
+def _look_at_data(plan: TrainingPlan, method: Method, runtime: Runtime, run: Run) -> DataFiles | None:
+    """What is to be noted about the data, on the main process; its failure is everybody's."""
+    found: list[DataFiles] = []
+    resumed, accept = plan.resume is not None, plan.accept_changed_data
+    runtime.on_main(lambda: found.append(look_at_data(run, plan.settings, method, resumed=resumed, accept=accept)))
+    return found[0] if found else None
 
 
 def _make_trainer(
@@ -199,9 +230,11 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     plan, method, runtime, run = training.plan, training.method, training.runtime, training.run
     trainer, terms = training.trainer, training.task.losses
     exact = trainer.resume() if plan.resume is not None else True
-    if runtime.is_main:
-        record_start(run, plan.settings, method, runtime)
+    if training.data is not None:
+        record_start(run, plan.settings, method, training.data, runtime, trainer.progress.epoch)
     yield _started(training)
+    if training.data is not None and training.data.note:
+        yield Notice(training.data.note)
     if runtime.is_main:
         yield from map(Notice, plan.notes)
     if not exact:
@@ -259,7 +292,7 @@ def _started(training: _Training) -> Started:
 
 
 def _with_estimate(training: _Training) -> Iterator[Event]:
-    """Pass the loop's events on; on a CPU tell early how many hours a real data set will take."""
+    """Pass the loop's events on; on a CPU tell early how long a real data set will take."""
     settings, runtime, hint = training.plan.settings, training.runtime, training.method.hint
     seconds: list[float] = []
     wanted = runtime.device.type == "cpu" and runtime.is_main and not settings.data.is_sample
@@ -270,11 +303,23 @@ def _with_estimate(training: _Training) -> Iterator[Event]:
             if len(seconds) == _STEPS_BEFORE_ESTIMATE:
                 wanted = False
                 left = settings.train.epochs * event.steps_per_epoch - event.step
-                hours = left * sorted(seconds)[len(seconds) // 2] / 3600
-                text = f"About {hours:.1f} hours to go on this CPU ({sorted(seconds)[2]:.2f} s a step)."
-                if hours > 1 and hint:
+                step = sorted(seconds)[len(seconds) // 2]
+                text = f"{_roughly(left * step)} to go on this CPU ({step:.2f} s a step)."
+                if left * step > 3600 and hint:
                     text += f" {hint}"
                 yield Notice(text)
+
+
+def _roughly(seconds: float) -> str:
+    """A time to wait.
+
+    >>> _roughly(9000), _roughly(3599), _roughly(61), _roughly(20)
+    ('About 2.5 hours', 'About 1.0 hours', 'About 1 minute', 'Less than a minute')
+    """
+    if seconds < 60:
+        return "Less than a minute"
+    minutes = round(seconds / 60)
+    return f"About {counted(minutes, 'minute') if minutes < 60 else f'{seconds / 3600:.1f} hours'}"
 
 
 def _model_file(source: str, runs: Path) -> Path:

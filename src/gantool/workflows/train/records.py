@@ -14,6 +14,7 @@ from gantool.engine.events import EpochDone, Sampled, Saved
 from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
+from gantool.files import atomic
 from gantool.methods.base import Method
 from gantool.models.runs import Run
 from gantool.report.gallery import write_gallery
@@ -21,6 +22,7 @@ from gantool.report.grids import write_grid
 from gantool.report.plots import write_panels
 from gantool.settings import Settings, to_yaml
 from gantool.workflows.train.curves import loss_panels
+from gantool.workflows.train.data_files import DataFiles
 from gantool.workflows.train.page import write_run_page
 from gantool.workflows.training_events import Event
 
@@ -63,13 +65,20 @@ def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossT
         _log.info("saved %s at step %d", event.path, event.step)
 
 
-def record_start(run: Run, settings: Settings, method: Method, runtime: Runtime) -> None:
-    """Write down what is trained, on what and with what."""
-    run.settings.write_text(to_yaml(settings), "utf-8")
+def record_start(run: Run, settings: Settings, method: Method, data: DataFiles, runtime: Runtime, epoch: int) -> None:
+    """Write down what is trained, on what and with what.
+
+    Args:
+        epoch: after which it begins or goes on.
+    """
+    with atomic(run.settings) as temporary:
+        temporary.write_text(to_yaml(settings), "utf-8")
     if method.held_out:
         lines = "".join(f"{line}\n" for line in method.held_out)
-        (run.path / "held_out.txt").write_text(lines, "utf-8", "surrogateescape")
-    run.write_facts({**run.facts(), **method.facts, "environment": _environment(runtime)})
+        with atomic(run.path / "held_out.txt") as temporary:
+            temporary.write_text(lines, "utf-8", "surrogateescape")
+    facts = data.record(run, run.facts(), epoch)
+    run.write_facts({**facts, **method.facts, "environment": _environment(runtime)})
 
 
 def measured_when_chosen(run: Run) -> Measurement | None:

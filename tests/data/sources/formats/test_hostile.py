@@ -92,6 +92,40 @@ def test_no_numbers_and_too_many_points_are_refused(value: float) -> None:
         Shape("x", "polygon", ((0.0, 0.0),) * 100_001, where="a.json: shape 3")
 
 
+def test_names_of_classes_that_no_message_could_show_are_refused(tmp_path: Path) -> None:
+    shapes = [{"label": "x" * 5000, "shape_type": "rectangle", "points": [[0, 0], [5, 5]]}]
+    with pytest.raises(DataError, match="shape 1 has a label of 5000 characters"):
+        found_in(tmp_path, labelme(shapes=shapes))
+    tree = coco()
+    tree["categories"].append({"id": 2, "name": "x" * 5000})
+    with pytest.raises(DataError, match="a class has a name of 5000 characters"):
+        found_in(tmp_path, tree)
+
+
+@pytest.mark.parametrize("key", ["id", "image_id", "category_id", "segmentation"])
+def test_absurd_values_are_shown_short(key: str, tmp_path: Path) -> None:
+    tree = coco()
+    tree["annotations"][0] |= {"image_id": 7, key: [["x" * 5000] * 6] if key == "segmentation" else "9" * 4000}
+    if key == "segmentation":
+        tree["annotations"][0]["image_id"] = 1
+    with pytest.raises(DataError, match="annotation") as caught:
+        found_in(tmp_path, tree)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+    unknown = [{"label": "lake", "shape_type": "x" * 5000, "points": [[0, 0], [5, 5]]}]
+    with pytest.raises(DataError, match="unknown kind") as caught:
+        found_in(tmp_path, labelme(shapes=unknown))
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("regions", [3, "x", True])
+def test_regions_that_are_no_list(regions: object, tmp_path: Path) -> None:
+    square = {"name": "rect", "x": 0, "y": 0, "width": 5, "height": 5}
+    sound = [{"shape_attributes": square, "region_attributes": {"kind": "lake"}}]
+    tree = {"a": {"filename": "a.png", "regions": sound}, "b": {"filename": "b.png", "regions": regions}}
+    with pytest.raises(DataError, match=r"a.json: b.png: its regions are no list"):
+        found_in(tmp_path, tree)
+
+
 def coco(**image: Any) -> dict[str, Any]:
     return {
         "categories": [{"id": 1, "name": "lake"}],
@@ -199,6 +233,8 @@ class Opened:
         (np.array([["a", "b"]] * 2), "expected whole numbers"),
         (np.array([[Opened(), Opened()]] * 2, dtype=object), "is no array that can be read"),
         (np.zeros((2, 2), dtype=[("a", "i4")]), "expected whole numbers"),
+        (np.zeros((2, 2, 0), dtype=np.uint8), "has the shape"),
+        (np.zeros((0, 2), dtype=np.uint8), "has the shape"),
     ],
 )
 def test_arrays_of_anything_but_numbers_are_named(tmp_path: Path, array: np.ndarray, words: str) -> None:

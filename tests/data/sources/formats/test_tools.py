@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gantool.data.sources.find import find_source
 from gantool.data.sources.formats import READERS
 from gantool.data.sources.formats.cvat import read_cvat
 from gantool.data.sources.formats.label_studio import decode_brush, read_label_studio
@@ -229,3 +230,21 @@ def test_damaged_bitmaps_are_named_when_painted(tmp_path: Path) -> None:
         {"classTitle": "x", "geometryType": "bitmap", "bitmap": {"origin": [0, 0], "data": "AAAA"}}]}  # fmt: skip
     with pytest.raises(DataError, match="damaged bitmap"):
         mask_of(read_supervisely(write(tmp_path / "a.json", tree)), "x")
+
+
+def test_the_background_of_labelme2coco_is_the_only_one(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(tmp_path / "1.png")
+    ring = [2, 1, 8, 1, 8, 5, 2, 5]
+    tree = {
+        "images": [{"id": 0, "file_name": "1.png", "width": 20, "height": 10}],
+        "categories": [{"id": 0, "name": "_background_"}, {"id": 1, "name": "lake"}],
+        "annotations": [{"id": 1, "image_id": 0, "category_id": 1, "segmentation": [ring]}],
+    }
+    write(tmp_path / "annotations.json", tree)
+    found = find_source(tmp_path).labelled()
+    assert found.classes == ("_background_", "lake")
+    assert set(np.unique(found.images[0].mask())) == {0, 1}
+    hole = {"id": 2, "image_id": 0, "category_id": 0, "segmentation": [[4, 2, 6, 2, 6, 4, 4, 4]]}
+    write(tmp_path / "annotations.json", tree | {"annotations": [*tree["annotations"], hole]})
+    mask = find_source(tmp_path).labelled().images[0].mask()
+    assert (mask[1, 3], mask[3, 5]) == (1, 0)

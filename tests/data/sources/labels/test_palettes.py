@@ -50,6 +50,21 @@ def test_palettes_that_differ_are_read_by_their_colors(workplace: Path) -> None:
     assert labelled.images[0].mask()[0, 0] == labelled.images[1].mask()[0, 11]
 
 
+def test_a_color_that_has_another_place_in_every_palette_is_one_class(workplace: Path) -> None:
+    """No value has two colors, so nothing contradicts the indices but that red would be two classes."""
+    palette_mask(0, RED, BLUE)
+    palette_mask(1, GREEN, GREEN, RED, BLUE, values=LEFT + 2)
+    labelled = found()
+    assert "masks in color" in labelled.about
+    assert np.array_equal(labelled.images[0].mask(), labelled.images[1].mask())
+
+
+def test_values_of_one_color_are_told_apart_by_their_indices(workplace: Path) -> None:
+    palette_mask(0, RED, RED)
+    palette_mask(1, GREEN, GREEN, RED, BLUE, values=LEFT + 2)
+    assert found().classes == ("class_0", "class_1", "class_2", "class_3")
+
+
 def test_palettes_that_differ_in_unused_entries_only_are_indices(workplace: Path) -> None:
     palette_mask(0, RED, BLUE)
     palette_mask(1, RED, BLUE, GREEN)

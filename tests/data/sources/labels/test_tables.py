@@ -47,8 +47,18 @@ def test_forms(tmp_path: Path, text: str, names: object, values: object, colors:
         ("sky,1,2,3\ntree\n", "line 2 has no color"),
         ("sky,1,2,300", "expected 0 to 255"),
         ("1,2,3", "line 1 has no name"),
+        ("x" * 5000, "line 1 has a name of 5000 characters"),
+        ("sky\n" + "9" * 5000 + ",tree", "line 2 has a value of 5000 digits"),
+        ("tree," + "9" * 10, "line 1 has a value of 10 digits"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         table(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["classes.json", "dataset.yaml", "map.XML"])
+def test_files_of_another_kind_are_not_read_as_lines(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('["sky", "tree"]')
+    with pytest.raises(DataError, match=f"{name}: is a .* file, expected text with a class per line. Lines are"):
+        read_class_table(tmp_path / name)

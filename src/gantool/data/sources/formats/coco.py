@@ -16,9 +16,13 @@ from gantool.data.sources.formats.bitmaps import from_runs
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape
+from gantool.documents import brief
 from gantool.errors import DataError, UsageError
 
 __all__ = ["READER", "read_coco"]
+
+
+_BACKGROUND = "_background_"  # of labelme2coco, whether it has regions or not: what no other region covers
 
 
 def _matches(path: Path, tree: Any) -> bool:
@@ -48,21 +52,21 @@ def read_coco(path: Path, tree: Any = None) -> tuple[list[str], list[AnnotatedIm
         sizes = {n: (int(entry["width"]), int(entry["height"])) for n, entry in images.items()}
         files = {n: str(entry["file_name"]) for n, entry in images.items()}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: an image or a category is incomplete ({error}).") from None
+        raise DataError(f"{path}: an image or a category is incomplete ({brief(error)}).") from None
     often = Counter(categories.values())
     names = {n: name if often[name] == 1 else f"{name} ({n})" for n, name in sorted(categories.items())}
     regions: dict[int, list[Shape]] = defaultdict(list)
     for entry in tree["annotations"]:
-        where = f"{path}: annotation {entry.get('id') if isinstance(entry, dict) else entry}"
+        where = f"{path}: annotation {brief(entry.get('id') if isinstance(entry, dict) else entry)}"
         try:
             image, category = int(entry["image_id"]), int(entry["category_id"])
             segmentation = entry["segmentation"]
         except (KeyError, TypeError, ValueError, OverflowError):
             raise DataError(f"{where} has no image_id, category_id or segmentation.") from None
         if image not in images:
-            raise DataError(f"{where} belongs to image {image}, which is not listed.")
+            raise DataError(f"{where} belongs to image {brief(image)}, which is not listed.")
         if category not in names:
-            raise DataError(f"{where} has category {category}, which is not listed.")
+            raise DataError(f"{where} has category {brief(category)}, which is not listed.")
         if segmentation:
             regions[image].append(_shape(names[category], segmentation, *sizes[image], where))
     # instances_val2017.json: ../val2017
@@ -99,6 +103,9 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
         by_split[file.split], names = file.path, these
         images += [replace(one, split=file.split) for one in annotated]
     about = f"COCO annotations ({', '.join(path.name for path in by_split.values())})"
+    if _BACKGROUND in names:
+        names.remove(_BACKGROUND)
+        return Annotations(about, images, names, _BACKGROUND, options=(), literal=True)
     rest = "background" if "background" not in names else "no region"
     return Annotations(about, images, names, rest, options=(), literal=True)
 
@@ -118,7 +125,7 @@ def _shape(label: str, segmentation: Any, width: int, height: int, where: str) -
             raise ValueError(f"its size is {size}, the image's {[height, width]}")
         counts = counts if isinstance(counts, str) else [int(count) for count in counts]
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise DataError(f"{where} has a damaged segmentation ({error}).") from None
+        raise DataError(f"{where} has a damaged segmentation ({brief(error)}).") from None
     return Shape(label, "bitmap", bitmap=partial(_bitmap, counts, width, height, where), where=where)
 
 

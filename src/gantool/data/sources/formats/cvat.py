@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gantool.data.sources.formats.bitmaps import from_runs, place_bitmap
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
 from gantool.data.sources.formats.shapes import AnnotatedImage, Ring, Shape, ellipse
+from gantool.documents import brief, shown
 from gantool.errors import DataError
 
 __all__ = ["READER", "read_cvat"]
@@ -41,17 +42,17 @@ def read_cvat(path: Path) -> list[AnnotatedImage]:
             raise DataError(f"{path}: has a document type of its own, which CVAT never writes; refused.")
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, OSError) as error:
-        raise DataError(f"{path}: is not valid XML ({error}).") from None
+        raise DataError(f"{path}: is not valid XML ({brief(error)}).") from None
     annotated = []
     for image in root.iter("image"):
         name = image.get("name", "")
         try:
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
         except (KeyError, ValueError):
-            raise DataError(f"{path}: the image {name!r} has no width and height.") from None
+            raise DataError(f"{path}: the image {shown(name)} has no width and height.") from None
         shapes = []
         for number, element in enumerate(image, 1):
-            shape = _shape(element, width, height, f"{path}: {name}: shape {number}")
+            shape = _shape(element, width, height, f"{path}: {brief(name)}: shape {number}")
             if shape is not None:
                 shapes.append((_order(element), shape))
         ordered = tuple(shape for _, shape in sorted(shapes, key=lambda pair: pair[0]))
@@ -107,8 +108,8 @@ def _shape(element: ElementTree.Element, width: int, height: int, where: str) ->
             bitmap = partial(_bitmap, counts, (left, top, wide, high), width, height, where)
             return Shape(label, "bitmap", bitmap=bitmap, where=where)
     except (KeyError, ValueError, OverflowError):
-        raise DataError(f"{where} ({kind}) is incomplete.") from None
-    raise DataError(f"{where} is of the unknown kind {kind!r}.")
+        raise DataError(f"{where} ({brief(kind)}) is incomplete.") from None
+    raise DataError(f"{where} is of the unknown kind {shown(kind)}.")
 
 
 def _points(text: str) -> Ring:

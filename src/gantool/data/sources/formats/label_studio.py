@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
+from gantool.documents import brief
 from gantool.errors import DataError
 
 __all__ = ["READER", "decode_brush", "read_label_studio"]
@@ -42,7 +43,7 @@ def read_label_studio(path: Path, tree: Any = None) -> list[AnnotatedImage]:
         raise DataError(f"{path}: is not a Label Studio file (expected a list of tasks).")
     annotated = []
     for number, task in enumerate(tree, 1):
-        where = f"{path}: task {task.get('id', number)}"
+        where = f"{path}: task {brief(task.get('id', number))}"
         name = _image_name(task["data"] if isinstance(task.get("data"), dict) else task)
         if not name:
             raise DataError(f"{where} names no image.")

@@ -21,6 +21,8 @@ from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
+from gantool.data.sources.text_files import read_lines
+from gantool.documents import shown
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.files import atomic, safe_name
@@ -64,9 +66,7 @@ def read_labelme(path: Path, tree: Any = None) -> AnnotatedImage:
 def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     """All files of a data set; ``labels.txt`` orders the labels if it is there."""
     names = context.root / "labels.txt"
-    classes = None
-    if names.is_file():
-        classes = [line.strip() for line in names.read_text("utf-8").splitlines() if line.strip()]
+    classes = [line for line in read_lines(names) if line] if names.is_file() else None
     images = []
     for file in files:
         name, folders = _picture(file, context)
@@ -118,7 +118,7 @@ def _shape(entry: Any, where: str, width: int, height: int) -> Shape:
         bitmap = partial(_bitmap, entry.get("mask"), points, where, width, height)
         return Shape(label, "bitmap", points, bitmap=bitmap, where=where)
     if theirs not in _FORMS:
-        raise DataError(f"{where} is of the unknown kind {theirs!r}.")
+        raise DataError(f"{where} is of the unknown kind {shown(theirs)}.")
     return Shape(label, _FORMS[theirs], points, where=where, called=theirs)
 
 

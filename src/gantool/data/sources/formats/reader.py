@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gantool.arrays import Color
-from gantool.data.sources.formats.shapes import AnnotatedImage
+from gantool.data.sources.formats.shapes import LONGEST_NAME, AnnotatedImage
+from gantool.errors import DataError
 
 __all__ = ["AnnotationFile", "Annotations", "Context", "Reader", "listed"]
 
@@ -50,6 +51,9 @@ class Annotations:
         colors: of classes, where the tool says.
         options: those of the user that mean something for this tool.
         literal: every name is a class, also those that usually mean the background or nothing.
+
+    Raises:
+        DataError: the name of a class is far too long.
     """
 
     about: str
@@ -59,6 +63,13 @@ class Annotations:
     colors: Mapping[str, Color] = field(default_factory=dict)
     options: tuple[str, ...] = ("classes",)
     literal: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.classes or ():
+            if len(name) > LONGEST_NAME:
+                raise DataError(
+                    f"{self.about}: a class has a name of {len(name)} characters, expected at most {LONGEST_NAME}."
+                )
 
 
 @dataclass(frozen=True)

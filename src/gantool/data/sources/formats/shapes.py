@@ -17,9 +17,10 @@ Point = tuple[float, float]
 Ring = tuple[Point, ...]
 Form = Literal["polygon", "rings", "rectangle", "circle", "line", "point", "bitmap"]
 
-__all__ = ["AnnotatedImage", "Form", "Point", "Ring", "Shape", "ellipse"]
+__all__ = ["LONGEST_NAME", "AnnotatedImage", "Form", "Point", "Ring", "Shape", "ellipse"]
 
 MOST_POINTS = 100_000
+LONGEST_NAME = 200  # characters of a class's; a longer one is a mistake that no message could show
 _FEWEST = {"polygon": 3, "rings": 3, "rectangle": 2, "circle": 2, "line": 2, "point": 1, "bitmap": 0}
 _EXACT = ("rectangle", "circle", "point")
 
@@ -39,7 +40,8 @@ class Shape:
         called: what the tool calls this form, where that differs.
 
     Raises:
-        DataError: no library should see it: coordinates that are no numbers, too few points, or far too many.
+        DataError: no library should see it: coordinates that are no numbers, too few points, or far too many; or
+            its label is longer than any name.
     """
 
     label: str
@@ -78,6 +80,10 @@ class AnnotatedImage:
 
 
 def _require_sound(shape: Shape) -> None:
+    if len(shape.label) > LONGEST_NAME:
+        raise DataError(
+            f"{shape.where} has a label of {len(shape.label)} characters, expected at most {LONGEST_NAME}."
+        )
     rings = (shape.points, *shape.rings) if shape.form != "rings" else shape.rings
     count, fewest = len(shape.points), _FEWEST[shape.form]
     named = f"{shape.where} ({shape.called or shape.form})"

@@ -18,6 +18,7 @@ from gantool.data.sources.formats.bitmaps import place_bitmap, unpack_picture
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
+from gantool.documents import shown
 from gantool.errors import DataError
 
 __all__ = ["READER", "read_supervisely", "supervisely_classes"]
@@ -39,7 +40,7 @@ def supervisely_classes(meta: Path) -> list[tuple[str, Color]]:
         raise DataError(f"{meta}: has no list of classes with titles and colors.") from None
     twice = next((name for n, (name, _) in enumerate(found) if name in [one for one, _ in found[:n]]), None)
     if twice is not None:
-        raise DataError(f"{meta}: names the class {twice!r} twice.", "Give one of them another title.")
+        raise DataError(f"{meta}: names the class {shown(twice)} twice.", "Give one of them another title.")
     return found
 
 
@@ -93,7 +94,7 @@ def _shape(entry: Any, width: int, height: int, where: str) -> Shape:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise DataError(f"{where} has no class or no shape.") from None
     if kind not in _FORMS:
-        raise DataError(f"{where} is of the unknown kind {kind!r}.")
+        raise DataError(f"{where} is of the unknown kind {shown(kind)}.")
     holes = tuple(hole for hole in holes if len(hole) >= 3) if kind == "polygon" else ()
     return Shape(label, _FORMS[kind], outside[:2] if kind == "rectangle" else outside, rings=holes, where=where)
 

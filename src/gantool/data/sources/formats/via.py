@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader, listed
 from gantool.data.sources.formats.shapes import AnnotatedImage, Shape, ellipse
+from gantool.documents import brief, shown
 from gantool.errors import DataError, UsageError
 
 __all__ = ["READER", "read_via"]
@@ -43,13 +44,13 @@ def read_via(
     entries = _entries(load_json(path) if tree is None else tree)
     if not entries:
         raise DataError(f"{path}: is not a VIA file (expected filename and regions).")
-    regions = [(entry, list(_regions(entry))) for entry in entries]
+    regions = [(entry, _regions(entry, path)) for entry in entries]
     key = attribute or _class_attribute(path, [one for _, several in regions for one in several])
     annotated = []
     for entry, several in regions:
         name = str(entry["filename"]).strip()
         width, height = size_of(name)
-        shapes = tuple(_shape(one, key, f"{path}: {name}: region {n}") for n, one in enumerate(several, 1))
+        shapes = tuple(_shape(one, key, f"{path}: {brief(name)}: region {n}") for n, one in enumerate(several, 1))
         annotated.append(AnnotatedImage(name, width, height, shapes, file=path))
     return annotated
 
@@ -72,9 +73,11 @@ def _entries(tree: Any) -> list[Any]:
     return list(tree.values()) if isinstance(tree, dict) else []
 
 
-def _regions(entry: dict[str, Any]) -> Iterator[Any]:
+def _regions(entry: dict[str, Any], path: Path) -> list[Any]:
     regions = entry.get("regions") or []
-    yield from regions.values() if isinstance(regions, dict) else regions
+    if not isinstance(regions, list | dict):
+        raise DataError(f"{path}: {brief(entry['filename'])}: its regions are no list.")
+    return list(regions.values()) if isinstance(regions, dict) else regions
 
 
 def _class_attribute(path: Path, regions: list[Any]) -> str:
@@ -124,5 +127,5 @@ def _shape(region: Any, attribute: str, where: str) -> Shape:
         if kind == "point":
             return Shape(label, "point", (center,), where=where)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise DataError(f"{where} ({kind}) is incomplete.") from None
-    raise DataError(f"{where} is of the unknown kind {kind!r}.")
+        raise DataError(f"{where} ({brief(kind)}) is incomplete.") from None
+    raise DataError(f"{where} is of the unknown kind {shown(kind)}.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gantool.arrays import IGNORE, Mask, class_colors
-from gantool.data.images import find_folders, upright_size
+from gantool.arrays import IGNORE, Mask
+from gantool.data.images import find_folders, find_images, upright_size
 from gantool.data.sources.formats import READERS
 from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.painting import rasterize
@@ -21,13 +21,13 @@ from gantool.data.sources.labels.sets import (
     LabelOptions,
     require_few_classes,
 )
-from gantool.data.sources.labels.tables import VOID_NAMES
+from gantool.data.sources.labels.tables import BACKGROUND_NAMES, VOID_NAMES
 from gantool.data.splits import SPLIT_WORDS, split_folders, split_of
 from gantool.errors import DataError, UsageError, closest
+from gantool.palette import named_colors
 
 __all__ = ["find_annotated"]
 
-_BACKGROUNDS = ("background", "_background_")
 _IGNORED = "__ignore__"
 _FOLDERS = ("annotations", "annotation", "labels", "json", "ann")
 
@@ -114,10 +114,17 @@ def _painted_set(root: Path, found: Annotations, finder: ImageFinder, options: L
     for one in found.images:
         image = finder.find(one.file, one.image, one.folders)
         split = SPLIT_WORDS.get(one.split.lower(), "train")
-        images.append(LabelledImage(image, split, partial(_paint, image, one, indices)))
-    own = class_colors(len(names))
-    colors = tuple(found.colors.get(name, color) for name, color in zip(names, own, strict=True))
-    return LabelledSet(about, names, tuple(images), found.options, colors if found.colors else None)
+        images.append(LabelledImage(image, split, partial(_paint, image, one, indices), (one.file,)))
+    colors = named_colors(names, found.colors) if found.colors else None
+    return LabelledSet(about, names, tuple(images), found.options, colors, unannotated=_unannotated(root, images))
+
+
+def _unannotated(root: Path, images: Sequence[LabelledImage]) -> tuple[Path, ...]:
+    """Images that lie beside annotated ones and are in no annotation file."""
+    annotated = {one.image.resolve() for one in images}
+    folders = dict.fromkeys(one.image.parent for one in images if one.image.is_relative_to(root))
+    beside = (path for folder in folders if folder.is_dir() for path in find_images(folder))
+    return tuple(path for path in beside if path.resolve() not in annotated)
 
 
 def _classes(about: str, found: Annotations, options: LabelOptions) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -129,15 +136,15 @@ def _classes(about: str, found: Annotations, options: LabelOptions) -> tuple[tup
         names = (found.background, *listed)
         return names, {name: index for index, name in enumerate(names)}
     void = {name for name in used if name.lower() in VOID_NAMES}
-    classes = [name for name in listed if name not in _BACKGROUNDS and name.lower() not in VOID_NAMES]
+    classes = [name for name in listed if name not in BACKGROUND_NAMES and name.lower() not in VOID_NAMES]
     names = (found.background, *classes)
-    unknown = sorted(used - set(names) - void - set(_BACKGROUNDS))
+    unknown = sorted(used - set(names) - void - set(BACKGROUND_NAMES))
     if unknown:
         raise DataError(
             f"{about}: the label {unknown[0]!r} is not in the list of classes.", closest(unknown[0], names)
         )
     indices = {name: index for index, name in enumerate(names)}
-    return names, indices | dict.fromkeys((*void, _IGNORED), IGNORE) | dict.fromkeys(_BACKGROUNDS, 0)
+    return names, indices | dict.fromkeys((*void, _IGNORED), IGNORE) | dict.fromkeys(BACKGROUND_NAMES, 0)
 
 
 def _paint(image: Path, annotated: AnnotatedImage, indices: Mapping[str, int]) -> Mask:

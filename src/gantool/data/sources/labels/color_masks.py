@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,14 @@ __all__ = ["ColorReader", "are_blurred", "color_name", "discover_colors", "is_co
 _NEAR = 64.0  # distance in RGB; the facades' labels lie 85 apart, blends of two neighbors half of that
 _MOST_FAR = {False: 0.1, True: 0.5}  # share of a mask farther away that makes it unusable, by whether it is blurred
 _LOSSY = frozenset({".jpg", ".jpeg", ".webp"})
+_MOST_EXACT = 4096  # different colors of lossless masks; with more they are antialiased, or were saved as JPEG once
 _SAMPLED = 200  # masks looked at to discover blurred colors
 _RARE = 0.0005  # a blurred color with a smaller share of all pixels is a blend, not a class
 _SHARP = 0.27  # pixels within 6 of a class color against those within 20; the facades have 0.31 to 0.89, blends 0.23
+_FLAT = 0.1  # share of a class's pixels that lie within areas; the facades have 0.33 to 0.88, blends at most 0.005
+_REACH = 2  # pixels around one that is within an area
+_EVEN = 32  # levels by which a channel may vary there
+_CHROMA = 16.0  # how far from the line between two colors a blend may lie
 _APART = 40.0  # discovered classes lie at least this far from each other
 
 
@@ -130,38 +136,91 @@ def discover_colors(root: Path, masks: Sequence[Path]) -> list[Color]:
     Raises:
         DataError: too many colors for a label map.
     """
-    lossy = any(mask.suffix.lower() in _LOSSY for mask in masks)
-    if lossy and len(masks) > _SAMPLED:
+    if not any(mask.suffix.lower() in _LOSSY for mask in masks):
+        seen = Counter[int]()
+        for pixels in _readable(masks):
+            _count(seen, _pack(pixels))
+            if len(seen) > _MOST_EXACT:
+                break
+        else:
+            require_few_classes(root, len(seen))
+            return _as_colors(_unpack(_by_frequency(seen)))
+    return _blurred_colors(root, masks)
+
+
+def _blurred_colors(root: Path, masks: Sequence[Path]) -> list[Color]:
+    if len(masks) > _SAMPLED:
         masks = [masks[n * len(masks) // _SAMPLED] for n in range(_SAMPLED)]
-    seen: dict[int, int] = {}
-    for mask in masks:
-        try:
-            present, counts = np.unique(_pack(read_pixels(mask)), return_counts=True)
-        except DataError:
-            continue  # named when the mask itself is read
-        for color, count in zip(present.tolist(), counts.tolist(), strict=True):
-            seen[color] = seen.get(color, 0) + count
-        if not lossy and len(seen) > 4096:
-            lossy = True  # antialiased, or saved as JPEG once
-    ranked = sorted(seen, key=lambda color: (-seen[color], color))
-    colors = _unpack(np.array(ranked, dtype=np.uint32))
-    if not lossy:
-        require_few_classes(root, len(colors))
-        return [(int(r), int(g), int(b)) for r, g, b in colors]
-    counts = np.array([seen[color] for color in ranked], dtype=np.int64)
-    peaks = _peaks(colors.astype(np.float32), counts)
+    seen, flat = Counter[int](), Counter[int]()
+    for pixels in _readable(masks):
+        packed = _pack(pixels)
+        _count(seen, packed)
+        _count(flat, packed[_is_flat(pixels)])
+    ranked = _by_frequency(seen)
+    counts, areas = (np.array([of[color] for color in ranked.tolist()], dtype=np.int64) for of in (seen, flat))
+    colors = _unpack(ranked)
+    peaks = _peaks(colors.astype(np.float32), counts, areas)
     if not peaks or len(peaks) > MOST_CLASSES:
         raise DataError(
             f"{root}: the masks have {len(colors)} different colors, which is no label map.",
             "Give the class colors: --classes FILE with lines such as sky,135,206,235.",
         )
-    return [(int(r), int(g), int(b)) for r, g, b in colors[peaks]]
+    return _as_colors(colors[peaks])
 
 
-def _peaks(colors: NDArray[np.float32], counts: NDArray[np.int64]) -> list[int]:
+def _readable(masks: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
+    for mask in masks:
+        try:
+            yield read_pixels(mask)
+        except DataError:
+            continue  # named when the mask itself is read
+
+
+def _by_frequency(seen: Counter[int]) -> NDArray[np.uint32]:
+    return np.array(sorted(seen, key=lambda color: (-seen[color], color)), dtype=np.uint32)
+
+
+def _as_colors(rows: NDArray[np.uint8]) -> list[Color]:
+    return [(int(r), int(g), int(b)) for r, g, b in rows]
+
+
+def _count(counter: Counter[int], packed: NDArray[np.uint32]) -> None:
+    present, counts = np.unique(packed, return_counts=True)
+    counter.update(dict(zip(present.tolist(), counts.tolist(), strict=True)))
+
+
+def _is_flat(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """``(H, W)``: whether a pixel of an ``(H, W, 3)`` image lies within an area of nearly one color."""
+    return np.asarray((_around(pixels, np.maximum) - _around(pixels, np.minimum)).max(axis=2) <= _EVEN)
+
+
+def _around(pixels: NDArray[np.uint8], extreme: np.ufunc) -> NDArray[np.uint8]:
+    """The extreme of the square around every pixel, one side after the other."""
+    for _ in range(2):
+        padded = np.pad(pixels, ((_REACH, _REACH), (0, 0), (0, 0)), mode="edge")
+        shifted = [padded[place : place + len(pixels)] for place in range(2 * _REACH + 1)]
+        pixels = extreme.reduce(shifted).swapaxes(0, 1)
+    return pixels
+
+
+def _is_blend(color: NDArray[np.float32], others: NDArray[np.float32]) -> bool:
+    """Whether a color's chroma lies between those of two others; its luma, which JPEG blurs less, may be any."""
+    weights = np.array([[-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], dtype=np.float32)  # of JPEG's Cb and Cr
+    point, ends = weights @ color, others @ weights.T
+    for place, start in enumerate(ends):
+        line = ends[place + 1 :] - start
+        along = ((point - start) * line).sum(axis=1) / np.maximum(np.square(line).sum(axis=1), 1e-6)
+        nearest = start + np.clip(along, 0, 1)[:, None] * line
+        if (np.square(nearest - point).sum(axis=1) <= _CHROMA**2).any():
+            return True
+    return False
+
+
+def _peaks(colors: NDArray[np.float32], counts: NDArray[np.int64], flat: NDArray[np.int64]) -> list[int]:
     """Greedily take the most frequent color that lies apart from those taken and fills areas of its own.
 
-    An area of one color is a sharp peak in the histogram even after compression; blends along edges are spread out.
+    An area of one color is a sharp peak in the histogram even after compression; blends along edges are spread out,
+    but for those of long straight edges. These lie within no area, and between two other colors.
     """
     total = counts.sum()
     taken: list[int] = []
@@ -174,6 +233,10 @@ def _peaks(colors: NDArray[np.float32], counts: NDArray[np.int64]) -> list[int]:
         if counts[place] < _RARE / 50 * total:
             break
         if close < _RARE * total or close < _SHARP * counts[distance <= 20].sum():
+            left &= distance > 3
+            continue
+        around = distance <= 20
+        if flat[around].sum() < _FLAT * counts[around].sum() and _is_blend(colors[place], colors[taken]):
             left &= distance > 3
             continue
         taken.append(place)

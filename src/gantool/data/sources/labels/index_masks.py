@@ -15,7 +15,7 @@ from gantool.data.decoder_warnings import collected_warnings
 from gantool.data.masks import read_index_mask, remap
 from gantool.data.sources.labels.pairing import Pair
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
-from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
+from gantool.data.sources.labels.tables import BINARY, VOID_NAMES, ClassTable
 from gantool.errors import DataError
 
 __all__ = ["palette_of", "palettes_differ", "values_set"]
@@ -47,7 +47,7 @@ def values_set(
     strays, remark = _strays(root, present, values)
     values |= strays
     read = partial(_read_values, table=values)
-    images = [LabelledImage(image, split, partial(read, mask)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(read, mask), (mask,)) for split, image, mask in pairs]
     colors = _shown_colors(masks[0], values, len(names))
     if colors is None and table is not None and table.colors is not None:
         listed = dict(zip(table.names, table.colors, strict=True))
@@ -79,8 +79,10 @@ def _classes_by_value(
         indices = {name: n for n, name in enumerate(kept_names)}
         return {value: indices.get(name, IGNORE) for value, name in enumerate(table.names)} | void, kept_names
     if set(present) == {0, 255} and IGNORE not in ignored:
-        return {0: 0, 255: 1}, ["background", "foreground"]  # a black and white mask
+        return {0: 0, 255: 1}, [*BINARY]  # a black and white mask
     stored = sorted(set(present) - set(void))
+    if stored == [0, 1]:
+        return {0: 0, 1: 1} | void, [*BINARY]
     if len(stored) > 254:
         raise DataError(
             f"{root}: the masks have {len(stored)} different values, which is no label map.",
@@ -143,17 +145,24 @@ def palette_of(mask: Path) -> list[int]:
 
 
 def palettes_differ(palettes: Mapping[Path, list[int]]) -> bool:
-    """Whether a stored value means different colors in different files."""
+    """Whether a stored value means different colors in different files, or a color is stored as different values.
+
+    The latter only where colors tell the classes apart, in every file.
+    """
     first = next(iter(palettes.values()))
     if all(palette == first for palette in palettes.values()):
         return False
-    shown: dict[int, list[int]] = {}
+    shown: dict[int, tuple[int, ...]] = {}
+    stored: dict[tuple[int, ...], int] = {}
+    moved, told_apart = False, True
     for mask, palette in palettes.items():
         try:
             used = np.unique(read_index_mask(mask)).tolist()
         except DataError:
             continue  # named when the mask itself is read
-        for value in used:
-            if shown.setdefault(value, palette[3 * value : 3 * value + 3]) != palette[3 * value : 3 * value + 3]:
-                return True
-    return False
+        own = {value: tuple(palette[3 * value : 3 * value + 3]) for value in used}
+        if any(shown.setdefault(value, color) != color for value, color in own.items()):
+            return True
+        moved |= any(stored.setdefault(color, value) != value for value, color in own.items())
+        told_apart &= len(set(own.values())) == len(own)
+    return moved and told_apart

@@ -17,9 +17,10 @@ from gantool.data.sources.labels.class_names import ADE20K, CAMVID, CITYSCAPES, 
 from gantool.data.sources.labels.color_masks import ColorReader, color_name, is_color_mask
 from gantool.data.sources.labels.index_masks import values_set
 from gantool.data.sources.labels.mask_files import masks_set
-from gantool.data.sources.labels.pairing import Pair, mask_folders, match_files
+from gantool.data.sources.labels.pairing import Pair, mask_folders, match_files, one_spelling, stem_of
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import VOID_NAMES, read_class_table
+from gantool.data.sources.text_files import read_lines
 from gantool.data.splits import SPLIT_WORDS
 from gantool.errors import DataError
 
@@ -46,7 +47,7 @@ def _camvid(root: Path, options: LabelOptions) -> LabelledSet | None:
         return None  # folders named like CamVid's with classes of their own
     values: dict[int, int] = {n: n for n in range(11)} | {11: IGNORE, IGNORE: IGNORE}
     values |= _ignored(options, values, CAMVID)
-    images = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: CamVid (train with trainannot, 11 is unlabelled)", CAMVID, tuple(images), ("classes", "ignore"),
         unpaired=tuple(alone),
@@ -78,7 +79,7 @@ def _cityscapes(root: Path, options: LabelOptions) -> LabelledSet | None:
         values = {n: n for n in range(19)} | {IGNORE: IGNORE}
     else:
         values = {n: CITYSCAPES_TRAIN_IDS.get(n, IGNORE) for n in range(35)} | {IGNORE: IGNORE}
-    found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: Cityscapes, label ids as the 19 train ids (the labels of its test split are not public)",
         CITYSCAPES, tuple(found), unpaired=tuple(alone),
@@ -100,12 +101,12 @@ def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
             f"{root}: has {masks.name} but no JPEGImages.", "Export with images, or copy them to JPEGImages."
         )
     splits = _voc_splits(root)
-    wanted = {mask.stem for mask in find_images(masks)}
-    listed = [image for image in find_images(images, recursive=True) if image.stem in wanted]
+    wanted = {stem_of(mask) for mask in find_images(masks)}
+    listed = [image for image in find_images(images, recursive=True) if stem_of(image) in wanted]
     matched, alone = match_files(listed, find_images(masks))
-    pairs = [(splits.get(image.stem, "train"), image, mask) for image, mask in matched]
+    pairs = [(splits.get(stem_of(image), "train"), image, mask) for image, mask in matched]
     if splits:
-        pairs = [pair for pair in pairs if pair[1].stem in splits]
+        pairs = [pair for pair in pairs if stem_of(pair[1]) in splits]
     if not pairs:
         raise DataError(f"{root}: no image of JPEGImages has a mask in {masks.name}.")
     if (root / "labelmap.txt").is_file():
@@ -118,7 +119,7 @@ def _voc(root: Path, options: LabelOptions) -> LabelledSet | None:
         return masks_set(root, pairs, options, "Pascal VOC folders", alone)
     values = {n: n for n in range(21)} | {IGNORE: IGNORE}
     values |= _ignored(options, values, PASCAL_VOC)
-    found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: Pascal VOC, 21 classes", PASCAL_VOC, tuple(found), ("classes", "ignore"), unpaired=tuple(alone)
     )
@@ -140,7 +141,7 @@ def _cvat_masks(root: Path, pairs: Sequence[Pair], alone: list[str], options: La
         next((n for n, (kept_name, _) in enumerate(kept) if kept_name == name), IGNORE) for name in table.names
     ]
     reader = ColorReader(table.colors, indices, blurred=False, snap=options.snap)
-    found = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(reader.read, mask), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: segmentation masks of CVAT, colors from labelmap.txt",
         tuple(name for name, _ in kept), tuple(found), ("ignore", "snap"), tuple(color for _, color in kept),
@@ -154,9 +155,7 @@ def _voc_splits(root: Path) -> dict[str, str]:
     for path in sorted((root / "ImageSets/Segmentation").glob("*.txt")):
         split = SPLIT_WORDS.get(path.stem.lower())
         if split is not None:
-            splits |= {
-                Path(line.split()[0]).name: split for line in path.read_text("utf-8").splitlines() if line.strip()
-            }
+            splits |= {one_spelling(Path(line.split()[0]).name): split for line in read_lines(path) if line}
     return splits
 
 
@@ -166,10 +165,10 @@ def _pets(root: Path, options: LabelOptions) -> LabelledSet | None:
         return None
     pairs, alone = match_files(find_images(root / "images"), find_images(root / "annotations/trimaps"))
     listed = root / "annotations/test.txt"
-    test = {line.split()[0] for line in listed.read_text("utf-8").splitlines() if line} if listed.is_file() else set()
+    test = {line.split()[0] for line in read_lines(listed) if line} if listed.is_file() else set()
     values = {1: 1, 2: 0, 3: IGNORE}
     found = [
-        LabelledImage(image, "test" if image.stem in test else "train", partial(_read, mask, values))
+        LabelledImage(image, "test" if image.stem in test else "train", partial(_read, mask, values), (mask,))
         for image, mask in pairs
     ]
     return LabelledSet(
@@ -190,7 +189,7 @@ def _ade20k(root: Path, options: LabelOptions) -> LabelledSet | None:
         return None
     values = {0: IGNORE, IGNORE: IGNORE} | {n: n - 1 for n in range(1, 151)}
     values |= _ignored(options, values, ADE20K)
-    found = [LabelledImage(image, split, partial(_read, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: ADE20K scene parsing, 150 classes (0 counts for none)", ADE20K, tuple(found), ("classes", "ignore"),
         unpaired=tuple(alone),
@@ -231,7 +230,7 @@ def _ade20k_full(root: Path, options: LabelOptions) -> LabelledSet | None:
                 for name, value in zip(classes, kept, strict=True)
             )
     values[0] = IGNORE
-    found = [LabelledImage(image, split, partial(_read_full, mask, values)) for split, image, mask in pairs]
+    found = [LabelledImage(image, split, partial(_read_full, mask, values), (mask,)) for split, image, mask in pairs]
     return LabelledSet(f"{root}: ADE20K 2021", classes, tuple(found), ("classes",), unpaired=tuple(alone))
 
 

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gantool.arrays import IGNORE, Color, Mask
 from gantool.data.images import find_folders, find_images
-from gantool.data.masks import from_one_hot, read_index_mask, remap
+from gantool.data.masks import read_index_mask
+from gantool.data.sources.labels.array_masks import arrays_set
 from gantool.data.sources.labels.color_masks import (
     ColorReader,
     are_blurred,
@@ -20,9 +20,17 @@ from gantool.data.sources.labels.color_masks import (
     is_color_mask,
 )
 from gantool.data.sources.labels.index_masks import palette_of, palettes_differ, values_set
-from gantool.data.sources.labels.pairing import Pair, bare_stem, find_arrays, mask_folders, match_files, mixed_folder
+from gantool.data.sources.labels.pairing import (
+    Pair,
+    bare_stem,
+    find_arrays,
+    mask_folders,
+    match_files,
+    mixed_folder,
+    stem_of,
+)
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
-from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable, read_class_table
+from gantool.data.sources.labels.tables import BINARY, VOID_NAMES, ClassTable, read_class_table
 from gantool.data.splits import split_folders
 from gantool.errors import DataError, UsageError
 
@@ -33,6 +41,7 @@ _TABLES = (
     "label_colors.txt", "label_colors.csv", "_classes.csv", "classes.txt", "labels.txt",
 )  # fmt: skip
 _SNIFFED = 12
+_NEARLY = 32  # levels from black and white that compression may make of them
 
 
 def find_masks(root: Path, options: LabelOptions) -> LabelledSet | None:
@@ -80,7 +89,7 @@ def masks_set(
     masks = [mask for _, _, mask in pairs]
     table = options.classes or _own_table(root)
     if masks[0].suffix == ".npy":
-        return _arrays(root, pairs, table, options, named, unpaired)
+        return arrays_set(root, pairs, table, named, unpaired)
     if _are_color_coded(masks, options):
         return _colors(root, pairs, table, options, named, unpaired)
     return values_set(root, pairs, table, options, f"images and index masks ({named})", unpaired)
@@ -146,12 +155,12 @@ def _colors(
         colors, names = list(table.colors), list(table.names)
         origin = f"{len(colors)} colors from a table"
     else:
-        colors = discover_colors(root, masks)
-        names = [color_name(color) for color in colors]
+        colors, names = _named(discover_colors(root, masks))
         if table is not None and len(table.names) == len(names):
+            found = ", ".join(color_name(color)[6:] for color in colors[:20])
             raise UsageError(
                 "--classes: names alone do not say which color is which.",
-                "Give them as name,R,G,B; the colors found are " + ", ".join(name[6:] for name in names[:20]) + ".",
+                f"Give them as name,R,G,B; the colors found are {found}.",
             )
         origin = f"{len(colors)} colors found"
     codes = [color_name(color).removeprefix("color_") for color in colors]
@@ -165,12 +174,20 @@ def _colors(
     require_few_classes(root, len(kept))
     blurred = are_blurred([mask for mask in _some(masks) if _is_colored(mask) is not None], len(colors))
     reader = ColorReader(colors, indices, blurred=blurred, snap=options.snap)
-    images = [LabelledImage(image, split, partial(reader.read, mask)) for split, image, mask in pairs]
+    images = [LabelledImage(image, split, partial(reader.read, mask), (mask,)) for split, image, mask in pairs]
     return LabelledSet(
         f"{root}: images and masks in color ({named}; {origin})",
         tuple(name for name, _ in kept), tuple(images), ("classes", "ignore", "snap"),
         tuple(color for _, color in kept), tuple(unpaired), reader.remarks,
     )  # fmt: skip
+
+
+def _named(colors: list[Color]) -> tuple[list[Color], list[str]]:
+    """Colors that were found, in the order of their classes, with names."""
+    black, white = min(colors), max(colors)
+    if len(colors) == 2 and max(black) < _NEARLY and min(white) > 255 - _NEARLY:
+        return [black, white], [*BINARY]
+    return colors, [color_name(color) for color in colors]
 
 
 # -- one mask per class --
@@ -191,13 +208,14 @@ def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions
     unpaired: list[str] = []
     for split, images, masks in folders:
         stems: dict[str, dict[str, Path]] = {
-            name: {bare_stem(path.stem): path for path in find_images(masks / name)}
+            name: {bare_stem(stem_of(path)): path for path in find_images(masks / name)}
             if (masks / name).is_dir()
             else {}
             for name in names
         }
         for image in find_images(images):
-            layers = [stems[name].get(image.stem, stems[name].get(bare_stem(image.stem))) for name in names]
+            stem = stem_of(image)
+            layers = [stems[name].get(stem, stems[name].get(bare_stem(stem))) for name in names]
             if any(layer is not None for layer in layers):
                 rows.append((split, image, layers))
             else:
@@ -210,7 +228,7 @@ def _binary_per_class(root: Path, folders: Sequence[Pair], options: LabelOptions
     painted = []
     for split, image, layers in rows:
         known = [(whole.index(name), layer) for name, layer in zip(names, layers, strict=True) if layer is not None]
-        painted.append(LabelledImage(image, split, partial(_layered, known)))
+        painted.append(LabelledImage(image, split, partial(_layered, known), tuple(layer for _, layer in known)))
     shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     about = f"{root}: images and one black and white mask per class ({shown}; later ones on top)"
     return LabelledSet(about, tuple(whole), tuple(painted), ("classes",), unpaired=tuple(unpaired))
@@ -229,75 +247,3 @@ def _layered(layers: Sequence[tuple[int, Path]]) -> Mask:
         mask[values * 2 > highest] = index
     assert mask is not None
     return mask
-
-
-# -- arrays --
-
-
-def _arrays(
-    root: Path,
-    pairs: Sequence[Pair],
-    table: ClassTable | None,
-    options: LabelOptions,
-    named: str,
-    unpaired: Sequence[str],
-) -> LabelledSet:
-    first = next((array for _, _, mask in pairs if (array := _loaded(mask)) is not None), None)
-    if first is None:
-        first = _load(pairs[0][2])  # says why
-    if first.ndim == 2:
-        count = 1 + max((_highest(mask) for _, _, mask in pairs), default=0)
-        about = "index arrays"
-    else:
-        count, about = first.shape[2], "one-hot arrays"
-    require_few_classes(root, count)
-    names = table.names if table is not None else tuple(f"class_{n}" for n in range(count))
-    if len(names) != count:
-        raise UsageError(f"--classes: names {len(names)} classes, the arrays have {count}.")
-    images = [LabelledImage(image, split, partial(_read_array, mask, count)) for split, image, mask in pairs]
-    return LabelledSet(
-        f"{root}: images and {about} ({named})", names, tuple(images), ("classes",), unpaired=tuple(unpaired)
-    )
-
-
-def _loaded(path: Path) -> NDArray[np.generic] | None:
-    try:
-        return _load(path)
-    except DataError:
-        return None  # named when the mask itself is read
-
-
-def _highest(path: Path) -> int:
-    """The highest class of an index array."""
-    array = _loaded(path)
-    if array is None or array.ndim != 2:
-        return 0
-    return int(np.where(array == IGNORE, 0, array).max(initial=0))
-
-
-def _load(path: Path) -> NDArray[np.generic]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a header is parsed as Python and may raise anything
-        raise DataError(f"{path}: is no array that can be read ({error}).") from None
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{path}: holds {array.dtype}, expected whole numbers.")
-    if array.ndim not in (2, 3):
-        raise DataError(f"{path}: has the shape {array.shape}, expected (H, W) or (H, W, classes).")
-    if array.ndim == 2 and array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
-        raise DataError(f"{path}: has values that are no whole numbers, expected class indices.")
-    return np.asarray(array)
-
-
-def _read_array(path: Path, count: int) -> Mask:
-    array = _load(path)
-    if array.ndim == 2:
-        return remap(array.astype(np.int32), {n: n for n in range(count)} | {IGNORE: IGNORE}, path)
-    if array.shape[2] != count:
-        raise DataError(f"{path}: has {array.shape[2]} planes, other arrays have {count}.")
-    planes = np.ascontiguousarray(array)
-    if not np.isin(planes, (0, 1)).all():
-        raise DataError(f"{path}: has values other than 0 and 1, which is not one-hot.")
-    if (planes.astype(np.int32).sum(axis=2) > 1).any():
-        raise DataError(f"{path}: has a pixel that belongs to two classes, which is not one-hot.")
-    return from_one_hot(planes.astype(np.uint8))

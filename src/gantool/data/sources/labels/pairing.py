@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,16 @@ from gantool.data.images import find_images
 from gantool.data.splits import split_folders
 from gantool.errors import DataError
 
-__all__ = ["SUFFIXES", "bare_stem", "find_arrays", "mask_folders", "match_files", "mixed_folder"]
+__all__ = [
+    "SUFFIXES",
+    "bare_stem",
+    "find_arrays",
+    "mask_folders",
+    "match_files",
+    "mixed_folder",
+    "one_spelling",
+    "stem_of",
+]
 
 SUFFIXES = (
     "_mask", "_masks", "_label", "_labels", "_labelIds", "_seg", "_segmentation", "_gt", "_L", "_annotation",
@@ -34,6 +44,16 @@ def bare_stem(stem: str, suffixes: Sequence[str] = SUFFIXES) -> str:
     return stem
 
 
+def one_spelling(name: str) -> str:
+    """A name in composed characters (NFC): systems differ in how they store an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def stem_of(path: Path) -> str:
+    """The stem in that spelling."""
+    return one_spelling(path.stem)
+
+
 def find_arrays(folder: Path) -> list[Path]:
     """Masks in a folder: images and ``.npy`` arrays."""
     arrays = [path for path in folder.iterdir() if path.suffix == ".npy" and not path.name.startswith(".")]
@@ -41,7 +61,7 @@ def find_arrays(folder: Path) -> list[Path]:
 
 
 def match_files(
-    images: Iterable[Path], masks: Iterable[Path], key: Callable[[Path], str] = lambda mask: bare_stem(mask.stem)
+    images: Iterable[Path], masks: Iterable[Path], key: Callable[[Path], str] = lambda mask: bare_stem(stem_of(mask))
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Pair images with masks of the same stem, or of that stem with a usual ending.
 
@@ -54,13 +74,14 @@ def match_files(
     by_stem: dict[str, list[Path]] = {}
     masks = list(masks)
     for mask in masks:
-        for stem in dict.fromkeys((mask.stem, key(mask))):
+        for stem in dict.fromkeys((stem_of(mask), one_spelling(key(mask)))):
             by_stem.setdefault(stem, []).append(mask)
     pairs, alone = [], []
     used: set[Path] = set()
     for image in images:
-        several = by_stem.get(image.stem) or by_stem.get(key(image)) or []
-        exact = [mask for mask in several if mask.stem == image.stem]
+        stem = stem_of(image)
+        several = by_stem.get(stem) or by_stem.get(one_spelling(key(image))) or []
+        exact = [mask for mask in several if stem_of(mask) == stem]
         if len(exact or several) > 1:
             first, second = (exact or several)[:2]
             raise DataError(f"{image}: has two masks, {first} and {second}.", "Remove one of them.")
@@ -105,8 +126,8 @@ def mixed_folder(folder: Path) -> tuple[list[tuple[Path, Path]], list[str]] | No
     files = find_arrays(folder) if folder.is_dir() else []
     masks = [path for path in files if bare_stem(path.stem) != path.stem]
     images = [path for path in files if bare_stem(path.stem) == path.stem and path.suffix != ".npy"]
-    stems = {path.stem for path in images}
-    if not masks or not images or not any(bare_stem(mask.stem) in stems for mask in masks):
+    stems = {stem_of(path) for path in images}
+    if not masks or not images or not any(bare_stem(stem_of(mask)) in stems for mask in masks):
         return None
     return match_files(images, masks)
 

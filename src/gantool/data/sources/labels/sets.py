@@ -11,8 +11,10 @@ from urllib.parse import unquote
 
 from gantool.arrays import Color, Mask
 from gantool.data.images import SUFFIXES, upright_size
+from gantool.data.sources.labels.pairing import one_spelling
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
 from gantool.errors import DataError, UsageError, closest
+from gantool.palette import named_colors
 
 __all__ = [
     "ImageFinder",
@@ -90,11 +92,16 @@ def _plain_name(entry: str) -> str:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One image and the function that makes its ``(H, W)`` uint8 mask; raises `DataError` where that fails."""
+    """One image and the function that makes its ``(H, W)`` uint8 mask; raises `DataError` where that fails.
+
+    Attributes:
+        label_files: what the mask is made of.
+    """
 
     image: Path
     split: str
     mask: Callable[[], Mask]
+    label_files: tuple[Path, ...]
 
 
 def _no_remarks() -> list[str]:
@@ -113,6 +120,7 @@ class LabelledSet:
         unpaired: images without labels and labels without images, a sentence each.
         remarks: what is known once all masks were read, such as how many pixels were snapped.
         tiled: whether the images are tiles, so that their scale is that of larger pictures.
+        unannotated: images beside those with labels that no annotation file has; often they wait for their turn.
     """
 
     about: str
@@ -123,6 +131,12 @@ class LabelledSet:
     unpaired: tuple[str, ...] = ()
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
     tiled: bool = False
+    unannotated: tuple[Path, ...] = ()
+
+    @property
+    def palette(self) -> tuple[Color, ...]:
+        """Colors of the classes: the source's own, or else what their names call for."""
+        return self.colors or named_colors(self.classes)
 
 
 def require_few_classes(about: object, count: int, remedy: str = "") -> None:
@@ -162,7 +176,7 @@ class ImageFinder:
             for candidate in dict.fromkeys((plain, last)):
                 if (folder / candidate).is_file():
                     return folder / candidate
-        for wanted in dict.fromkeys((last, bare)):
+        for wanted in dict.fromkeys((one_spelling(last), one_spelling(bare))):
             several = self._index().get(wanted, [])
             if len(several) > 1:
                 raise DataError(f"{annotation}: names {last}, which is there twice: {several[0]} and {several[1]}.")
@@ -184,5 +198,5 @@ class ImageFinder:
                 inner[:] = [name for name in inner if not name.startswith(".")]
                 for file in files:
                     if Path(file).suffix.lower() in SUFFIXES:
-                        self._by_name.setdefault(file, []).append(Path(folder, file))
+                        self._by_name.setdefault(one_spelling(file), []).append(Path(folder, file))
         return self._by_name

@@ -8,19 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantool.arrays import Color
+from gantool.data.sources.formats.shapes import LONGEST_NAME
+from gantool.data.sources.text_files import read_lines
 from gantool.errors import DataError
 
-__all__ = ["VOID_NAMES", "ClassTable", "read_class_table"]
+__all__ = ["BACKGROUND_NAMES", "BINARY", "VOID_NAMES", "ClassTable", "read_class_table"]
 
+
+BACKGROUND_NAMES = ("background", "_background_")
+"""Names of the class of everything that annotation tools have no region for."""
 
 VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__"})
 """Names that data sets use for pixels that belong to no class, in lower case."""
+
+BINARY = ("background", "foreground")
+"""Names of the classes of masks that say yes or no, however they store it."""
 
 _HEX = re.compile(r"#([0-9a-fA-F]{6})(?![0-9a-zA-Z])")
 _TRIPLE = re.compile(r"(?<![\w.])(\d{1,3})[,;\s]+(\d{1,3})[,;\s]+(\d{1,3})(?![\w.])")
 _VALUE_FIRST = re.compile(r"(\d+)\s*[,:;\s]\s*(\D.*)")
 _VALUE_LAST = re.compile(r"(.*\D)[,:;]\s*(\d+)")
 _AROUND = " \t,:;\"'"
+_STRUCTURED = frozenset({".json", ".yaml", ".yml", ".xml"})
+_DIGITS = 9  # of a stored value
 
 
 @dataclass(frozen=True)
@@ -41,14 +51,15 @@ def read_class_table(path: Path) -> ClassTable:
     Raises:
         DataError: names the file and the line.
     """
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from None
+    if path.suffix.lower() in _STRUCTURED:
+        raise DataError(
+            f"{path}: is a {path.suffix[1:].upper()} file, expected text with a class per line.",
+            "Lines are a name; value,name; or name,R,G,B.",
+        )
     rows = [
-        (number, *_row(line.strip(), path, number))
-        for number, line in enumerate(lines, 1)
-        if line.strip() and not (line.lstrip().startswith("#") and not _HEX.match(line.lstrip()))
+        (number, *_row(line, path, number))
+        for number, line in enumerate(read_lines(path), 1)
+        if line and not (line.startswith("#") and not _HEX.match(line))
     ]
     if len(rows) > 1 and rows[0][2:] == (None, None) and rows[1][2:] != (None, None):
         rows = rows[1:]  # a header
@@ -63,6 +74,10 @@ def _table(path: Path, rows: Sequence[tuple[int, str, int | None, Color | None]]
     for number, name, _, _ in rows:
         if not name:
             raise DataError(f"{path}: line {number} has no name.")
+        if len(name) > LONGEST_NAME:
+            raise DataError(
+                f"{path}: line {number} has a name of {len(name)} characters, expected at most {LONGEST_NAME}."
+            )
     columns: tuple[tuple[str, list[object]], ...] = (("name", [*names]), ("value", [*values]), ("color", [*colors]))
     for what, entries in columns:
         twice = {entry for entry in entries if entry is not None and entries.count(entry) > 1}
@@ -94,10 +109,11 @@ def _row(line: str, path: Path, number: int) -> tuple[str, int | None, Color | N
             if max(color) > 255:
                 raise DataError(f"{path}: line {number} has the color {color}, expected 0 to 255.")
     rest = (line[: match.start()] + " " + line[match.end() :] if match else line).strip(_AROUND)
-    value = _VALUE_FIRST.fullmatch(rest)
-    if value:
-        return value[2].strip(_AROUND), int(value[1]), color
-    value = _VALUE_LAST.fullmatch(rest)
-    if value:
-        return value[1].strip(_AROUND), int(value[2]), color
-    return rest, None, color
+    name, value = rest, None
+    if found := _VALUE_FIRST.fullmatch(rest):
+        value, name = found.groups()
+    elif found := _VALUE_LAST.fullmatch(rest):
+        name, value = found.groups()
+    if value is not None and len(value) > _DIGITS:
+        raise DataError(f"{path}: line {number} has a value of {len(value)} digits, which no mask stores.")
+    return name.strip(_AROUND), None if value is None else int(value), color

@@ -1,0 +1,172 @@
+"""What `segment` can write of a label map: pictures, numbers, and the files of annotation tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gantool.arrays import IGNORE
+from gantool.data.images import Picture, write_picture
+from gantool.data.masks import write_mask
+from gantool.data.regions.coco import Add, open_coco
+from gantool.data.regions.labelme import write_labelme
+from gantool.data.regions.regions import drop_small, fill_holes
+from gantool.errors import OutputError, UsageError, closest
+from gantool.files import atomic
+from gantool.predict.segmenter import LabelMap
+from gantool.workflows.image_files import Written
+from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_file, plan_jobs
+
+__all__ = ["OUTPUTS", "LabelPlan", "LabelWriter", "RegionOptions", "label_writer", "plan_labels"]
+
+OUTPUTS: Mapping[str, str] = {
+    "mask": "mask.png",
+    "overlay": "overlay.png",
+    "color": "color.png",
+    "probabilities": "probabilities.npz",
+    "classes": "classes.json",
+    "polygons": "json",
+    "coco": "coco.json",
+}
+"""What can be written, and what its file is called."""
+
+_BESIDE = ("polygons",)  # labelme looks for the image in the folder of its file
+_COCO = f"segments.{OUTPUTS['coco']}"
+
+
+@dataclass(frozen=True)
+class RegionOptions:
+    """What is done to the regions of label maps.
+
+    Attributes:
+        min_area: smaller regions, in pixels, become part of what surrounds them.
+        fill_holes: what lies within a region becomes part of it.
+        simplify: how many pixels away the outlines of polygons may come to lie.
+
+    Raises:
+        UsageError: a number below 0.
+    """
+
+    min_area: int = 0
+    fill_holes: bool = False
+    simplify: float = 0.0
+
+    def __post_init__(self) -> None:
+        for option, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
+            if not 0 <= value < 1e6:
+                raise UsageError(f"{option} {value:g}: expected a number of pixels, 0 or more.")
+
+    def applied(self, result: LabelMap) -> LabelMap:
+        """The label map without small regions first, then without holes."""
+        mask = drop_small(result.mask, self.min_area) if self.min_area > 1 else result.mask
+        mask = fill_holes(mask) if self.fill_holes else mask
+        return result if mask is result.mask else replace(result, mask=mask)
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """Which images are segmented, and what is written.
+
+    Attributes:
+        skipped: outputs that exist and are left.
+        coco: the file of all images, if there is one.
+    """
+
+    jobs: Sequence[ImageJob]
+    skipped: Sequence[Path] = ()
+    coco: Path | None = None
+
+
+def plan_labels(
+    files: FileOptions,
+    outputs: Sequence[str],
+    regions: RegionOptions,
+    stdin: Iterable[str] | None = (),
+    *,
+    ranked: bool = False,
+    outlined: bool = False,
+) -> LabelPlan:
+    """Find inputs and decide outputs; see `plan_jobs`.
+
+    Args:
+        ranked: look at images of which nothing is written, too.
+        outlined: outlines are also written elsewhere.
+
+    Raises:
+        UsageError, DataError, OutputError: with the remedy.
+    """
+    for name in outputs:
+        if name not in OUTPUTS:
+            raise UsageError(f"--outputs: there is no output {name!r}.", closest(name, OUTPUTS))
+    if regions.simplify and not outlined and not {"polygons", "coco"} & set(outputs):
+        raise UsageError("--simplify: there are no outlines to simplify.", "Ask for --outputs polygons or coco.")
+    coco, there = plan_file(files, _COCO) if "coco" in outputs else (None, False)
+    endings = {kind: OUTPUTS[kind] for kind in outputs if kind != "coco"}
+    jobs, skipped = plan_jobs(
+        files,
+        lambda path: {kind: name_with_ending(path, ending) for kind, ending in endings.items()},
+        beside=_BESIDE,
+        stdin=stdin,
+        every=ranked or (coco is not None and not there),
+    )
+    taken = {path.resolve(): job.source for job in jobs for path in job.outputs.values()}
+    if coco is not None and coco.resolve() in taken:
+        raise OutputError(f"{coco}: is also the output of {taken[coco.resolve()]}.", "Leave one of them out.")
+    return LabelPlan(jobs, [*skipped, coco] if coco is not None and there else skipped, None if there else coco)
+
+
+class LabelWriter:
+    """Writes what is wanted of one label map after the other.
+
+    Args:
+        add: where regions go that are written for all images together.
+    """
+
+    def __init__(self, regions: RegionOptions, add: Add | None = None) -> None:
+        self._regions, self._add = regions, add
+
+    def __call__(self, job: ImageJob, picture: Picture, result: LabelMap) -> Written:
+        """Write one; see `work_through`."""
+        result = self._regions.applied(result)
+        for kind, path in job.outputs.items():
+            self._write(kind, path, job, picture, result)
+        if self._add is not None:
+            self._add(job.source, result.mask)
+        return Written((picture.pixels.shape[1], picture.pixels.shape[0]), picture.notes, result.shares)
+
+    def _write(self, kind: str, path: Path, job: ImageJob, picture: Picture, result: LabelMap) -> None:
+        if kind == "mask":
+            write_mask(path, result.mask, [(int(r), int(g), int(b)) for r, g, b in result.colors[:IGNORE]])
+        elif kind == "overlay":
+            write_picture(path, result.overlay(picture.pixels), picture)
+        elif kind == "color":
+            write_picture(path, result.color())
+        elif kind == "polygons":
+            write_labelme(path, result.mask, result.classes, job.source, simplify=self._regions.simplify)
+        elif kind == "probabilities":
+            assert result.probabilities is not None
+            with atomic(path) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, probabilities=result.probabilities, classes=np.array(result.classes))
+        else:
+            content = {"classes": list(result.classes), "shares": dict(result.shares)}
+            with atomic(path) as temporary:
+                temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+@contextmanager
+def label_writer(plan: LabelPlan, classes: Sequence[str], regions: RegionOptions) -> Iterator[LabelWriter]:
+    """Yield what writes all that is planned; the file of all images is complete at the end.
+
+    Raises:
+        OutputError: that file cannot be written.
+    """
+    if plan.coco is None:
+        yield LabelWriter(regions)
+        return
+    with open_coco(plan.coco, classes, simplify=regions.simplify) as add:
+        yield LabelWriter(regions, add)
