@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
-from gantool.predict.bands import _resized_rows
+from gantool.predict.bands import resized_rows
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.live import LiveRunner
 from gantool.predict.runner import FileRunner
@@ -114,6 +114,54 @@ def test_a_file_of_one_size_is_mirrored_only(fixed: tuple[int, int]) -> None:
     assert (predictor(large).mask == LabelPredictor(live(net))(large).mask).mean() > 0.98
 
 
+class ByPixel(nn.Module):
+    """Logits of three classes that depend on a pixel alone, so that windows cost it nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = nn.Conv2d(3, 3, 1, bias=False)
+        self.at.weight = nn.Parameter(4 * torch.eye(3)[:, :, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.at(x)
+        return out
+
+
+@pytest.mark.parametrize("size", [(150, 230), (301, 97), (40, 333)])
+@pytest.mark.parametrize("load_size", [0, 130])
+def test_views_in_windows_are_those_of_the_whole_picture(size: tuple[int, int], load_size: int) -> None:
+    """Windows that were scaled one by one had pixels of their own, up to 0.1 beside those of the whole."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    whole, windows, small = (
+        LabelPredictor(live(ByPixel(), memory), load_size=load_size, tiling=tiling, tta=True)
+        for tiling, memory in ((OFF, None), (Tiling("size", 64), None), (Tiling(), 200_000))
+    )
+    assert whole.window(*size) == 0
+    assert windows.window(*size) == 64
+    assert 0 < small.window(*size) < 100
+    expected = whole(pixels, probabilities=True).probabilities
+    for other in (windows, small):
+        found = other(pixels, probabilities=True).probabilities
+        assert expected is not None and found is not None
+        assert np.abs(expected.astype(float) - found.astype(float)).max() < 1e-3
+
+
+def test_views_of_a_network_with_a_neighborhood_differ_as_windows_without_views_do() -> None:
+    """At the windows' borders alone, where it sees less."""
+    pixels = picture(150, 230)
+
+    def apart(tta: bool) -> np.ndarray:
+        one, two = (
+            LabelPredictor(live(ByColor()), tiling=tiling, tta=tta)(pixels, probabilities=True).probabilities
+            for tiling in (OFF, Tiling("size", 64))
+        )
+        assert one is not None and two is not None
+        return np.abs(one.astype(float) - two.astype(float))
+
+    assert apart(tta=True).max() < 1.2 * apart(tta=False).max()
+    assert apart(tta=True).mean() < 1.2 * apart(tta=False).mean()
+
+
 def test_views_are_averaged() -> None:
     """A network that looks at the left half only is made symmetric by mirrored views."""
 
@@ -182,7 +230,7 @@ def test_rows_are_scaled_as_if_they_were_one_piece(sizes: tuple[int, int], cuts:
     source, height = sizes
     planes = torch.rand(2, source, 9)
     bands = np.split(planes.numpy(), [cut for cut in cuts if cut < source], axis=1)
-    rows = [(top, np.stack(list(some))) for top, some in _resized_rows(iter(bands), source, height, 14)]
+    rows = [(top, np.stack(list(some))) for top, some in resized_rows(iter(bands), source, height, 14)]
     assert [top for top, _ in rows] == [sum(part.shape[1] for _, part in rows[:n]) for n in range(len(rows))]
     expected = nn.functional.interpolate(planes[None], size=(height, 14), mode="bilinear", align_corners=False)[0]
     assert np.allclose(np.concatenate([part for _, part in rows], 1), expected, atol=1e-5)

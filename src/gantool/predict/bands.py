@@ -19,9 +19,9 @@ from gantool.predict.scaling import between, widened
 from gantool.predict.sizes import require_size
 from gantool.predict.tiling import ramp, tile_starts
 
-__all__ = ["Segmented", "in_windows", "segment_in_bands"]
+__all__ = ["Segmented", "in_windows", "resized_rows", "segment_in_bands"]
 
-_ROWS = 64  # finished rows that are scaled back at a time
+_ROWS = 64  # finished rows that are handed on and scaled back at a time
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def segment_in_bands(
     loaded = _loaded(pixels, load_size)
     mask = np.zeros((height, width), dtype=np.uint8)
     kept: NDArray[np.float16] | None = None
-    for top, planes in _resized_rows(bands(loaded), loaded.shape[0], height, width):
+    for top, planes in resized_rows(bands(loaded), loaded.shape[0], height, width):
         # One output is enough for two classes; as probabilities there are two again.
         best: Floats | None = None
         for n, plane in enumerate(planes):
@@ -104,10 +104,12 @@ def in_windows(probabilities: Callable[[Pixels], Floats], pixels: Pixels, side: 
             band[:, :, left : left + wide] += part * np.outer(down[place], across[n])
         assert band is not None
         finished = (tops[place + 1] if place + 1 < len(tops) else height) - top
-        yield band[:, :finished].copy()
-        rest = np.zeros_like(band)
-        rest[:, : high - finished] = band[:, finished:]
-        band = rest
+        for first in range(
+            0, finished, _ROWS
+        ):  # few at a time: they are scaled, and may have to wait for other views
+            yield band[:, first : min(first + _ROWS, finished)].copy()
+        band[:, : high - finished] = band[:, finished:]
+        band[:, high - finished :] = 0
 
 
 def _fades(starts: list[int], side: int, length: int, overlap: int) -> list[Floats]:
@@ -137,9 +139,7 @@ class _Rows:
             yield rows
 
 
-def _resized_rows(
-    bands: Iterator[Floats], source_height: int, height: int, width: int
-) -> Iterator[tuple[int, _Rows]]:
+def resized_rows(bands: Iterator[Floats], source_height: int, height: int, width: int) -> Iterator[tuple[int, _Rows]]:
     """Scale bands of rows, bilinearly, to ``(C, height, width)`` as if they were one; yield ``(top, rows)``."""
     buffer: Floats | None = None
     first = 0  # source row of the buffer's first
@@ -147,6 +147,7 @@ def _resized_rows(
     for band in bands:
         wide = widened(band, width)
         buffer = wide if buffer is None else np.concatenate([buffer, wide], 1)
+        del band, wide  # large, and several of these generators can wait for each other
         end = first + buffer.shape[1]
         while done < height:
             places = np.arange(done, min(done + _ROWS, height))
@@ -158,4 +159,4 @@ def _resized_rows(
         if done < height:
             needed = int(between(np.array([done]), height, source_height)[0][0])
             cut = max(min(needed - first, buffer.shape[1]), 0)
-            buffer, first = buffer[:, cut:], first + cut
+            buffer, first = buffer[:, cut:].copy(), first + cut

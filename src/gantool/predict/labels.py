@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from gantool.arrays import Floats, Pixels
-from gantool.predict.bands import Segmented, in_windows, segment_in_bands
-from gantool.predict.pieces import Pieces
+from gantool.predict.bands import Segmented, in_windows, resized_rows, segment_in_bands
+from gantool.predict.pieces import LARGEST_TILE, Pieces
 from gantool.predict.runner import Runner, require_numbers
-from gantool.predict.scaling import scaled
+from gantool.predict.scaling import scaled_picture
 from gantool.predict.tiling import Tiling
 
 __all__ = ["LabelPredictor", "Mode", "Watch"]
@@ -23,6 +23,7 @@ Watch = Callable[[Floats], None]
 """Takes probabilities ``(C, rows, W)``, band after band from top to bottom."""
 
 _TTA_SCALES = (0.75, 1.0, 1.25)
+_LARGEST_OF_VIEWS = 512  # side of windows; a band of each of three views is in memory
 
 
 class LabelPredictor:
@@ -60,14 +61,16 @@ class LabelPredictor:
 
     def window(self, height: int, width: int) -> int:
         """Side of the windows that a (scaled) image of this size is run in; 0 for one piece."""
-        return self._pieces.side(height, width, max(self._scales) ** 2)
+        return self._pieces.side(height, width, _LARGEST_OF_VIEWS if self.tta else LARGEST_TILE)
 
     def _bands(self, pixels: Pixels) -> Iterator[Floats]:
         """Probabilities ``(C, rows, W)`` from top to bottom."""
+        if self.tta:
+            return self._views(pixels)
         side = self.window(*pixels.shape[:2])
-        if side and self._pieces.tiling.mode == "auto" and not self.tta and self.runner.strips is not None:
+        if side and self._pieces.tiling.mode == "auto" and self.runner.strips is not None:
             return self._in_strips(pixels)
-        return in_windows(self._views if self.tta else self._once, pixels, side)
+        return in_windows(self._once, pixels, side)
 
     def _in_strips(self, pixels: Pixels) -> Iterator[Floats]:
         assert self.runner.strips is not None
@@ -78,19 +81,20 @@ class LabelPredictor:
             if height <= 0:
                 return
 
-    def _views(self, pixels: Pixels) -> Floats:
-        """Probabilities ``(C, H, W)``, averaged over views."""
+    def _views(self, pixels: Pixels) -> Iterator[Floats]:
+        """Probabilities from top to bottom, averaged over views of the whole picture, each in pieces of its own."""
         height, width = pixels.shape[:2]
-        planes = pixels.transpose(2, 0, 1).astype(np.float32)
-        total: Floats | None = None
+        views = []
         for scale in self._scales:
             size = (max(round(height * scale), 1), max(round(width * scale), 1))
-            view = pixels if scale == 1 else np.rint(scaled(planes, *size)).astype(np.uint8).transpose(1, 2, 0)
-            for step in (1, -1):
-                result = scaled(self._once(view[:, ::step])[:, :, ::step], height, width)
-                total = result if total is None else total + result
-        assert total is not None
-        return np.asarray(total / np.float32(2 * len(self._scales)))
+            view = pixels if scale == 1 else scaled_picture(pixels, *size)
+            views.append(resized_rows(in_windows(self._both_ways, view, self.window(*size)), size[0], height, width))
+        for parts in zip(*views, strict=True):
+            yield np.mean([np.stack(list(rows)) for _, rows in parts], axis=0)
+
+    def _both_ways(self, pixels: Pixels) -> Floats:
+        """Probabilities ``(C, H, W)``, averaged over a piece and its mirror image."""
+        return (self._once(pixels) + self._once(pixels[:, ::-1])[:, :, ::-1]) / np.float32(2)
 
     def _once(self, pixels: Pixels) -> Floats:
         height, width = pixels.shape[:2]

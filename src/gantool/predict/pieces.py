@@ -9,9 +9,9 @@ from gantool.errors import UsageError
 from gantool.predict.runner import Runner
 from gantool.predict.tiling import Tiling
 
-__all__ = ["Pieces"]
+__all__ = ["LARGEST_TILE", "Pieces"]
 
-_LARGEST_TILE = 1024
+LARGEST_TILE = 1024
 
 
 class Pieces:
@@ -29,11 +29,11 @@ class Pieces:
                 "Leave --tile out.",
             )
 
-    def side(self, height: int, width: int, growth: float = 1.0) -> int:
+    def side(self, height: int, width: int, largest: int = LARGEST_TILE) -> int:
         """Side of the tiles that an image of this size is run in; 0 for one piece.
 
         Args:
-            growth: how many times as many pixels the largest view of a piece has.
+            largest: of the sides that are chosen here.
         """
         fixed = self.runner.fixed
         if fixed is not None:
@@ -42,10 +42,9 @@ class Pieces:
             return 0
         wanted = self.tiling.size
         if self.tiling.mode == "auto":
-            most = self.runner.most_pixels / growth
-            if height * width <= most:
+            if height * width <= self.runner.most_pixels:
                 return 0
-            wanted = min(int(most**0.5), _LARGEST_TILE)
+            wanted = min(int(self.runner.most_pixels**0.5), largest)
         multiple = self.runner.multiple_of
         side = max(wanted // multiple * multiple, self._taken(1))
         return side if max(height, width) > side else 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.arrays import Floats
+from gantool.arrays import Floats, Pixels
 
-__all__ = ["between", "scaled", "widened"]
+__all__ = ["between", "scaled_picture", "widened"]
+
+_ROWS = 256  # at a time, so that a large picture needs no large floats
 
 
 def between(
@@ -36,7 +38,14 @@ def widened(planes: Floats, width: int) -> Floats:
     return out
 
 
-def scaled(planes: Floats, height: int, width: int) -> Floats:
-    """``(C, h, w)`` to ``(C, height, width)``."""
-    wide = widened(planes, width)
-    return np.ascontiguousarray(widened(wide.transpose(0, 2, 1), height).transpose(0, 2, 1))
+def scaled_picture(pixels: Pixels, height: int, width: int) -> Pixels:
+    """``(h, w, C)`` to ``(height, width, C)`` uint8, rounded to whole levels."""
+    out = np.empty((height, width, pixels.shape[2]), dtype=np.uint8)
+    for top in range(0, height, _ROWS):
+        above, below, near = between(np.arange(top, min(top + _ROWS, height)), height, len(pixels))
+        first = above[0]
+        rows = widened(pixels[first : below[-1] + 1].transpose(2, 0, 1).astype(np.float32), width)
+        part = rows[:, above - first]
+        part += (rows[:, below - first] - part) * near[:, None]
+        out[top : top + _ROWS] = np.rint(part).transpose(1, 2, 0)
+    return out
