@@ -205,14 +205,6 @@ def test_strips_end_with_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {band.shape[::2] for band in bands} == {(3, 75)}
 
 
-def test_windows_are_small_enough_for_the_largest_view() -> None:
-    """A view of 1.25 times the sides has 1.5625 times as many pixels."""
-    for tta, growth in ((False, 1.0), (True, 1.25**2)):
-        predictor = LabelPredictor(live(ByColor(), memory=400_000), tta=tta)
-        most = predictor.runner.most_pixels / growth
-        assert predictor.window(2000, 3000) == int(most**0.5) // 8 * 8
-
-
 def test_large_images_are_run_in_windows_by_themselves() -> None:
     predictor = LabelPredictor(live(ByColor(), memory=400_000))
     assert predictor.window(40, 40) == 0
