@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from gantool.losses.diff_augment import diff_augment
@@ -53,16 +54,20 @@ def test_cutout_grays_a_rectangle_of_half_the_sides_at_most() -> None:
     assert ((made == 0) | (made == 1)).all()
 
 
-def test_translation_goes_up_to_an_eighth_of_the_sides_as_far_as_is_drawn() -> None:
-    images = torch.rand(30, 1, 40, 60)
+@pytest.mark.parametrize(("height", "width", "down", "across"), [(40, 60, 5, 8), (60, 40, 8, 5)])
+def test_translation_goes_up_to_an_eighth_of_the_sides_as_far_as_is_drawn(
+    height: int, width: int, down: int, across: int
+) -> None:
+    """60 / 8 is 7.5, and 8 is even."""
+    images = torch.rand(30, 1, height, width)
     torch.manual_seed(4)
     made = diff_augment(images, ("translation",))
     torch.manual_seed(4)
-    down, across = torch.randint(-5, 6, (30,)), torch.randint(-8, 9, (30,))  # 60 / 8 is 7.5, and 8 is even
-    for before, after, y, x in zip(images, made, down.tolist(), across.tolist(), strict=True):
+    shifts = zip(*(torch.randint(-reach, reach + 1, (30,)).tolist() for reach in (down, across)), strict=True)
+    for before, after, (y, x) in zip(images, made, shifts, strict=True):
         shifted = torch.full_like(before, -1.0)
-        shifted[:, max(y, 0) : 40 + min(y, 0), max(x, 0) : 60 + min(x, 0)] = before[
-            :, max(-y, 0) : 40 + min(-y, 0), max(-x, 0) : 60 + min(-x, 0)
+        shifted[:, max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)] = before[
+            :, max(-y, 0) : height + min(-y, 0), max(-x, 0) : width + min(-x, 0)
         ]
         assert torch.equal(after, shifted)
 
