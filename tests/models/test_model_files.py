@@ -154,6 +154,19 @@ def test_a_damaged_onnx_graph_is_told_in_a_sentence(tmp_path: Path, capfd: pytes
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("place", [b"extra/gantool", b"/data.pkl"])
+def test_a_damaged_archive_is_told_short(place: bytes, tmp_path: Path) -> None:
+    """Where a name is not the one in the list, Python's reader shows all that it finds in its place."""
+    data = (EXPORTED / "cyclegan-to-winter.pt").read_bytes()
+    start = data.rindex(b"PK\x03\x04", 0, data.index(place))
+    longer = data[: start + 26] + (20_000).to_bytes(2, "little") + data[start + 28 :]
+    (tmp_path / "a.pt").write_bytes(longer)
+    with pytest.raises(ModelError) as caught:
+        read_card(tmp_path / "a.pt")
+        torch_runner(tmp_path / "a.pt", "torchscript", torch.device("cpu"), trust=True)
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+
+
 def test_a_damaged_safetensors_header_is_told_short(tmp_path: Path) -> None:
     header = b'{"a": "' + b"x" * 5000 + b'"}'
     (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from gantool.documents import brief
 from gantool.errors import ModelError
 from gantool.models.checks.pickles import check_names, check_tensors
 from gantool.models.checks.pt2 import checked_config, checked_program
@@ -70,11 +71,11 @@ def checked_archive(path: Path, content: bytes, form: str) -> io.BytesIO:
             return _rewritten(dict(_records(archive, len(content), form)), form)
     except ValueError as error:
         raise ModelError(
-            f"{path}: holds what no exported network needs ({error}); it was not loaded.",
+            f"{path}: holds what no exported network needs ({brief(error, 160)}); it was not loaded.",
             "Export the model here, or use its ONNX form.",
         ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ModelError(f"{path}: is damaged ({error}).") from None
+        raise ModelError(f"{path}: is damaged ({brief(error, 160)}).") from None
 
 
 def _records(archive: zipfile.ZipFile, length: int, form: str) -> Iterator[tuple[str, bytes]]:

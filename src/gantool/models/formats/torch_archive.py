@@ -20,6 +20,7 @@ import numpy as np
 
 from gantool.arrays import Floats
 from gantool.cards import Card
+from gantool.documents import brief
 from gantool.errors import ModelError
 from gantool.models.checks.archive import checked_archive, read_archive
 from gantool.models.formats.native import KEY
@@ -56,7 +57,7 @@ def is_torchscript(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any("/code/" in name for name in archive.namelist())
     except _DAMAGE as error:
-        raise ModelError(f"{path}: cannot be opened ({error}).") from None
+        raise ModelError(f"{path}: cannot be opened ({brief(error, 160)}).") from None
 
 
 def read_card(path: Path) -> Card:
@@ -68,7 +69,7 @@ def read_card(path: Path) -> Card:
                 raise ModelError(f"{path}: its card is larger than any card ({places[0].file_size} bytes).")
             text = archive.read(places[0]).decode() if places else ""
     except _DAMAGE as error:
-        raise ModelError(f"{path}: cannot be opened ({error}).") from None
+        raise ModelError(f"{path}: cannot be opened ({brief(error, 160)}).") from None
     if not text:
         raise ModelError(f"{path}: was not exported by gantool (it has no card).")
     return Card.from_json(text, str(path))
