@@ -52,9 +52,7 @@ def test_every_option_in_the_docs_exists() -> None:
         "--data",
         "--kind",
         "--eval",
-        "--count",
         "--keep",
-        "--kind",
         "--only",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
