@@ -194,6 +194,7 @@ def test_what_a_run_leaves(workplace: Path) -> None:
     assert sum(isinstance(event, Saved) for event in seen) == 4
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_delivered(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gantool.models.files import read_card
 
@@ -250,6 +251,7 @@ def test_an_edited_checkpoint_is_one_sentence(workplace: Path) -> None:
             go_on(workplace, "edited", **{"train.epochs": 2})
 
 
+@pytest.mark.slow
 def test_patience_ends_a_run_that_no_longer_gets_better(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.5, 0.4, 0.45, 0.44, 0.1])
     monkeypatch.setattr("gantool.methods.scores.ratios_to_truth", lambda *_: {"l1_ratio_to_winter": next(values)})
