@@ -56,6 +56,18 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
         pass
 
 
+def test_folders_that_were_made_for_nothing_go_again(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for place in ("old/new/deep/x", "other/x"):
+        with pytest.raises(ValueError, match="no"), atomic(tmp_path / place):
+            raise ValueError("no")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "old"]
+    with pytest.raises(ValueError, match="no"), atomic(tmp_path / "kept/x"):
+        (tmp_path / "kept/y").touch()
+        raise ValueError("no")
+    assert (tmp_path / "kept/y").exists()
+
+
 def test_names_of_any_length_and_system() -> None:
     assert safe_name("con.txt") == "_con.txt"
     assert len(safe_name("ä" * 300 + ".png").encode()) <= 200

@@ -28,6 +28,8 @@ _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it replaces ``path``, on failure it is removed.
 
+    Folders that were made for it go with it where they are empty.
+
     The data is flushed to the disk before the replacement, so that a power cut leaves the old file or the new one.
     What a process left that was killed in between is removed when the next one writes into the folder.
 
@@ -35,7 +37,9 @@ def atomic(path: Path) -> Iterator[Path]:
         OutputError: the disk is full, or the folder cannot be written to.
     """
     temporary = _temporary(path)
+    made: list[Path] = []
     try:
+        made = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent.resolve(), os.getpid())
         temporary.touch()
@@ -51,6 +55,8 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+            for folder in made if not path.exists() else ():
+                folder.rmdir()
 
 
 @contextmanager

@@ -154,6 +154,17 @@ def test_a_damaged_onnx_graph_is_told_in_a_sentence(tmp_path: Path, capfd: pytes
     assert capfd.readouterr().err == ""
 
 
+def test_complex_weights_are_not_cut_to_real_ones(tmp_path: Path) -> None:
+    net = build_generator("resnet_6blocks", **OPTIONS)
+    state = {f"to_b/{key}": value for key, value in net.state_dict().items()}
+    first = next(iter(state))
+    save_file(
+        state | {first: state[first].to(torch.complex64)}, tmp_path / "a.safetensors", {"gantool": CARD.to_json()}
+    )
+    with pytest.raises(ModelError, match="some are complex numbers"):
+        load_net(tmp_path / "a.safetensors", CARD, "b")
+
+
 @pytest.mark.parametrize("place", [b"extra/gantool", b"/data.pkl"])
 def test_a_damaged_archive_is_told_short(place: bytes, tmp_path: Path) -> None:
     """Where a name is not the one in the list, Python's reader shows all that it finds in its place."""

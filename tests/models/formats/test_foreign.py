@@ -181,6 +181,13 @@ def test_tensors_that_no_generator_has(key: str, value: torch.Tensor, tmp_path: 
     assert len(str(caught.value)) < 300 + len(str(tmp_path))
 
 
+def test_complex_weights_are_not_cut_to_real_ones(tmp_path: Path) -> None:
+    state = weights()
+    torch.save(state | {"model.1.weight": state["model.1.weight"].to(torch.complex64)}, tmp_path / "a.pth")
+    with pytest.raises(ModelError, match=r"model\.1\.weight has complex numbers"):
+        read_card(tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize("key", ["model.model.0.weight", "model.model.3.weight"])
 def test_a_unet_without_a_convolution_at_its_ends(key: str, tmp_path: Path) -> None:
     state = weights("unet_32")

@@ -19,7 +19,7 @@ def require_fit(path: Path, wanted: Mapping[str, Tensor], have: Mapping[str, Ten
     """Compare names and shapes of a file's tensors with those of the network ``name``.
 
     Raises:
-        ModelError: the first tensor that is missing, of another shape, or too many.
+        ModelError: the first tensor that is missing, of another shape, of complex numbers, or too many.
     """
     for key, value in wanted.items():
         if key not in have:
@@ -29,6 +29,8 @@ def require_fit(path: Path, wanted: Mapping[str, Tensor], have: Mapping[str, Ten
                 f"{path}: looks like {name} but its {key} has the shape {tuple(have[key].shape)}, "
                 f"expected {tuple(value.shape)}."
             )
+        if have[key].is_complex():
+            raise ModelError(f"{path}: looks like {name} but its {key} has complex numbers.")
     more = next((key for key in have if key not in wanted), None)
     if more is not None:
         raise ModelError(f"{path}: looks like {name} but has more: {brief(more)}.")

@@ -83,6 +83,8 @@ def _fill(net: nn.Module, path: Path, prefix: str, name: str) -> None:
     try:
         with safe_open(path, framework="pt") as file:
             state = {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+        if any(value.is_complex() for value in state.values()):
+            raise ModelError(f"{path}: its weights do not fit {name} (some are complex numbers).")
         net.load_state_dict(_from_8_bits(state))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: is damaged ({error}).") from None
