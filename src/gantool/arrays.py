@@ -14,6 +14,7 @@ from PIL import Image
 
 __all__ = [
     "IGNORE",
+    "IGNORED_COLOR",
     "Color",
     "Floats",
     "Mask",
@@ -32,6 +33,9 @@ Color = tuple[int, int, int]
 
 IGNORE = 255
 """Index of pixels that belong to no class and count for nothing."""
+
+IGNORED_COLOR: Color = (224, 224, 224)
+"""What they are shown in."""
 
 
 def to_values(pixels: Pixels) -> Floats:
@@ -61,6 +65,6 @@ def resized(pixels: Pixels, size: tuple[int, int], way: Image.Resampling = Image
 
 def color_table(colors: Sequence[Color]) -> Pixels:
     """``(256, 3)`` colors by class index, light gray for `IGNORE` and what is no class."""
-    table = np.full((256, 3), 224, dtype=np.uint8)
+    table = np.full((256, 3), IGNORED_COLOR, dtype=np.uint8)
     table[: len(colors)] = colors
     return table

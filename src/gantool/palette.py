@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.arrays import Color, Floats
+from gantool.arrays import IGNORED_COLOR, Color, Floats
 
 __all__ = ["named_colors"]
 
@@ -61,7 +61,6 @@ _BY_WORD = {word: color for color, words in _EXPECTED.items() for word in words.
 _TOO_CLOSE = 10.0  # in CIELAB; about what is told apart in an overlay
 _SHADES = ((0, 0.25), (255, 0.3), (0, 0.45), (255, 0.55))  # towards black or white, by this fraction
 _DARKEST, _LIGHTEST = 40.0, 90.0  # L of colors that are chosen
-_IGNORED: Color = (224, 224, 224)
 
 
 def named_colors(names: Sequence[str], given: Mapping[str, Color] | None = None) -> tuple[Color, ...]:
@@ -87,7 +86,7 @@ def _colors(names: tuple[str, ...], given: tuple[tuple[str, Color], ...]) -> tup
         free = (shade for shade in _shades(color) if _is_free(shade, found.values())) if color is not None else ()
         if (chosen := next(iter(free), None)) is not None:
             found[place] = chosen
-    candidates = _candidates([(0, 0, 0), _IGNORED, *found.values()])
+    candidates = _candidates([(0, 0, 0), IGNORED_COLOR, *found.values()])
     return tuple(found[place] if place in found else next(candidates) for place in range(len(names)))
 
 

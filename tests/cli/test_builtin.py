@@ -14,7 +14,7 @@ from support import Cli
 import gantool
 from gantool.data.sample import draw_scene
 from gantool.models.files import read_card
-from gantool.models.find import bundled_models
+from gantool.models.find import bundled_models, find_model
 
 
 def test_they_are_small_and_say_where_they_come_from() -> None:
@@ -77,6 +77,9 @@ def test_a_run_that_segments_comes_first(cli: Cli, workplace: Path) -> None:
     assert "--model landscape" in result.err, "the run was trained on drawn scenes"
     assert "landscape: 5 classes" in cli("segment", "photo.png", "--model", "landscape", "--overwrite").err
     assert cli("info", "landscape").code == 0
+    assert find_model("landscape", Path("runs")).is_bundled
+    Path("runs/unet-1").rename("runs/landscape")
+    assert not find_model("landscape", Path("runs")).is_bundled, "a run of that name goes before it"
     refused = cli("translate", "photo.png", "--to", "winter", "--model", "landscape", "--overwrite")
     assert refused.code == 2 and "gantool segment" in refused.err
 

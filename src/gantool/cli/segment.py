@@ -138,7 +138,7 @@ def segment(
             f"{segmenter.model.label} was trained on the built-in drawn landscapes. For photos and paintings: "
             f"--model {BUNDLED_SEGMENTER}, or train on your own: gantool train unet-resnet50 --data DATA"
         )
-    elif model is None and segmenter.model.label == BUNDLED_SEGMENTER:
+    elif model is None and segmenter.model.is_bundled:
         screen.note(
             "The built-in model tells sky, mountain, tree, ground and water. For classes of your own: "
             "gantool train unet-resnet50 --data DATA"

@@ -93,8 +93,6 @@ def translate(
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
-    from gantool.models.find import bundled_models
-
     card = translator.model.card
     screen.note(
         f"{translator.model.label}: {translator.source.name} to {translator.target.name} "
@@ -106,7 +104,7 @@ def _announce(screen: Screen, translator: Translator, model: str | None) -> None
             f"{translator.model.label} was trained on the built-in drawn landscapes, so photos come out like "
             f"drawings. {_for_photos(target)}"
         )
-    elif model is None and translator.model.label in bundled_models():
+    elif model is None and translator.model.is_bundled:
         screen.note(
             f"{translator.model.label} is the built-in model. To train your own: "
             "gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"

@@ -23,6 +23,7 @@ __all__ = [
     "as_rgb",
     "find_folders",
     "find_images",
+    "images_within",
     "is_plain",
     "open_image",
     "picture_from",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.arrays import IGNORE, Color, Mask
+from gantool.arrays import IGNORE, IGNORED_COLOR, Color, Mask
 from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import atomic
@@ -64,7 +64,7 @@ def write_mask(path: Path, mask: Mask, colors: Sequence[Color]) -> None:
     palette = [0] * 768
     for index, color in enumerate(colors):
         palette[3 * index : 3 * index + 3] = color
-    palette[3 * IGNORE :] = (224, 224, 224)
+    palette[3 * IGNORE :] = IGNORED_COLOR
     image = Image.fromarray(mask)
     image.putpalette(palette)
     with atomic(path) as temporary:

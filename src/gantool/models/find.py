@@ -34,6 +34,11 @@ class FoundModel:
     card: Card
     label: str
 
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it comes with the package, whatever runs are called."""
+        return self.path in bundled_models().values()
+
     def named(self, target: str) -> FoundModel:
         """The same model; weights without domain names get that of the target that is asked for."""
         card = self.card

@@ -104,9 +104,8 @@ def in_windows(probabilities: Callable[[Pixels], Floats], pixels: Pixels, side: 
             band[:, :, left : left + wide] += part * np.outer(down[place], across[n])
         assert band is not None
         finished = (tops[place + 1] if place + 1 < len(tops) else height) - top
-        for first in range(
-            0, finished, _ROWS
-        ):  # few at a time: they are scaled, and may have to wait for other views
+        # Few at a time: they are scaled, and may have to wait for other views.
+        for first in range(0, finished, _ROWS):
             yield band[:, first : min(first + _ROWS, finished)].copy()
         band[:, : high - finished] = band[:, finished:]
         band[:, high - finished :] = 0

@@ -36,7 +36,7 @@ class SegmentOptions:
         outputs: what is written, of `OUTPUTS`.
         rank: what images are ranked by; see `ranking`.
         top: how many of the first images are copied with labels.
-        regions: what is done to them first.
+        regions: what is done to the label maps before anything is written.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
     """
 

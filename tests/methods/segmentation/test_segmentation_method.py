@@ -117,6 +117,7 @@ def test_a_frozen_encoder_stays_as_it_is() -> None:
     ("settings", "said"),
     [
         ({"model.freeze_encoder": True}, "the classic U-Net has no encoder"),
+        ({"model.encoder_depth": 4}, "model.encoder_depth: the classic U-Net has no encoder"),
         ({"optimizer.encoder_lr": 1e-3}, "the classic U-Net has no encoder"),
         ({"model.architecture": "unett"}, 'there is no "unett"'),
         ({"data.size": 33}, "must be a multiple of 2 for unet, got 33. Use 32 or 34"),
@@ -160,3 +161,11 @@ def test_scores_are_of_all_images_at_once_and_the_gallery_of_each() -> None:
     assert np.array_equal(worst.pictures["image"], made.data.test[1][0])
     assert np.array_equal(worst.pictures["prediction"], table[wrong])
     assert np.array_equal(worst.pictures["truth"], table[truths[1]])
+
+
+def test_an_encoder_of_three_halvings_is_built_and_noted() -> None:
+    made = method(**ENCODER, **{"model.encoder_depth": 3})
+    card = made.task(Runtime("cpu", 1, "fp32"), fresh=True).card()
+    assert (card.multiple_of, card.smallest) == (8, 8)
+    assert card.architecture is not None
+    assert card.architecture.options["encoder_depth"] == 3

@@ -59,6 +59,8 @@ class SegmentationMethod:
             )
         if model.encoder is None and (model.freeze_encoder or settings.optimizer.encoder_lr):
             raise SettingsError("model.freeze_encoder and optimizer.encoder_lr: the classic U-Net has no encoder.")
+        if model.encoder is None and model.encoder_depth is not None:
+            raise SettingsError("model.encoder_depth: the classic U-Net has no encoder.", "Set model.depth.")
         per_rank = settings.train.batch_size // settings.runtime.devices
         if SEGMENTERS[model.architecture].pooled and per_rank < 2:
             raise SettingsError(
