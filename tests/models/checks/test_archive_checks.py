@@ -49,9 +49,12 @@ def run_unchecked(path: Path, form: str) -> None:
             torch.jit.load(str(path))(torch.rand(1, 3, 32, 32))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_good_files_do_what_the_network_does(files: dict[str, Path], form: str, tmp_path: Path) -> None:
-    net = build_generator("resnet_light", width=4).eval()
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [*((form, "resnet_light") for form in FORMS), ("torchscript", "resnet_light_skip")],  # the latter holds a scalar
+)
+def test_good_files_do_what_the_network_does(form: str, name: str, tmp_path: Path) -> None:
+    net = build_generator(name, width=4).eval()
     path = export_small(tmp_path / f"good{FORMS[form]}", form, net)
     batch = torch.rand(1, 3, 40, 36) * 2 - 1
     with torch.no_grad():

@@ -103,7 +103,7 @@ def _first(value: object, *others: object) -> object:
 
 
 def _require_bounds(count: int, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *others: object) -> None:
-    if min(offset, *size, *stride) < 0:
+    if min((offset, *size, *stride)) < 0:  # the sizes of a scalar are empty
         raise ValueError("a tensor in front of its record")
     last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))
     if last >= count and 0 not in size:
