@@ -95,7 +95,8 @@ def _acquire(lock: FileLock, path: Path, patience: float) -> bool:
             if error.errno in _NO_LOCKS:
                 return False
             raise
-        if isinstance(lock, SoftFileLock):  # it would outlive a killed process
+        # filelock takes a soft lock where there are no others, not always by its class; it would outlive a killed process.
+        if isinstance(lock, SoftFileLock) or _lacks_locks(path):
             lock.release(force=True)
             return False
         if path.exists():
@@ -104,7 +105,7 @@ def _acquire(lock: FileLock, path: Path, patience: float) -> bool:
 
 
 def _lacks_locks(path: Path) -> bool:
-    """Whether locking fails for another reason than that somebody else has the lock; older filelocks do not tell."""
+    """Whether locking fails for another reason than that somebody else has the lock; filelock does not always tell."""
     if os.name == "nt":
         return False
     import fcntl
