@@ -95,7 +95,8 @@ def _acquire(lock: FileLock, path: Path, patience: float) -> bool:
             if error.errno in _NO_LOCKS:
                 return False
             raise
-        # filelock takes a soft lock where there are no others, not always by its class; it would outlive a killed process.
+        # Where there are no locks filelock takes a soft one, which would outlive a killed process; its class need not
+        # tell.
         if isinstance(lock, SoftFileLock) or _lacks_locks(path):
             lock.release(force=True)
             return False
@@ -105,7 +106,7 @@ def _acquire(lock: FileLock, path: Path, patience: float) -> bool:
 
 
 def _lacks_locks(path: Path) -> bool:
-    """Whether locking fails for another reason than that somebody else has the lock; filelock does not always tell."""
+    """Whether locking fails for another reason than that somebody has the lock; filelock does not always tell."""
     if os.name == "nt":
         return False
     import fcntl
