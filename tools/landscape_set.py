@@ -62,7 +62,8 @@ def main() -> None:
     copy_paintings(arguments.paintings, arguments.out)
     for n in range(arguments.varied):
         save(train, f"varied{n:05d}", *draw(n, SEED, SIZE))
-    winter([train / "images" / f"varied{n:05d}.png" for n in range(0, arguments.varied, 3)])
+    if arguments.varied:
+        winter([train / "images" / f"varied{n:05d}.png" for n in range(0, arguments.varied, 3)])
     for n in range(arguments.scenes):
         scene = draw_scene(n, size=SIZE, seed=SEED)
         save(train, f"scene{n:05d}", scene.season("summer" if n % 2 else "winter"), SCENE_CLASSES[scene.mask])

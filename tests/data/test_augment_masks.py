@@ -61,6 +61,45 @@ def test_colors_blur_and_noise_leave_the_mask_alone() -> None:
     assert float((image - plain.training(painted(mask), mask, np.random.default_rng(0))[0]).abs().mean()) > 0.02
 
 
+def test_bending_moves_the_image_and_its_mask_alike() -> None:
+    mask = np.kron(blocks(), np.ones((4, 4), np.uint8))
+    preparation = LabelledPreparation(192, 0, RandomChange(elastic=0.08))
+    image, label = preparation.training(painted(mask), mask, np.random.default_rng(3))
+    seen = label != IGNORE
+    expected = torch.tensor(CLASS_COLORS, dtype=torch.float32)[label[seen].long()] / 127.5 - 1
+    off = (image.permute(1, 2, 0)[seen] - expected).abs().amax(-1)
+    assert (off < 0.06).float().mean() > 0.9
+    _, straight = LabelledPreparation(192, 0, RandomChange()).training(painted(mask), mask, np.random.default_rng(3))
+    moved = (label != straight)[seen].float().mean()
+    assert 0.1 < moved < 0.6
+    # A point moves by no more than what was asked for (bicubic knots overshoot a little).
+    bars = np.zeros((192, 192), np.uint8)
+    bars[96:] = 1
+    _, bent = LabelledPreparation(192, 0, RandomChange(elastic=0.08)).training(
+        painted(bars), bars, np.random.default_rng(1)
+    )
+    rows = torch.arange(192)[:, None].expand(-1, 192)
+    assert rows[bent == 1].min() > 96 - 1.3 * 0.08 * 192
+    assert rows[bent == 0].max() < 96 + 1.3 * 0.08 * 192
+
+
+def test_crops_that_look_for_rare_classes() -> None:
+    """One pixel in a hundred thousand: found by every focused crop of the class's turn, and by hardly any other."""
+    mask = np.zeros((300, 400), np.uint8)
+    mask[290, 7] = 1
+    share = {}
+    for focus in (0.0, 1.0):
+        preparation = LabelledPreparation(40, 0, RandomChange(focus=focus))
+        labels = [preparation.training(painted(mask), mask, np.random.default_rng(n))[1] for n in range(60)]
+        assert all(label.shape == (40, 40) and not (label == IGNORE).any() for label in labels)
+        share[focus] = np.mean([bool((label == 1).any()) for label in labels])
+    assert share[0.0] < 0.1
+    assert 0.3 < share[1.0] < 0.7  # the class is drawn every other time
+    unlabelled = np.full((60, 60), IGNORE, np.uint8)
+    preparation = LabelledPreparation(32, 0, RandomChange(focus=1.0))
+    assert preparation.training(painted(unlabelled * 0), unlabelled, np.random.default_rng(0))[1].shape == (32, 32)
+
+
 def test_small_images_are_surrounded_by_what_is_ignored() -> None:
     mask = np.full((10, 20), 2, np.uint8)
     image, label = LabelledPreparation(32, 0, RandomChange()).training(painted(mask), mask, np.random.default_rng(0))

@@ -126,6 +126,11 @@ def test_16_bit_color_is_scaled_and_noted(tmp_path: Path) -> None:
     assert picture.notes == ("16 bits per channel become 8",)
 
 
+def test_floating_point_says_how_many_bits_it_had(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", Image.fromarray(np.array([[0.0, 100.0, 255.0]] * 3, np.float32)))
+    assert read_picture(path).notes == ("32 bits per channel become 8",)
+
+
 def test_animations_say_so(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     path = save(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])

@@ -17,7 +17,7 @@ from gantool.cli.options import (
     TrustOption,
     VerboseOption,
 )
-from gantool.errors import UsageError, closest
+from gantool.errors import UsageError, closest, counted
 from gantool.metrics.table import gated_metrics
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def evaluate(
     _show(screen, result)
     code = _gate(screen, result, bounds)
     if result.failed:
-        screen.warn(f"{len(result.failed)} images could not be read and are not counted:")
+        screen.warn(f"Not counted, because it cannot be read: {counted(len(result.failed), 'image')}")
         for problem in result.failed[:20]:
             screen.warn(f"  {problem}")
         return 1

@@ -12,14 +12,13 @@ import typer
 
 from gantool.cli.console import Screen
 from gantool.cli.options import JsonOption, QuietOption, VerboseOption, parse_domains, parse_halves
-from gantool.errors import UsageError
+from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.prepare import Prepared
 
 __all__ = ["prepare"]
 
-_NEXT = {"segmentation": "unet-resnet50", "paired": "pix2pix", "unpaired": "cyclegan-light"}
 _SILENCE = 60.0  # seconds
 
 _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
@@ -113,6 +112,7 @@ def prepare(
     if image_format not in ("png", "jpg", "webp"):
         raise UsageError(f"--image-format {image_format}: expected png, jpg or webp.")
     from gantool.workflows.prepare import PrepareOptions, prepare_data
+    from gantool.workflows.prepare.advice import next_training
 
     with screen.stages() as shown:
         progress = shown if screen.interactive else _once_a_minute(screen)
@@ -145,8 +145,8 @@ def prepare(
     screen.json(_as_json(result))
     if result.output is not None:
         screen.result(result.output)
-        model = _NEXT[result.source.kind]
-        screen.note(f"Next: gantool train {model} --data {result.output}")
+        command, why = next_training(result)
+        screen.note(f"Next: gantool train {command}{f'  ({why})' if why else ''}")
     problems = any(finding.serious for finding in result.findings)
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
 
@@ -200,7 +200,7 @@ def _show(screen: Screen, result: Prepared) -> None:
         if len(texts) > shown and not screen.verbose:
             screen.note(f"  and {len(texts) - shown} more (--verbose or --json)")
     if result.dropped:
-        screen.note(f"{len(result.dropped)} duplicates are left out.")
+        screen.note(f"Left out: {counted(len(result.dropped), 'duplicate')}.")
     names = list(result.source.domains)
     rows = [(split, *(counts.get(name, 0) for name in names)) for split, counts in result.counts.items()]
     screen.table(("images", *names), rows)

@@ -83,7 +83,8 @@ def train(
         bool, typer.Option("--accept-changed-data", help="Resume although the data has changed; not exact.")
     ] = False,
     init_from: Annotated[
-        str | None, typer.Option("--init-from", metavar="MODEL", help="Start a new run from a model's weights.")
+        str | None,
+        typer.Option("--init-from", metavar="MODEL", help="Start a new run from a model's weights, or from none."),
     ] = None,
     write_settings: Annotated[
         Path | None,

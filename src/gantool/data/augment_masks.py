@@ -29,6 +29,9 @@ class RandomChange:
     color: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
+    elastic: float = 0.0
+    focus: float = 0.0
+    paste: float = 0.0
 
 
 PRESETS = {
@@ -67,7 +70,11 @@ class LabelledPreparation:
         at_y, at_x = rng.random(2)
         # Where the window is larger than the image, the image lies within it.
         top, left = round((mask.shape[0] - window) * at_y), round((mask.shape[1] - window) * at_x)
+        if self.change.focus and rng.random() < self.change.focus:
+            top, left = _focused(label[0].numpy(), top, left, window, rng)
         image, label = _cropped(image, label, top, left, window, self.size)
+        if self.change.elastic:
+            image, label = _bent(image, label, self.change.elastic, rng)
         if self.change.flip and rng.random() < 0.5:
             image, label = F.horizontal_flip(image), F.horizontal_flip(label)
         return self._colored(image, rng), label[0]
@@ -124,6 +131,40 @@ def _planes(pixels: Pixels) -> Tensor:
 def _rotated(image: Tensor, label: Tensor, angle: float) -> tuple[Tensor, Tensor]:
     turned = F.rotate(image, angle, interpolation=InterpolationMode.BILINEAR, fill=[0.0])
     return turned, F.rotate(label, angle, interpolation=InterpolationMode.NEAREST, fill=[float(IGNORE)])
+
+
+def _focused(label: Mask, top: int, left: int, window: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Move a window until it holds a pixel of a class that is drawn evenly from those in the picture."""
+    classes = np.unique(label)
+    classes = classes[classes != IGNORE]
+    if not classes.size:
+        return top, left
+    places = np.flatnonzero(label.ravel() == rng.choice(classes))
+    y, x = np.unravel_index(rng.choice(places), label.shape)
+    return (_moved(top, int(y), window, label.shape[0]), _moved(left, int(x), window, label.shape[1]))
+
+
+def _moved(start: int, place: int, window: int, side: int) -> int:
+    """The nearest start of a window that holds the place, within the picture if it fits."""
+    start = min(max(start, place - window + 1), place)
+    return min(max(start, 0), side - window) if window <= side else start
+
+
+_KNOTS = 4
+
+
+def _bent(image: Tensor, label: Tensor, most: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Shift pixels smoothly, by knots on a coarse grid (Simard et al., "Best Practices for CNNs", 2003).
+
+    Args:
+        most: largest shift of a knot as a share of the side.
+    """
+    height, width = label.shape[-2:]
+    knots = torch.from_numpy(rng.uniform(-2 * most, 2 * most, (1, 2, _KNOTS, _KNOTS)).astype(np.float32))
+    shifts = torch.nn.functional.interpolate(knots, (height, width), mode="bicubic", align_corners=True)
+    shifts = shifts.permute(0, 2, 3, 1)  # of the side from -1 to 1, as elastic wants them
+    bent = F.elastic(image, shifts, interpolation=InterpolationMode.BILINEAR, fill=[0.0])
+    return bent, F.elastic(label, shifts, interpolation=InterpolationMode.NEAREST, fill=[float(IGNORE)])
 
 
 def _cropped(image: Tensor, label: Tensor, top: int, left: int, side: int, size: int) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -186,7 +186,7 @@ def picture_from(image: Image.Image) -> Picture:
     """Take apart an image that is already open and upright."""
     notes = []
     if int(image.info.get("bits", 8)) > 8:
-        notes.append("16 bits per channel become 8")
+        notes.append(f"{image.info['bits']} bits per channel become 8")
     if int(image.info.get("frames", 1)) > 1:
         notes.append("only the first of its frames is used")
     with collected_warnings() as heard:
@@ -324,8 +324,10 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _bits_per_channel(image: Image.Image, path: Path) -> Literal[8, 16]:
-    """Bits per channel in the file; Pillow reads 16-bit color PNG as 8 bits without a word."""
+def _bits_per_channel(image: Image.Image, path: Path) -> int:
+    """Bits per channel in the file, at least 8; Pillow reads 16-bit color PNG as 8 bits without a word."""
+    if image.mode == "F":
+        return 32
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         return 16
     if image.format == "PNG":
@@ -333,5 +335,5 @@ def _bits_per_channel(image: Image.Image, path: Path) -> Literal[8, 16]:
             return 16 if file.read(25)[24:] == b"\x10" else 8
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
-        return 16 if max(bits if isinstance(bits, tuple) else (bits,)) > 8 else 8
+        return int(max(8, *(bits if isinstance(bits, tuple) else (bits,))))
     return 8

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -13,6 +14,7 @@ from gantool.arrays import Mask, Pixels
 from gantool.data.augment_masks import LabelledPreparation
 from gantool.data.datasets import Position, shuffled
 from gantool.data.images import read_pixels
+from gantool.data.paste import Pasting, pasted
 from gantool.data.sources.labels import LabelledImage
 from gantool.errors import DataError
 
@@ -69,10 +71,23 @@ class FileLabels:
 
 
 class LabelledDataset(Dataset[dict[str, Tensor]]):
-    """Crops ``{"image": (3, S, S) in [-1, 1], "mask": (S, S) uint8}`` by ``(epoch, position)``."""
+    """Crops ``{"image": (3, S, S) in [-1, 1], "mask": (S, S) uint8}`` by ``(epoch, position)``.
 
-    def __init__(self, images: LabelledImages, preparation: LabelledPreparation, *, seed: int = 0) -> None:
+    Args:
+        counts: pixels of every class in every image, ``(images, 256)``; for what is pasted from one into another.
+    """
+
+    def __init__(
+        self,
+        images: LabelledImages,
+        preparation: LabelledPreparation,
+        *,
+        seed: int = 0,
+        counts: NDArray[np.int64] | None = None,
+    ) -> None:
         self.images, self.preparation, self.seed = images, preparation, seed
+        share = preparation.change.paste
+        self._pasting = Pasting.of(counts, share) if share and counts is not None else None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -80,6 +95,13 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, position: Position) -> dict[str, Tensor]:
         epoch, place = position
         index = shuffled(self.seed, epoch, 0, len(self.images), place)
-        pixels, mask = self.images[index]
-        image, label = self.preparation.training(pixels, mask, np.random.default_rng([self.seed, epoch, place]))
+        image, label = self._sample(index, [self.seed, epoch, place])
+        chance = np.random.default_rng([self.seed, epoch, place, 1])
+        chosen = self._pasting.draw(chance) if self._pasting is not None else None
+        if chosen is not None:
+            kind, donor = chosen
+            image, label = pasted(image, label, *self._sample(donor, [self.seed, epoch, place, 2]), kind)
         return {"image": image, "mask": label}
+
+    def _sample(self, index: int, seed: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return self.preparation.training(*self.images[index], np.random.default_rng(seed))

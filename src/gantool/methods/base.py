@@ -37,12 +37,14 @@ class ModelName:
         sample: preset for the built-in sample.
         network: values by dotted key that the name stands for; they replace the preset's, nothing may change them.
         others: further values that replace the preset's.
+        init_from: a built-in model whose weights a new run starts from where no other is named.
     """
 
     preset: str
     sample: str
     network: Mapping[str, str | None] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
+    init_from: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from gantool.data.sample import SEASONS, Scene, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelledSet
 from gantool.data.sources.unpaired import UnpairedFiles
-from gantool.errors import DataError, SettingsError, UsageError
+from gantool.errors import DataError, SettingsError, UsageError, counted
 from gantool.methods.gan.settings import UnpairedSettings
 from gantool.methods.images import TranslationImages, as_it_is, two_sides
 from gantool.methods.pairs import Sides, label_pairs
@@ -185,7 +185,9 @@ def _file_data(settings: UnpairedSettings, files: UnpairedFiles, preparation: Pr
     if found:
         listed = "\n  ".join(found[:20])
         more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
-        raise DataError(f"{len(found)} images cannot be used:\n  {listed}{more}\n", "Repair or remove them.")
+        raise DataError(
+            f"{counted(len(found), 'image')} cannot be used:\n  {listed}{more}\n", "Repair or remove them."
+        )
     if data.align:
         _require_same_sizes(train)
     channels = data.channels

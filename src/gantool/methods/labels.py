@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gantool.arrays import IGNORE
 from gantool.data.inspect import inspect_images
 from gantool.data.sources.labels import LabelledImage
-from gantool.errors import DataError
+from gantool.errors import DataError, counted
 
 __all__ = ["check_labels", "unusable"]
 
@@ -63,6 +63,6 @@ def unusable(problems: Sequence[str]) -> DataError:
     listed = "\n  ".join(problems[:20])
     more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
     return DataError(
-        f"{len(problems)} images cannot be used:\n  {listed}{more}\n",
+        f"{counted(len(problems), 'image')} cannot be used:\n  {listed}{more}\n",
         "Repair or remove them, or let gantool prepare leave them out.",
     )

@@ -23,7 +23,7 @@ from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.sources.pairs import PairedFiles, PairFile
 from gantool.data.splits import draw_splits
-from gantool.errors import DataError, SettingsError, closest
+from gantool.errors import DataError, SettingsError, closest, counted
 from gantool.methods.gan.settings import GanSettings, PairedSettings
 from gantool.methods.images import TranslationImages, two_sides
 from gantool.methods.labels import check_labels
@@ -252,7 +252,7 @@ def _assembled(
     test = sides("test")
     validation = validation if len(validation[0]) else test if len(test[0]) else train
     test = test if len(test[0]) else validation
-    counts = f"{len(train[0])} pairs, {len(validation[0])} for validation, {len(test[0])} for testing"
+    counts = f"{counted(len(train[0]), 'pair')}, {len(validation[0])} for validation, {len(test[0])} for testing"
     return PairedData(
         names, classes, f"{about}: {counts}{' (held out)' if held_out else ''}", train, validation, test,
         preparations, tuple(held_out), files=tuple(files),
@@ -274,7 +274,7 @@ def _splits(splits: Sequence[str], names: Sequence[str], settings: GanSettings) 
 def _unusable(bad: Sequence[str]) -> DataError:
     listed = "\n  ".join(bad[:20])
     more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
-    return DataError(f"{len(bad)} pairs cannot be used:\n  {listed}{more}\n", "Repair or remove them.")
+    return DataError(f"{counted(len(bad), 'pair')} cannot be used:\n  {listed}{more}\n", "Repair or remove them.")
 
 
 def paired_set(settings: PairedSettings, data: PairedData) -> UnpairedDataset:

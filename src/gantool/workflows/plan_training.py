@@ -55,7 +55,8 @@ class TrainOptions:
         name: of the new run; default the next free ``model-N``.
         runs: folder of the runs.
         resume: a run's name or path, or ``latest``, to go on with.
-        init_from: a run or a model file to take first weights from.
+        init_from: a run or a model file to take first weights from; ``none`` for none where the model's name stands
+            for some.
         dry_run: take one step in a run directory that is removed again.
         accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
     """
@@ -146,9 +147,10 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
     if options.model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
     settings, notes = _settings_of(options.model, options)
+    init_from = resolve_name(options.model)[1].init_from if options.init_from is None else options.init_from
     return TrainingPlan(
-        options.model, settings, options.runs, options.name, init_from=options.init_from, dry_run=options.dry_run,
-        notes=notes,
+        options.model, settings, options.runs, options.name, init_from=None if init_from == "none" else init_from,
+        dry_run=options.dry_run, notes=notes,
     )  # fmt: skip
 
 

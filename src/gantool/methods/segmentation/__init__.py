@@ -17,12 +17,17 @@ def _load() -> Callable[..., Method]:
     return SegmentationMethod
 
 
-_RECIPES = {"segmentation-landscape": "the recipe of the built-in segmenter (needs its data set)"}
+_RECIPES = {
+    "segmentation-small": "a light U-Net for a few hundred labelled images or fewer, from the built-in segmenter's "
+    "weights",
+    "segmentation-landscape": "the recipe of the built-in segmenter (needs its data set)",
+}
+_INIT_FROM = {"segmentation-small": "landscape"}
 
 
 def _resolve(model: str) -> ModelName | None:
     if model in _RECIPES:
-        return ModelName(model, sample=model)
+        return ModelName(model, sample=model, init_from=_INIT_FROM.get(model))
     parts = split_name(model)
     if parts is None:
         return None

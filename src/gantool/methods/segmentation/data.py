@@ -18,12 +18,13 @@ from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelledImage
 from gantool.data.splits import draw_splits
-from gantool.errors import DataError, SettingsError
+from gantool.errors import DataError, SettingsError, counted
 from gantool.methods.labels import check_labels, unusable
 from gantool.methods.segmentation.settings import SegmentationSettings
 
 __all__ = ["LabelledData", "build_labelled_data", "class_frequencies", "preview_labelled"]
 
+_CHANGES = ("flip", "scale", "rotate", "color", "blur", "noise", "elastic", "focus", "paste")
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
 
 
@@ -34,7 +35,7 @@ class LabelledData:
     Attributes:
         validation: decides which epoch is best.
         test: for the final numbers, seen by nothing else; the validation images where there are no others.
-        counts: training pixels of every class.
+        counts: pixels of every class in every training image, ``(images, 256)``.
         held_out: files taken from training, by split.
         files: that images and labels are read from.
     """
@@ -70,7 +71,7 @@ def _preparation(settings: SegmentationSettings, *, tiled: bool = False) -> Labe
     """Scales and changes of the images; tiles keep their scale, which is that of the pictures to segment later."""
     augment, data = settings.augment, settings.data
     base = PRESETS[augment.preset]
-    given = {key: getattr(augment, key) for key in ("flip", "scale", "rotate", "color", "blur", "noise")}
+    given = {key: getattr(augment, key) for key in _CHANGES}
     change = RandomChange(**{key: getattr(base, key) if value is None else value for key, value in given.items()})
     usual = 0 if tiled else data.size
     return LabelledPreparation(data.size, usual if data.load_size is None else data.load_size, change)
@@ -88,12 +89,12 @@ def _sample(settings: SegmentationSettings) -> LabelledData:
     return LabelledData(
         CLASSES,
         CLASS_COLORS,
-        f"built-in sample, {data.scenes} drawn scenes with {len(CLASSES)} classes",
+        f"built-in sample, {counted(data.scenes, 'drawn scene')} with {len(CLASSES)} classes",
         train,
         scenes(_VALIDATION_SCENES, data.test_scenes),
         scenes(_TEST_SCENES, data.test_scenes),
         _preparation(settings),
-        sum((np.bincount(mask.ravel(), minlength=256) for _, mask in train.pairs), np.zeros(256, np.int64)),
+        np.stack([np.bincount(mask.ravel(), minlength=256) for _, mask in train.pairs]),
     )
 
 
@@ -120,7 +121,7 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
         FileLabels(validation),
         FileLabels(test),
         _preparation(settings, tiled=found.tiled),
-        sum((seen[one.image] for one in train), np.zeros(256, np.int64)),
+        np.stack([seen[one.image] for one in train]),
         tuple(held_out),
         tuple(
             path for one in (*train, *by_split["val"], *by_split["test"]) for path in (one.image, *one.label_files)
@@ -151,7 +152,7 @@ def _with_splits(
 
 def class_frequencies(data: LabelledData) -> NDArray[np.float64]:
     """Fraction of every class among the labelled training pixels."""
-    counts = data.counts[: len(data.classes)].astype(np.float64)
+    counts = data.counts.sum(0)[: len(data.classes)].astype(np.float64)
     return np.asarray(counts / max(counts.sum(), 1))
 
 

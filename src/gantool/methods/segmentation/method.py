@@ -17,7 +17,7 @@ from gantool.engine.batches import EpochBatches, build_batches
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch, Player
-from gantool.errors import ModelError, SettingsError, closest
+from gantool.errors import ModelError, SettingsError, closest, counted
 from gantool.losses.segmentation import SegmentationLoss
 from gantool.methods.base import Split
 from gantool.methods.images import LabelledSplit
@@ -160,7 +160,8 @@ class SegmentationMethod:
         return [float(given.get(name, 1.0)) for name in names]
 
     def batches(self, runtime: Runtime) -> EpochBatches:
-        dataset = LabelledDataset(self.data.train, self.data.preparation, seed=self.settings.train.seed)
+        seed, counts = self.settings.train.seed, self.data.counts
+        dataset = LabelledDataset(self.data.train, self.data.preparation, seed=seed, counts=counts)
         return build_batches(dataset, len(dataset), self.settings, runtime)
 
     def preview(self) -> Batch:
@@ -169,7 +170,7 @@ class SegmentationMethod:
     def images(self, split: str) -> LabelledSplit:
         chosen = {"train": self.data.train, "val": self.data.validation, "test": self.data.test}[split]
         where = "built-in sample" if self.settings.data.is_sample else self.settings.data.path
-        return LabelledSplit(f"{where}, {split} ({len(chosen)} images)", chosen, self.data.classes)
+        return LabelledSplit(f"{where}, {split} ({counted(len(chosen), 'image')})", chosen, self.data.classes)
 
     def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement:
         """One confusion matrix over all images, each at the size of its own mask."""
@@ -192,16 +193,43 @@ class SegmentationMethod:
         return dict(nets)
 
     def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
-        """Fill the whole network, or all but its last layer where the classes differ in number."""
-        weights = load_segmenter(path, read_card(path)).state_dict()
+        """Fill the whole network; of its last layer, where classes differ, those that have a name of there."""
+        card = read_card(path)
+        weights = load_segmenter(path, card).state_dict()
         wanted = nets["segment"].state_dict()
-        other = [key for key in wanted if key not in weights or weights[key].shape != wanted[key].shape]
-        if set(weights) != set(wanted) or any("head" not in key for key in other):
+        names = [one.name for one in card.classes]
+        renamed = names != list(self.data.classes)
+        other = [
+            key
+            for key in wanted
+            if key not in weights or weights[key].shape != wanted[key].shape or (renamed and _is_head(key))
+        ]
+        if set(weights) != set(wanted) or not all(_is_head(key) for key in other):
             raise ModelError(
                 f"--init-from {path}: is another network than {self.model}.",
-                "Name the same architecture, encoder and widths.",
+                "Name the same architecture, encoder and widths, or --init-from none.",
             )
-        nets["segment"].load_state_dict({key: wanted[key] if key in other else weights[key] for key in wanted})
+        known = {n: names.index(name) for n, name in enumerate(self.data.classes) if name in names}
+        for key in wanted:
+            if key not in other:
+                wanted[key] = weights[key]
+            elif len(weights[key]) == len(names) and len(wanted[key]) == len(self.data.classes):
+                wanted[key] = _with_rows(wanted[key], weights[key], known)
+        nets["segment"].load_state_dict(wanted)
+
+
+def _is_head(key: str) -> bool:
+    return "head" in key
+
+
+def _with_rows(values: torch.Tensor, others: torch.Tensor, known: Mapping[int, int]) -> torch.Tensor:
+    """Replace rows by those of another tensor, if the rows are of one size."""
+    if values.shape[1:] != others.shape[1:]:
+        return values
+    out = values.clone()
+    for row, theirs in known.items():
+        out[row] = others[theirs]
+    return out
 
 
 def _scores(predictor: LabelPredictor, images: LabelledImages, data: LabelledData, gallery: Gallery) -> Scores:

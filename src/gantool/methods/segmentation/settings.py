@@ -76,6 +76,12 @@ class Augment(Section):
     """Fraction of the images that are blurred."""
     noise: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest standard deviation of added noise, for values in [0, 1]."""
+    elastic: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Largest smooth shift of pixels, as a share of the crop's side."""
+    focus: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Fraction of the crops that are moved to hold a pixel of a class drawn evenly from those in the image."""
+    paste: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Fraction of the crops into which a region of a rare class is pasted from another image."""
 
 
 class Loss(Section):

@@ -13,7 +13,7 @@ from gantool.data.masks import read_index_mask
 from gantool.data.sources.labels.pairing import match_files
 from gantool.data.tiles import photograph_of
 from gantool.devices import choose_device
-from gantool.errors import DataError, GantoolError
+from gantool.errors import DataError, GantoolError, counted
 from gantool.metrics.labels import LabelScores
 from gantool.metrics.sets import ImageSet, Measured, PairScores, compare_sets, make_instruments
 from gantool.metrics.sliced import common_size
@@ -148,7 +148,9 @@ def _pairs(generated: Path, real: Path, files: Sequence[Sequence[Path]]) -> list
         )
     matched, alone = match_files(files[0], files[1])
     if alone or not matched:
-        raise DataError(f"{generated}: {len(alone)} images have no partner in {real}.", alone[0] if alone else "")
+        raise DataError(
+            f"{generated}: {counted(len(alone), 'image')} without a partner in {real}.", alone[0] if alone else ""
+        )
     return [(Path(one), Path(other)) for one, other in matched]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gantool.data.labelled import ArrayLabels, FileLabels, LabelledImages
 from gantool.data.sample import CLASSES, draw_scene
 from gantool.data.sources.find import find_source
-from gantool.errors import DataError, UsageError
+from gantool.errors import DataError, UsageError, counted
 from gantool.methods.images import LabelledSplit
 from gantool.methods.registry import make_method, read_settings
 from gantool.predict.segmenter import LoadedSegmenter
@@ -45,4 +45,4 @@ def find_labelled_images(
     if not several:
         known = ", ".join(sorted({one.split for one in labelled.images}))
         raise DataError(f"{source.place}: has no {split} split (it has {known}).", "Choose another with --split.")
-    return FileLabels(several), labelled.classes, f"{labelled.about}, {split} ({len(several)} images)"
+    return FileLabels(several), labelled.classes, f"{labelled.about}, {split} ({counted(len(several), 'image')})"

@@ -78,7 +78,8 @@ def train(
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         name, runs: the run's name and the folder it is made in.
         resume: a run to go on with, or ``latest``.
-        init_from: a run or model file to take first weights from.
+        init_from: a run or model file to take first weights from; ``none`` for none where the model's name stands for
+            some.
         accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
         on_event: called with every `Event` while training.
 

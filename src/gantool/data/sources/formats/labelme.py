@@ -23,7 +23,7 @@ from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Con
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.data.sources.text_files import read_lines
 from gantool.documents import shown
-from gantool.errors import DataError
+from gantool.errors import DataError, counted
 from gantool.fetch.cache import cache_folder
 from gantool.files import atomic, safe_name
 
@@ -72,7 +72,7 @@ def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
         name, folders = _picture(file, context)
         one = read_labelme(file.path, file.tree)
         images.append(replace(one, image=name, folders=folders, split=file.split))
-    return Annotations(f"{len(files)} labelme files", images, classes, "_background_")
+    return Annotations(counted(len(files), "labelme file"), images, classes, "_background_")
 
 
 def _picture(file: AnnotationFile, context: Context) -> tuple[str, tuple[Path, ...]]:

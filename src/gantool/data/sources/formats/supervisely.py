@@ -19,7 +19,7 @@ from gantool.data.sources.formats.json_files import load_json
 from gantool.data.sources.formats.reader import AnnotationFile, Annotations, Context, Reader
 from gantool.data.sources.formats.shapes import AnnotatedImage, Form, Ring, Shape
 from gantool.documents import shown
-from gantool.errors import DataError
+from gantool.errors import DataError, counted
 
 __all__ = ["READER", "read_supervisely", "supervisely_classes"]
 
@@ -74,7 +74,7 @@ def _find(root: Path) -> list[AnnotationFile]:
 def _read(files: Sequence[AnnotationFile], context: Context) -> Annotations:
     named = supervisely_classes(context.root / "meta.json")
     images = [replace(read_supervisely(file.path), split=file.split) for file in files]
-    about = f"a Supervisely project with {len(images)} images"
+    about = f"a Supervisely project with {counted(len(images), 'image')}"
     return Annotations(about, images, [name for name, _ in named], colors=dict(named))
 
 

@@ -32,7 +32,7 @@ from gantool.data.sources.labels.pairing import (
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import BINARY, VOID_NAMES, ClassTable, read_class_table
 from gantool.data.splits import split_folders
-from gantool.errors import DataError, UsageError
+from gantool.errors import DataError, UsageError, counted
 
 __all__ = ["find_masks", "masks_set"]
 
@@ -153,7 +153,7 @@ def _colors(
     masks = [mask for _, _, mask in pairs]
     if table is not None and table.colors is not None:
         colors, names = list(table.colors), list(table.names)
-        origin = f"{len(colors)} colors from a table"
+        origin = f"{counted(len(colors), 'color')} from a table"
     else:
         colors, names = _named(discover_colors(root, masks))
         if table is not None and len(table.names) == len(names):
@@ -162,7 +162,7 @@ def _colors(
                 "--classes: names alone do not say which color is which.",
                 f"Give them as name,R,G,B; the colors found are {found}.",
             )
-        origin = f"{len(colors)} colors found"
+        origin = f"{counted(len(colors), 'color')} found"
     codes = [color_name(color).removeprefix("color_") for color in colors]
     unwanted = options.ignored_names([*names, *codes], values=False) | VOID_NAMES
     indices: list[int] = []
