@@ -73,11 +73,21 @@ class Loop:
             return [*labelled, *(rest[n] for n in rng.permutation(len(rest))[:count])]
         out = self.work / "ranking" / run
         paths = [self.data / "train/images" / name for name in rest]
-        call("segment", *paths, "--rank", "uncertainty", "--model", run, "--runs", self.work / "runs", "-o", f"{out}/",
-             "--overwrite")  # fmt: skip
+        ranked = (
+            "--rank",
+            "uncertainty",
+            "--model",
+            run,
+            "--runs",
+            self.work / "runs",
+            "-o",
+            f"{out}/",
+            "--overwrite",
+        )
+        call("segment", *paths, *ranked)
         with (out / "uncertainty.csv").open(newline="", encoding="utf-8") as file:
-            ranked = [Path(row["image"]).name for row in csv.DictReader(file)]
-        return [*labelled, *ranked[:count]]
+            found = [Path(row["image"]).name for row in csv.DictReader(file)]
+        return [*labelled, *found[:count]]
 
     def _beginning(self) -> tuple[object, ...]:
         return ("--init-from", "none", "--encoder-weights", self.arguments.encoder_weights)

@@ -18,7 +18,7 @@ def counts(*rows: dict[int, int]) -> np.ndarray:
 
 
 def test_what_is_rare_and_where_it_is_found() -> None:
-    """Shares 0.9, 0.06 and 0.04 of three classes: the last two are below a third; a trace is not worth cutting out."""
+    """Of three classes the last two have less than a third of the pixels; a trace is not worth cutting out."""
     pasting = Pasting.of(counts({0: 88, 1: 12}, {0: 92, 2: 8}, {0: 999, 1: 1, IGNORE: 500}), 1.0)
     assert [(kind, list(images)) for kind, images in pasting.donors] == [(1, [0]), (2, [1])]
     drawn = [pasting.draw(np.random.default_rng(n)) for n in range(200)]
