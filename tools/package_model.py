@@ -2,6 +2,7 @@
 
 python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 96 --change-blur 0.7 \\
     --change-strength summer=0.7
+python tools/package_model.py runs/landscape-0/model.safetensors landscape --class tree=tree,plant --class water=...
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gantool.cards import LabelClass
 from gantool.files import atomic
 from gantool.models.files import load_net, load_segmenter, read_card
 from gantool.models.formats.native import KEY, in_8_bits
+from gantool.nets.segmenters import parse_groups
 from gantool.palette import named_colors
 
 DATA = {"seasons": "summer2winter_yosemite", "landscape": "bob-ross and drawn landscapes"}
@@ -28,6 +30,8 @@ def main() -> None:
     parser.add_argument("--change-size", type=int, default=0)
     parser.add_argument("--change-blur", type=float, default=0.0)
     parser.add_argument("--change-strength", action="append", default=[], metavar="DOMAIN=SHARE")
+    parser.add_argument("--class", action="append", default=[], dest="classes", metavar="NAME=NAME,NAME,...",
+                        help="classes of the run that become one, in the order that the model has them")  # fmt: skip
     arguments = parser.parse_args()
     strengths = {name: float(share) for name, _, share in (text.partition("=") for text in arguments.change_strength)}
     card = read_card(arguments.model)
@@ -49,6 +53,14 @@ def main() -> None:
         "change_size": arguments.change_size, "change_blur": arguments.change_blur, "directions": directions
     }  # fmt: skip
     names = [one.name for one in card.classes]
+    if arguments.classes:
+        assert card.architecture is not None
+        merged = {name: parts.split(",") for name, _, parts in (text.partition("=") for text in arguments.classes)}
+        groups = ";".join(",".join(str(names.index(part)) for part in parts) for parts in merged.values())
+        parse_groups(groups, len(names))
+        options = {**card.architecture.options, "groups": groups}
+        change["architecture"] = card.architecture.model_copy(update={"options": options})
+        names = list(merged)
     pairs = zip(names, named_colors(names), strict=True)
     classes = tuple(LabelClass(name=name, color=color) for name, color in pairs)
     described = card.model_copy(update={"origin": origin, "classes": classes, **change})

@@ -15,7 +15,7 @@ from gantool.errors import ModelError
 from gantool.models import encoder_weights
 from gantool.models.encoder_weights import find_imagenet_weights, hub_is_reachable, load_encoder_weights
 from gantool.nets.segmenter_table import SEGMENTERS, split_name
-from gantool.nets.segmenters import Segmenter, build_segmenter, encoder_names
+from gantool.nets.segmenters import Segmenter, build_segmenter, encoder_names, parse_groups
 from gantool.nets.unet_classic import ClassicUnet
 
 LIGHT = "mobilenet_v2"
@@ -32,6 +32,25 @@ def test_every_architecture_labels_every_pixel(architecture: str) -> None:
     loss = net.train()(torch.randn(2, 3, net.smallest + 32, net.smallest + 32)).square().mean()
     loss.backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_outputs_that_are_one_class() -> None:
+    """The probability of a group is the sum over its outputs."""
+    torch.manual_seed(0)
+    plain = build_segmenter("unet", classes=5, width=4, depth=2).eval()
+    merged = build_segmenter("unet", classes=5, width=4, depth=2, groups="3;0,4;1,2").eval()
+    merged.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 16, 20)
+    with torch.no_grad():
+        each, sums = plain(x).softmax(1), merged(x).softmax(1)
+    expected = torch.stack([each[:, 3], each[:, 0] + each[:, 4], each[:, 1] + each[:, 2]], 1)
+    assert torch.allclose(sums, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("text", ["0,1;2", "0;1;2;3;4;4", "0;1;2;3;5", "0;1;2;x;4", "0;;1;2;3;4", ";"])
+def test_groups_that_do_not_fit(text: str) -> None:
+    with pytest.raises(ValueError, match=r"groups|invalid literal"):
+        parse_groups(text, 5)
 
 
 def test_the_classic_unet() -> None:

@@ -75,3 +75,9 @@ def test_a_name_with_an_encoder_has_no_other(written: Path) -> None:
         UsageError, match=r"--set: model\.encoder is resnet34, but that of fpn-resnet18 is resnet18\."
     ):
         plan_training(options)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, "landscape"), ("none", None), ("unet-1", "unet-1")])
+def test_a_preset_may_start_from_a_model(asked: str | None, expected: str | None) -> None:
+    assert plan_training(TrainOptions("segmentation-small", init_from=asked)).init_from == expected
+    assert plan_training(TrainOptions("unet", init_from=asked)).init_from == (None if asked is None else expected)

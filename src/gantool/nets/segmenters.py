@@ -16,7 +16,7 @@ from gantool.errors import ModelError, closest
 from gantool.nets.segmenter_table import SEGMENTERS, SegmenterSpec
 from gantool.nets.unet_classic import ClassicUnet
 
-__all__ = ["Segmenter", "build_segmenter", "encoder_names"]
+__all__ = ["Segmenter", "build_segmenter", "encoder_names", "parse_groups"]
 
 _DECODER = (256, 128, 64, 32, 16)  # channels by level, as segmentation-models-pytorch has them
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -30,7 +30,13 @@ def encoder_names() -> list[str]:
 
 
 class Segmenter(nn.Module):
-    """A network with what it expects of its input in front."""
+    """A network with what it expects of its input in front.
+
+    Attributes:
+        groups: outputs of the network that are one class of this one; empty where each is.
+    """
+
+    groups: tuple[tuple[int, ...], ...] = ()
 
     def __init__(self, net: nn.Module, multiple_of: int, smallest: int) -> None:
         super().__init__()
@@ -53,7 +59,22 @@ class Segmenter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.net(x * self.scale + self.shift)
-        return logits
+        if not self.groups:
+            return logits
+        # The softmax of these is the sum of the softmax over each group.
+        return torch.cat([logits[:, list(group)].logsumexp(1, keepdim=True) for group in self.groups], 1)
+
+
+def parse_groups(text: str, outputs: int) -> tuple[tuple[int, ...], ...]:
+    """Read which outputs are one class: ``"0;2,3;1"`` are three classes, the second of two outputs.
+
+    Raises:
+        ValueError: it is something else, or not every output is in one group.
+    """
+    groups = tuple(tuple(int(number) for number in group.split(",")) for group in text.split(";"))
+    if sorted(number for group in groups for number in group) != list(range(outputs)):
+        raise ValueError(f"groups: {text[:60]} does not hold each of {outputs} outputs once")
+    return groups
 
 
 def build_segmenter(
@@ -66,6 +87,7 @@ def build_segmenter(
     decoder_width: int | None = None,
     width: int = 64,
     depth: int = 4,
+    groups: str = "",
 ) -> Segmenter:
     """Build a segmenter with random weights.
 
@@ -76,10 +98,28 @@ def build_segmenter(
         output_stride: of DeepLab and PAN.
         decoder_width: channels of the decoder; for a U-Net of its widest level.
         width, depth: of the classic U-Net.
+        groups: which outputs are one class, see `parse_groups`; empty if each is.
 
     Raises:
         ModelError: no such architecture or encoder, or a combination that does not exist.
+        ValueError: groups that do not fit the outputs.
     """
+    made = _build(architecture, classes, encoder, encoder_depth, output_stride, decoder_width, width, depth)
+    if groups:
+        made.groups = parse_groups(groups, classes)
+    return made
+
+
+def _build(
+    architecture: str,
+    classes: int,
+    encoder: str | None,
+    encoder_depth: int | None,
+    output_stride: int | None,
+    decoder_width: int | None,
+    width: int,
+    depth: int,
+) -> Segmenter:
     if architecture not in SEGMENTERS:
         raise ModelError(f'There is no architecture "{architecture}".', closest(architecture, SEGMENTERS))
     spec = SEGMENTERS[architecture]

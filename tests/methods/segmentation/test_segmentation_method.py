@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from gantool.arrays import IGNORE, color_table
+from gantool.cards import Architecture, Card, LabelClass
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError
 from gantool.methods.registry import load_settings, make_method
 from gantool.methods.segmentation.data import class_frequencies
 from gantool.methods.segmentation.method import SegmentationMethod, _flat, _optimizer, _scores
 from gantool.methods.segmentation.settings import Loss
+from gantool.models.formats.native import save_model
+from gantool.nets.segmenters import build_segmenter
 from gantool.report.gallery import Gallery
 
 TINY: dict[str, Any] = {
@@ -66,6 +71,31 @@ def test_rare_classes_weigh_more() -> None:
     plain = [1 / math.log(1.02 + share) for share in shares]
     scale = sum(share * weight for share, weight in zip(shares, plain, strict=True))
     assert made._class_weights() == pytest.approx([weight / scale for weight in plain])
+
+
+@pytest.mark.parametrize("groups", ["", "0;1,2;3"])
+def test_weights_of_other_classes_start_those_of_the_same_name(groups: str, tmp_path: Path) -> None:
+    """The last layer gets the rows of its names, of merged classes their mean; all else is taken as it is."""
+    names = ("water", "sky", "dragon") if groups else ("water", "sky", "dragon", "sun")
+    options = {"classes": 4, "width": 2, "depth": 1} | ({"groups": groups} if groups else {})
+    torch.manual_seed(5)
+    theirs = build_segmenter("unet", **options)
+    classes = tuple(LabelClass(name=name, color=(n, 0, 0)) for n, name in enumerate(names))
+    card = Card(task="segmentation", classes=classes, architecture=Architecture(name="unet", options=options))
+    save_model(tmp_path / "other.safetensors", {"segment": theirs}, card)
+    made = method()
+    net = made.task(Runtime("cpu", 1, "fp32"), fresh=False).nets()["segment"]
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    made.load_weights(tmp_path / "other.safetensors", {"segment": net})
+    old, new = theirs.state_dict(), net.state_dict()
+    heads = [key for key in new if "head" in key]
+    assert len(heads) == 2
+    assert all(torch.equal(new[key], old[key]) for key in new if key not in heads)
+    rows = {"water": [0], "sky": [1, 2] if groups else [1], "sun": [] if groups else [3]}
+    for key in heads:
+        for n, name in enumerate(made.data.classes):
+            expected = old[key][rows[name]].mean(0) if rows.get(name) else before[key][n]
+            assert torch.allclose(new[key][n], expected), (key, name)
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])

@@ -195,8 +195,8 @@ class SegmentationMethod:
     def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the whole network; of its last layer, where classes differ, those that have a name of there."""
         card = read_card(path)
-        weights = load_segmenter(path, card).state_dict()
-        wanted = nets["segment"].state_dict()
+        theirs = load_segmenter(path, card)
+        weights, wanted = theirs.state_dict(), nets["segment"].state_dict()
         names = [one.name for one in card.classes]
         renamed = names != list(self.data.classes)
         other = [
@@ -209,11 +209,12 @@ class SegmentationMethod:
                 f"--init-from {path}: is another network than {self.model}.",
                 "Name the same architecture, encoder and widths, or --init-from none.",
             )
-        known = {n: names.index(name) for n, name in enumerate(self.data.classes) if name in names}
+        groups = theirs.groups or tuple((n,) for n in range(len(names)))
+        known = {n: groups[names.index(name)] for n, name in enumerate(self.data.classes) if name in names}
         for key in wanted:
             if key not in other:
                 wanted[key] = weights[key]
-            elif len(weights[key]) == len(names) and len(wanted[key]) == len(self.data.classes):
+            elif len(weights[key]) == sum(map(len, groups)) and len(wanted[key]) == len(self.data.classes):
                 wanted[key] = _with_rows(wanted[key], weights[key], known)
         nets["segment"].load_state_dict(wanted)
 
@@ -222,13 +223,13 @@ def _is_head(key: str) -> bool:
     return "head" in key
 
 
-def _with_rows(values: torch.Tensor, others: torch.Tensor, known: Mapping[int, int]) -> torch.Tensor:
-    """Replace rows by those of another tensor, if the rows are of one size."""
+def _with_rows(values: torch.Tensor, others: torch.Tensor, known: Mapping[int, Sequence[int]]) -> torch.Tensor:
+    """Replace rows by those of another tensor, the mean where they are several, if the rows are of one size."""
     if values.shape[1:] != others.shape[1:]:
         return values
     out = values.clone()
     for row, theirs in known.items():
-        out[row] = others[theirs]
+        out[row] = others[list(theirs)].mean(0)
     return out
 
 
