@@ -164,6 +164,8 @@ def test_init_from_takes_the_weights(workplace: Path) -> None:
     second = run(workplace, "second", settings={"train.epochs": 1, "optimizer.lr": 1e-12}, init_from="first")
     a, b = load_file(first.model), load_file(second.model)
     assert max(float((a[key] - b[key]).abs().max()) for key in a) < 1e-6
+    # The kind means its newest run, which is not the one that is just being made.
+    assert run(workplace, None, settings={"train.epochs": 1}, init_from="cyclegan").model is not None
     with pytest.raises(gantool.errors.ModelError, match="another network"):
         run(workplace, "third", settings={"model.width": 8}, init_from="first")
     with pytest.raises(gantool.errors.ModelError, match='--init-from nothing.*no model "nothing"'):

@@ -22,7 +22,7 @@ def prepared(kind: str, images: int, classes: dict[str, float] | None = None, ti
     )
 
 
-EVEN = {"sky": 0.5, "tree": 0.3, "water": 0.2, "never": 0.0}
+EVEN = {"sky": 0.5, "tree": 0.3, "water": 0.2, "never": 0.0, "_background_": 0.001}
 LOPSIDED = {"sky": 0.9, "tree": 0.0996, "boat": 0.0004}
 
 

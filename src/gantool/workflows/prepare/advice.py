@@ -13,6 +13,8 @@ SMALL = 500
 _LOPSIDED = 20.0
 """From this many times as many pixels of the most frequent class as of the rarest on, classes are weighed."""
 
+_NOTHING = "_background_"  # of labelme, whether or not anything is left over
+
 _MODELS = {"paired": "pix2pix", "unpaired": "cyclegan-light"}
 
 
@@ -26,14 +28,17 @@ def next_training(result: Prepared) -> tuple[str, str]:
     if result.source.kind != "segmentation":
         return f"{_MODELS[result.source.kind]} {data}", ""
     training = sum(result.counts.get("train", {}).values())
-    shares = [share for share in result.classes.values() if share > 0]
-    few, lopsided = training < SMALL and not result.tiles, bool(shares) and max(shares) > _LOPSIDED * min(shares)
+    shares = {name: share for name, share in result.classes.items() if share > 0 and name != _NOTHING}
+    rare = min(shares, key=shares.__getitem__, default="")
+    few, lopsided = (
+        training < SMALL and not result.tiles,
+        bool(rare) and max(shares.values()) > _LOPSIDED * shares[rare],
+    )
     reasons = []
     if few:
         reasons.append(f"{counted(training, 'training image')} {'is' if training == 1 else 'are'} few")
     if lopsided:
-        rare = min(result.classes, key=lambda name: result.classes[name] or 2.0)
-        reasons.append(f"{rare} has {result.classes[rare]:.2%} of the pixels")
+        reasons.append(f"{rare} has {shares[rare]:.2%} of the pixels")
     model = "segmentation-small" if few else "unet-resnet50"
     weights = " --set loss.class_weights=auto" if lopsided else ""
     return f"{model} {data}{weights}", " and ".join(reasons)

@@ -129,6 +129,7 @@ def training_events(plan: TrainingPlan) -> Iterator[Event]:
         # Before the images are looked at, which can take minutes; a new run is made once they are known to be good.
         locked = plan.resume is None or _lock(plan.resume, stack)
         method = make_method(settings, plan.kind, fresh=plan.fresh)
+        start = _first_weights(plan)
         runtime = Runtime(settings.runtime.device, settings.runtime.devices, settings.runtime.precision)
         made = _make_run(plan, stack)
         if plan.resume is None and made is not None:
@@ -139,7 +140,8 @@ def training_events(plan: TrainingPlan) -> Iterator[Event]:
         data = _look_at_data(plan, method, runtime, run)
         stack.enter_context(run_log(run, runtime))
         request = stack.enter_context(StopRequest())
-        trainer = _make_trainer(plan, method, runtime, run, lambda: request.asked or plan.dry_run)
+        start = runtime.broadcast(start)
+        trainer = _make_trainer(plan, method, runtime, run, start, lambda: request.asked or plan.dry_run)
         if not locked:
             yield Notice(WITHOUT_LOCKS.format(path=run.path))
         result = yield from _train(_Training(plan, method, runtime, run, trainer, data))
@@ -195,12 +197,12 @@ def _look_at_data(plan: TrainingPlan, method: Method, runtime: Runtime, run: Run
 
 
 def _make_trainer(
-    plan: TrainingPlan, method: Method, runtime: Runtime, run: Run, stop: Callable[[], bool]
+    plan: TrainingPlan, method: Method, runtime: Runtime, run: Run, start: Path | None, stop: Callable[[], bool]
 ) -> Trainer:
     settings = plan.settings
     task = method.task(runtime, fresh=plan.fresh)
-    if plan.init_from is not None:
-        method.load_weights(_model_file(plan.init_from, plan.runs), task.nets())
+    if start is not None:
+        method.load_weights(start, task.nets())
     facts = run.facts()
 
     def deliver(path: Path, nets: Mapping[str, nn.Module], epochs: int) -> None:
@@ -321,6 +323,11 @@ def _roughly(seconds: float) -> str:
         return "Less than a minute"
     minutes = round(seconds / 60)
     return f"About {counted(minutes, 'minute') if minutes < 60 else f'{seconds / 3600:.1f} hours'}"
+
+
+def _first_weights(plan: TrainingPlan) -> Path | None:
+    """The file to start from, found before there is a new run, which may be what the name would mean then."""
+    return _model_file(plan.init_from, plan.runs) if plan.init_from is not None and _is_first() else None
 
 
 def _model_file(source: str, runs: Path) -> Path:
