@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gantool.arrays import IGNORE
+from gantool.arrays import IGNORE, color_table
 from gantool.cards import Card
 from gantool.engine.loss_terms import LossTerm
 from gantool.engine.task import Batch, Player, Update
@@ -71,10 +71,8 @@ class Segmentation:
         }
 
     def _painted(self, indices: Tensor) -> Tensor:
-        table = torch.full((256, 3), 224.0, device=indices.device)
-        table[: len(self._card.classes)] = torch.tensor(
-            [entry.color for entry in self._card.classes], dtype=torch.float32, device=indices.device
-        )
+        colors = color_table([entry.color for entry in self._card.classes])
+        table = torch.from_numpy(colors).to(indices.device, torch.float32)
         return table[indices.long()].permute(0, 3, 1, 2) / 127.5 - 1
 
     def card(self) -> Card:
