@@ -13,7 +13,6 @@ from gantool.engine import checkpoints
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from gantool.errors import OutputError, RunError
 
-
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
 
