@@ -1,6 +1,6 @@
 """train.py and test.py of a checkout of the reference implementation beside `gantool train` and `gantool translate`.
 
-    python benchmarks/against_reference.py REFERENCE_DIR [--data DIR] [--size 256] [--images 20] [--rounds 3] [--json FILE]
+    python benchmarks/against_reference.py REFERENCE_DIR [--data DIR] [--size 256] [--images 20] [--json FILE]
 
 REFERENCE_DIR is a checkout of pytorch-CycleGAN-and-pix2pix (any version since 2019) whose own packages are installed.
 Both train CycleGAN with the paper's networks on the same images at the same sizes, once for one epoch and once for

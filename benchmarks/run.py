@@ -63,7 +63,7 @@ def command(name: str, options: argparse.Namespace) -> list[str] | None:
         if folder is None:
             return None
         words.append(str(folder))
-    if name == "against_reference" and options.data is not None:
+    if name == "against_reference" and options.data is not None and (options.data / "trainA").is_dir():
         words += ["--data", str(options.data)]
     return [*words, *ARGUMENTS.get(name, ())]
 

@@ -146,7 +146,9 @@ class SharedGpu(Runtime):
 def processes(context: Context) -> None:
     """Two ranks with an image each against one process with both: the same losses, and at what speed."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")}
+        # Without a network the machine's own name may lead nowhere.
+        own = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
+        environment = {**own, **os.environ}
         calls = [
             [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--out", folder, "--device", str(context.device),
              *(["--tiny"] if context.tiny else []), "--part", f"rank:{n}", "--seconds", str(context.deadline.left)]

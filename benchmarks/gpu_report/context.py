@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from gpu_report.report import Report
-from gpu_report.timing import Broken, Deadline, OutOfTime, Timing, describe, free, limited, log_failure
+from gpu_report.timing import Broken, Deadline, OutOfTime, Timing, describe, free, limited, log_failure, time_steps
 
 __all__ = ["Context"]
 
@@ -65,6 +65,10 @@ class Context:
             return broken
         self.report.add(self.part, name, None, unit, note=note)
         return OutOfTime(note) if isinstance(error, OutOfTime) and self.deadline.left <= 0 else None
+
+    def time(self, call: Callable[[], object], seconds: float = 1.5) -> Timing:
+        """See `time_steps`."""
+        return time_steps(call, self.device, self.deadline, seconds=0 if self.tiny else seconds)
 
     def rate(self, of: str) -> float | None:
         """What the machine reached in the part ``limits``."""

@@ -30,14 +30,14 @@ class Part:
 
 
 PARTS: Sequence[Part] = (
-    Part("pytest", "tests", "checks:pytest_gpu", 20, "pytest"),
+    Part("pytest", "tests", "checks:pytest_gpu", 18, "pytest"),
     Part("limits", "speed", "speed:limits", 3, "eager"),
     Part("parity", "tests", "checks:parity", 6, "eager"),
     *(Part(name, "speed", f"speed:training:{name}", 16 if name == "cyclegan" else 6, "eager") for name in METHODS),
     Part("inference", "speed", "speed:inference", 5, "eager"),
     Part("processes", "tests", "checks:processes", 6, "processes"),
-    Part("compiled", "speed", "speed:compiled", 13, "compiled"),
-    Part("graphs", "speed", "speed:graphs", 7, "graphs"),
+    Part("compiled", "speed", "speed:compiled", 22, "compiled"),
+    Part("graphs", "speed", "speed:graphs", 9, "graphs"),
     Part("seasons", "seasons", "seasons:seasons", 25, "seasons"),
 )
 

@@ -21,7 +21,7 @@ from gpu_report.context import Context
 from gpu_report.graphs import GraphedCycleGan
 from gpu_report.plain import Step
 from gpu_report.subject import Arithmetic, Subject, arithmetic, flops_of
-from gpu_report.timing import synchronize, time_steps
+from gpu_report.timing import Timing
 
 __all__ = ["compiled", "graphs", "inference", "limits", "training"]
 
@@ -42,7 +42,7 @@ def limits(context: Context) -> None:
         def work(name: str = name, dtype: torch.dtype = dtype, kind: Arithmetic = kind) -> None:
             a, b = (torch.randn(side, side, device=context.device, dtype=dtype) for _ in range(2))
             with arithmetic(kind):
-                timing = time_steps(lambda: a @ b, context.device, context.deadline, seconds=0.5)
+                timing = context.time(lambda: a @ b, 0.5)
             rate = 2 * side**3 / timing.seconds / 1e12
             context.report.add(
                 context.part, name, rate, "TFLOP/s", noise=timing.noise, note=f"{side} px square products"
@@ -53,7 +53,7 @@ def limits(context: Context) -> None:
     def copying() -> None:
         source = torch.randn(2**20 if context.tiny else 2**30, device=context.device)
         target = torch.empty_like(source)
-        timing = time_steps(lambda: target.copy_(source), context.device, context.deadline, seconds=0.3)
+        timing = context.time(lambda: target.copy_(source), 0.3)
         rate = 2 * source.numel() * 4 / timing.seconds / 1e9
         context.report.add(context.part, "copying", rate, "GB/s", noise=timing.noise, note="bytes read and written")
 
@@ -144,9 +144,8 @@ def _time_way(
             if not step:
                 step.append(way.make())
             batch = subject.batch(size, channels_last=way.channels_last)
-            searches = way.search and context.device.type == "cuda"
-            with arithmetic(way.kind), torch.backends.cudnn.flags(benchmark=searches, allow_tf32=way.kind == "TF32"):
-                timing = time_steps(lambda: step[0](batch), context.device, context.deadline)
+            with arithmetic(way.kind, search=way.search):
+                timing = context.time(lambda: step[0](batch))
             plain = None if name == "plain fp32" else f"batch {size}, plain fp32"
             context.add_speed(title, timing, size, flops=flops, rate=way.rate, baseline=plain)
 
@@ -171,7 +170,7 @@ def compiled(context: Context) -> None:
     jobs = [(method, 2 if context.tiny else size, way) for method, size in order if method in METHODS for way in ways]
     if context.tiny:
         jobs = jobs[:4]
-    for n, (method, size, way) in enumerate(jobs):
+    for method, size, way in jobs:
         options, before = ways[way]
         if context.tiny:
             options = {key: value for key, value in options.items() if key != "mode"}
@@ -189,13 +188,13 @@ def compiled(context: Context) -> None:
             )
             for _ in range(3):  # shapes and modes that come later are compiled then
                 step(batch)
-            timing = time_steps(lambda: step(batch), context.device, context.deadline)
+            timing = context.time(lambda: step(batch))
             _against_eager(context, name, method, size, timing)
 
-        context.try_row(name, "samples/s", work, seconds=max(context.deadline.left / (len(jobs) - n) * 2, 20))
+        context.try_row(name, "samples/s", work, seconds=0.7 * context.deadline.left)
 
 
-def _against_eager(context: Context, name: str, method: str, size: int, timing: Any) -> None:
+def _against_eager(context: Context, name: str, method: str, size: int, timing: Timing) -> None:
     """A row with what the same step does without, if that was measured."""
     eager = context.report.value(method, f"batch {size}, gantool bf16")
     plain = context.report.value(method, f"batch {size}, plain fp32")
@@ -220,8 +219,7 @@ def graphs(context: Context) -> None:
                 twin = subject.ours("bf16")
                 apart = step.compare_with(twin, batch)
                 del twin
-                timing = time_steps(lambda: step(batch), context.device, context.deadline)
-                context.report.part(context.part)
+                timing = context.time(lambda: step(batch))
                 _against_eager(context, name, "cyclegan", size, timing)
                 context.report.add(context.part, f"{name}: losses against eager", apart, "relative difference")
 
@@ -260,12 +258,9 @@ def inference(context: Context) -> None:
                          wanted: Any = wanted, pixels: Any = pixels) -> None:  # fmt: skip
                     with arithmetic(kind):
                         made = runner(pixels[:1])
-                        timing = time_steps(
-                            lambda: runner(pixels[:size]), context.device, context.deadline, seconds=0.5
-                        )
+                        timing = context.time(lambda: runner(pixels[:size]), 0.5)
                     apart = np.abs(made - wanted)
                     more = {"mean difference": float(apart.mean()), "largest": float(apart.max())}
                     context.add_speed(title, timing, size, more=more)
 
                 context.try_row(title, "samples/s", work)
-            synchronize(context.device)

@@ -21,7 +21,9 @@ __all__ = ["Arithmetic", "Subject", "arithmetic", "flops_of"]
 
 Arithmetic = Literal["fp32", "TF32"]
 
-_TINY: Mapping[str, Any] = {"data.size": 64, "model.width": 4, "data.load_size": 64}
+_TINY: Mapping[str, Any] = {
+    "data.size": 64, "data.load_size": 64, "model.width": 4, "model.discriminator_width": 4
+}  # fmt: skip
 _TINY_OF: Mapping[str, Mapping[str, Any]] = {
     "pix2pix": {"model.generator": "unet_64"},
     "cyclegan": {"model.generator": "resnet_6blocks"},
@@ -30,15 +32,22 @@ _TINY_OF: Mapping[str, Mapping[str, Any]] = {
 
 
 @contextmanager
-def arithmetic(kind: Arithmetic) -> Iterator[None]:
-    """How a GPU multiplies float32: exactly, or rounded to ten bits first (TF32, torch's choice in convolutions)."""
-    # The old names, which all versions have; in new ones the two kinds of names must not be mixed.
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind == "TF32"
+def arithmetic(kind: Arithmetic, *, search: bool = False) -> Iterator[None]:
+    """How a GPU multiplies float32: exactly, or rounded to ten bits first (TF32, torch's choice in convolutions).
+
+    Args:
+        search: let cuDNN try its algorithms and keep the fastest for every shape.
+    """
+    # The old names, which all versions have; in new ones the two kinds of names must not be mixed. And one by one:
+    # the context manager torch.backends.cudnn.flags turns cuDNN off unless it is told to leave it on.
+    products, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    products.allow_tf32 = cudnn.allow_tf32 = kind == "TF32"
+    cudnn.benchmark = search
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        products.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
 
 
 class Subject:
@@ -58,7 +67,6 @@ class Subject:
         preset = spec.name if spec.name in spec.presets else next(iter(spec.presets))
         base: dict[str, Any] = {"data.scenes": 4, "data.test_scenes": 2, "runtime.workers": 0}
         self.paper_batch = load_settings(preset).train.batch_size
-        self.size = load_settings(preset).data.size
         small = {**_TINY, **_TINY_OF.get(spec.name, {})} if tiny else {}
         base["model.encoder_weights"] = "none"
         given = {**base, **small, **overrides, "runtime.device": str(device)}
@@ -66,6 +74,7 @@ class Subject:
         known = {f"{section}.{key}" for section, kind in sections.items() for key in kind.model_fields}
         given = {key: value for key, value in given.items() if key in known}
         self.settings = load_settings(preset, base={**given, "train.batch_size": max(most, self.paper_batch)})
+        self.size: int = self.settings.data.size  # type: ignore[attr-defined]
         self._method = make_method(self.settings, spec.name)
         self._batch = {name: tensor.to(device) for name, tensor in self._first_batch().items()}
         self.classes = len(self._method.facts.get("classes", ()))

@@ -31,6 +31,13 @@ __all__ = [
 ]
 
 
+_STICKY = (
+    "illegal memory access", "device-side assert", "unspecified launch failure", "misaligned address",
+    "launch timed out", "uncorrectable ecc", "context is destroyed",
+)  # fmt: skip
+"""What CUDA says where a process has lost its GPU."""
+
+
 class OutOfTime(Exception):  # noqa: N818 -- no error of the program
     """A time limit ended it."""
 
@@ -145,25 +152,30 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(one in text for one in said)
 
 
+def _chain(error: BaseException) -> list[BaseException]:
+    """A failure and what it came from; of one while compiling the innermost tells most."""
+    found: list[BaseException] = []
+    inner: BaseException | None = error
+    while inner is not None and inner not in found:
+        found.append(inner)
+        inner = inner.__cause__ or (None if inner.__suppress_context__ else inner.__context__)
+    return found
+
+
 def describe(error: BaseException) -> str:
     """A failure in one line.
 
     Raises:
         Broken: nothing more can be done on the GPU after it.
     """
-    chain, inner = [], error
-    while inner is not None:  # of a failure while compiling the innermost tells most
-        chain.append(inner)
-        inner = inner.__cause__ or (None if inner.__suppress_context__ else inner.__context__)  # type: ignore[assignment]
+    chain = _chain(error)
     if any(isinstance(one, OutOfTime) for one in chain):
         return next(str(one) for one in chain if isinstance(one, OutOfTime))
     if any(out_of_memory(one) for one in chain):
         return "out of memory"
     lines = (str(error).strip() or type(error).__name__).splitlines()
     text = f"{type(error).__name__}: {lines[0]}"[:300]
-    sticky = ("illegal memory access", "device-side assert", "unspecified launch failure", "misaligned address",
-              "launch timed out", "uncorrectable ecc")  # fmt: skip
-    if any(word in str(one).lower() for one in chain for word in sticky):
+    if any(word in str(one).lower() for one in chain for word in _STICKY):
         raise Broken(text) from None
     return text
 
@@ -178,4 +190,5 @@ def free(device: torch.device) -> None:
 def log_failure(error: BaseException) -> None:
     """The whole story goes into the log; frames are let go, for they hold tensors."""
     print("".join(traceback.format_exception(error)), flush=True)
-    traceback.clear_frames(error.__traceback__)
+    for one in _chain(error):
+        traceback.clear_frames(one.__traceback__)
