@@ -136,4 +136,6 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        found["OMP_NUM_THREADS"] = threads
     return found
