@@ -1,6 +1,6 @@
 """One CycleGAN training step at the reference's settings against a plain fp32 loop.
 
-    python benchmarks/cyclegan_step.py [--size 128] [--batch 1] [--steps 6] [--device cpu] [--compile]
+    python benchmarks/cyclegan_step.py [--size 128] [--batch 1] [--steps 6] [--device cpu] [--compile] [--json FILE]
 
 The plain loop makes the reference implementation's calls one by one: six generator passes, then the discriminators,
 all in fp32. Ours is what `gantool train` runs: automatic precision, translated and identity image in one call. Both
@@ -9,13 +9,11 @@ are timed in alternation in this process; the ratio is what counts, the seconds 
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from measured import alternate, argument_parser, finish
 from torch import Tensor, nn
 
 from gantool.cards import Card, Domain
@@ -29,10 +27,12 @@ from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator, build_generator
 
 
-def build(device: torch.device, *, fused: bool = False) -> tuple[Player, Player]:
+def build(
+    device: torch.device, generator: str = "resnet_9blocks", width: int = 64, critic: int = 64, *, fused: bool = False
+) -> tuple[Player, Player]:
     torch.manual_seed(0)
-    generators = {name: build_generator("resnet_9blocks").to(device) for name in ("to_b", "to_a")}
-    discriminators = {name: build_discriminator("basic").to(device) for name in ("b", "a")}
+    generators = {name: build_generator(generator, width=width).to(device) for name in ("to_b", "to_a")}
+    discriminators = {name: build_discriminator("basic", width=critic).to(device) for name in ("b", "a")}
     players = []
     for name, nets in (("generators", generators), ("discriminators", discriminators)):
         for net in nets.values():
@@ -42,8 +42,11 @@ def build(device: torch.device, *, fused: bool = False) -> tuple[Player, Player]
     return players[0], players[1]
 
 
-def plain_step(device: torch.device) -> Callable[[Tensor, Tensor], None]:
-    generators, discriminators = build(device)
+def plain_step(
+    device: torch.device, generator: str = "resnet_9blocks", width: int = 64, critic: int = 64
+) -> Callable[[Tensor, Tensor], None]:
+    """The reference's step with the paper's networks, or with others."""
+    generators, discriminators = build(device, generator, width, critic)
     g, f = generators.nets["to_b"], generators.nets["to_a"]
     d_b, d_a = discriminators.nets["b"], discriminators.nets["a"]
     pools = ImagePool(50), ImagePool(50)
@@ -91,18 +94,8 @@ def our_step(runtime: Runtime, compiled: bool) -> Callable[[Tensor, Tensor], Non
     return step
 
 
-def timed(step: Callable[[Tensor, Tensor], None], a: Tensor, b: Tensor) -> float:
-    if a.is_cuda:
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step(a, b)
-    if a.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=6)
@@ -114,19 +107,18 @@ def main() -> None:
     a = torch.stack([to_tensor(scene.summer) for scene in scenes]).to(runtime.device)
     b = torch.stack([to_tensor(scene.winter) for scene in scenes]).to(runtime.device)
     plain, ours = plain_step(runtime.device), our_step(runtime, options.compile)
-    for step in (plain, ours):
-        step(a, b)
-        step(a, b)
-    times: dict[str, list[float]] = {"plain": [], "ours": []}
-    for _ in range(options.steps):
-        times["plain"].append(timed(plain, a, b))
-        times["ours"].append(timed(ours, a, b))
-    plain_s, ours_s = (statistics.median(values) for values in times.values())
-    where = f"{runtime.device}, ours in {runtime.precision}, torch {torch.__version__}"
-    print(f"{options.size} px, batch {options.batch}, {where}")
-    print(f"plain fp32 loop  {plain_s:.3f} s/step  {options.batch / plain_s:.2f} img/s")
-    print(f"gantool          {ours_s:.3f} s/step  {options.batch / ours_s:.2f} img/s")
-    print(f"ratio            {ours_s / plain_s:.3f}")
+
+    def whole(step: Callable[[Tensor, Tensor], None]) -> Callable[[], None]:
+        def run() -> None:
+            step(a, b)
+            if a.is_cuda:
+                torch.cuda.synchronize()
+
+        return run
+
+    print(f"{options.size} px, batch {options.batch}, {runtime.device}, torch {torch.__version__}")
+    name = f"gantool, {runtime.precision}{', compiled' if options.compile else ''}"
+    finish(alternate({"plain fp32 loop": whole(plain), name: whole(ours)}, options.steps, warmup=2), options.json)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """Live against exported: eager fp32, bf16, compiled, and ONNX Runtime, in alternation in one process.
 
-python benchmarks/export_speed.py --size 256 --rounds 20
+python benchmarks/export_speed.py [--size 256] [--rounds 20] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import torch
+from measured import Row, alternate, argument_parser, finish
 from torch import nn
 
 from gantool.cards import Card, Domain
@@ -43,7 +42,7 @@ def ways(net: nn.Module, batch: torch.Tensor, multiple_of: int, folder: Path) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
@@ -53,22 +52,15 @@ def main() -> None:
         "unet-resnet18": (build_segmenter("unet", classes=11, encoder="resnet18"), 32),
     }
     batch = torch.rand(1, 3, arguments.size, arguments.size) * 2 - 1
-    for name, (net, multiple_of) in nets.items():
+    rows: list[Row] = []
+    for net_name, (net, multiple_of) in nets.items():
         net.eval()
         with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-            runs = ways(net, batch, multiple_of, Path(folder))
-            times: dict[str, list[float]] = {way: [] for way in runs}
-            for run in runs.values():
-                run()
-            for _ in range(arguments.rounds):
-                for way, run in runs.items():
-                    started = time.perf_counter()
-                    run()
-                    times[way].append(time.perf_counter() - started)
-        base = float(np.median(times["eager fp32"]))
-        print(name)
-        for way, values in times.items():
-            print(f"  {way:18} {1000 * np.median(values):7.1f} ms   {np.median(values) / base:.2f}")
+            found = alternate(ways(net, batch, multiple_of, Path(folder)), arguments.rounds, unit="ms")
+        for row in found:
+            base = f"{net_name}: {row.baseline}" if row.baseline else None
+            rows.append(replace(row, name=f"{net_name}: {row.name}", baseline=base))
+    finish(rows, arguments.json)
 
 
 if __name__ == "__main__":

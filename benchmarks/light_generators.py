@@ -1,6 +1,6 @@
 """Which light generator learns most in equal time? Trains each on the built-in sample for the same number of seconds.
 
-    python benchmarks/light_generators.py [--seconds 60]
+    python benchmarks/light_generators.py [--seconds 60] [--json FILE]
 
 Prints steps, milliseconds per step, the L1 ratios on held-out scenes (lower is better), a measure of checkerboard
 (energy of the results at the pixel frequency, relative to the truth's) and the time of one inference at 256 px.
@@ -8,12 +8,12 @@ Prints steps, milliseconds per step, the L1 ratios on held-out scenes (lower is 
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from measured import Row, argument_parser, finish, middle
 from torch import nn
 
 from gantool.cards import Card, Domain
@@ -96,32 +96,42 @@ def checkerboard(images: list[np.ndarray]) -> float:
     return float(np.mean([np.abs(response).mean() for response in pattern]))
 
 
+def inference(net: nn.Module) -> tuple[float, float | None]:
+    """Milliseconds for a picture of 256 px, and their noise."""
+    large, times = torch.zeros(1, 3, 256, 256), []
+    with torch.no_grad():
+        for _ in range(6):
+            start = time.perf_counter()
+            net(large)
+            times.append(1000 * (time.perf_counter() - start))
+    return middle(times[1:])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
     runtime = Runtime("cpu")
     truth = [draw_scene(1_000_000 + n) for n in range(24)]
     summer, winter = [scene.summer for scene in truth], [scene.winter for scene in truth]
     print(f"{options.seconds:.0f} s each, {runtime.precision}, torch {torch.__version__}")
+    rows: list[Row] = []
     for name, build in CANDIDATES.items():
         steps, ema = train(build, options.seconds, runtime)
         to_winter = results(ema.nets["to_winter"], summer)
         to_summer = results(ema.nets["to_summer"], winter)
-        large = torch.zeros(1, 3, 256, 256)
-        with torch.no_grad():
-            ema.nets["to_winter"](large)
-            start = time.perf_counter()
-            for _ in range(5):
-                ema.nets["to_winter"](large)
-        inference = (time.perf_counter() - start) / 5
-        print(
-            f"{name:38} {steps:5d} steps {options.seconds / steps * 1000:5.0f} ms  "
-            f"to winter {l1_ratio(to_winter, summer, winter):.3f}  "
-            f"to summer {l1_ratio(to_summer, winter, summer):.3f}  "
-            f"checkerboard {checkerboard(to_winter) / checkerboard(winter):.2f}  inference {inference * 1000:.0f} ms",
-            flush=True,
-        )
+        milliseconds, noise = inference(ema.nets["to_winter"])
+        own = [
+            Row(f"{name}: a step", options.seconds / steps * 1000, "ms", note=f"{steps} of them"),
+            Row(f"{name}: to winter", l1_ratio(to_winter, summer, winter), "L1 ratio"),
+            Row(f"{name}: to summer", l1_ratio(to_summer, winter, summer), "L1 ratio"),
+            Row(f"{name}: checkerboard", checkerboard(to_winter) / checkerboard(winter), "of the truth's"),
+            Row(f"{name}: inference at 256 px", milliseconds, "ms", noise=noise),
+        ]
+        finish(own, None)
+        rows += own
+    if options.json is not None:
+        finish(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How the built-in model does on test photographs: SWD, KID of a segmenter's features, and kept structure.
 
-    python benchmarks/seasons.py data/yosemite --features runs/unet-resnet18-1/model.safetensors
+    python benchmarks/seasons.py data/yosemite [--features runs/unet-resnet18-1/model.safetensors] [--json FILE]
 
 SWD and KID compare translated photographs with real ones of the target season, and the untranslated ones with the
 same. How much closer the translated ones are gets an interval of its own: in every resampling of the photographs
@@ -11,12 +11,12 @@ and after.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from measured import Row, argument_parser, finish
 from numpy.typing import NDArray
 from torch import nn
 
@@ -72,20 +72,25 @@ def kernel_distances(real: Judge, others: Sequence[Judge], count: int = 100) -> 
     ]
 
 
-def report(name: str, made: Estimate, plain: Estimate) -> None:
-    """Both distances, and by how much the translated photographs are closer."""
-    rows = (("translated", made), ("untranslated", plain), ("closer by", plain.minus(made)))
-    for label, one in rows:
-        print(f"  {name} {label:13} {one.value:.4f} ({one.low:.4f} to {one.high:.4f})")
+def rows_of(where: str, name: str, made: Estimate, plain: Estimate) -> list[Row]:
+    """Both distances, and by how much the translated photographs are closer, with its interval."""
+    closer, base = plain.minus(made), f"{where}: {name} of the untranslated"
+    note = f"closer by {closer.value:.4f} ({closer.low:.4f} to {closer.high:.4f})"
+    noise = (made.high - made.low) / 2 / made.value
+    return [
+        Row(base, plain.value, name),
+        Row(f"{where}: {name} of the translated", made.value, name, made.value / plain.value, base, noise, note),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="seasons")
     parser.add_argument("--features", type=Path)
     parser.add_argument("--count", type=int, help="at most so many images of each season, evenly spread")
     arguments = parser.parse_args()
+    rows: list[Row] = []
     encoder = None
     if arguments.features is not None:
         encoder = load_segmenter(arguments.features, read_card(arguments.features)).encoder
@@ -102,11 +107,13 @@ def main() -> None:
             made.add(result)
             plain.add(pixels)
             kept.append(ssim(edges(result), edges(pixels)))
-        print(f"{source} to {target}")
-        report("SWD", *(sliced_distance(real.patches, judge.patches).overall for judge in (made, plain)))
+        where = f"{source} to {target}"
+        patches = (sliced_distance(real.patches, judge.patches).overall for judge in (made, plain))
+        rows += rows_of(where, "SWD", *patches)
         if encoder is not None:
-            report("KID", *kernel_distances(real, (made, plain)))
-        print(f"  SSIM of edges {np.mean(kept):.3f}")
+            rows += rows_of(where, "KID", *kernel_distances(real, (made, plain)))
+        rows.append(Row(f"{where}: structure kept in edges", float(np.mean(kept)), "SSIM"))
+    finish(rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,19 @@ def test_signals_save_first(number: signal.Signals, code: int, tmp_path: Path) -
     assert not list(tmp_path.rglob(".*.pt"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_job_saves_first(number: signal.Signals, tmp_path: Path) -> None:
+    """As SLURM, systemd and a terminal send it, also to the processes that read images."""
+    training = [*GANTOOL, "train", "cyclegan", *TINY, "--epochs", "2000", "--workers", "2"]
+    process = subprocess.Popen(training, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(tmp_path / "runs/cyclegan-1/metrics.jsonl")
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 128 + number, err
+    assert "gantool train --resume cyclegan-1" in err
+
+
 def wait_for(path: Path, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not (path.exists() and path.stat().st_size):

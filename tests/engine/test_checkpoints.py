@@ -13,10 +13,12 @@ from gantool.engine import checkpoints
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from gantool.errors import OutputError, RunError
 
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
+
 
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "c" / "last.pt"
-    save_checkpoint(path, {"a": torch.arange(3), "b": {"c": [1, 2.5, "x", None]}, "random": random_state()})
+    save_checkpoint(path, {"a": torch.arange(3), "b": {"c": [1, 2.5, "x", None]}, "random": random_state(CPU)})
     state = load_checkpoint(path)
     assert torch.equal(state["a"], torch.arange(3))
     assert state["b"] == {"c": [1, 2.5, "x", None]}
@@ -24,26 +26,33 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_random_state_comes_back(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "r.pt", {"random": random_state()})
+    save_checkpoint(tmp_path / "r.pt", {"random": random_state(CPU)})
     first = (torch.rand(3).tolist(), random.random(), np.random.rand(), random.gauss(0, 1), np.random.randn())
-    restore_random_state(load_checkpoint(tmp_path / "r.pt")["random"])
+    restore_random_state(load_checkpoint(tmp_path / "r.pt")["random"], CPU)
     assert first == (torch.rand(3).tolist(), random.random(), np.random.rand(), random.gauss(0, 1), np.random.randn())
 
 
-def test_that_of_a_gpu_comes_back_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_of_the_gpu_trained_on_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none other is asked: the question alone would start it."""
     given: list[object] = []
-    without = random_state()
-    assert "cuda" not in without
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: "state")
-    monkeypatch.setattr(torch.cuda, "set_rng_state", given.append)
-    restore_random_state(without)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: f"state of {device}")
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: given.append((state, str(device))))
+    without = random_state(CPU)
+    assert "cuda" not in without
+    restore_random_state(without, GPU)
+    restore_random_state({**without, "cuda": "state"}, CPU)
     assert given == []
-    restore_random_state(random_state())
-    assert given == ["state"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    restore_random_state({**without, "cuda": "state"})
-    assert given == ["state"]
+    restore_random_state(random_state(GPU), GPU)
+    assert given == [("state of cuda:1", "cuda:1")]
+
+
+def test_what_was_saved_on_a_gpu_is_read_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+    save_checkpoint(tmp_path / "g.pt", {"weights": torch.arange(3.0)})
+    monkeypatch.undo()
+    assert b"cuda:0" in (tmp_path / "g.pt").read_bytes()
+    assert load_checkpoint(tmp_path / "g.pt")["weights"].tolist() == [0, 1, 2]
 
 
 class Bomb:

@@ -37,6 +37,8 @@ def test_buffers_are_copied_and_state_comes_back() -> None:
     net(torch.randn(8, 2))
     ema.update({"n": net})
     assert torch.equal(ema.nets["n"].running_mean, net.running_mean)  # type: ignore[arg-type]
+    assert torch.equal(ema.nets["n"].running_var, net.running_var)  # type: ignore[arg-type]
+    assert ema.nets["n"].num_batches_tracked == 1
     twin = Ema({"n": nn.BatchNorm1d(2)}, 0.5)
     twin.load_state_dict(ema.state_dict())
     assert twin.steps == 1

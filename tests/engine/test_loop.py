@@ -84,6 +84,7 @@ class Trained:
         measured: Sequence[float] = (),
         stop: Callable[[], bool] | None = None,
         resume: bool = False,
+        runtime: Runtime | None = None,
         **settings: Any,
     ) -> None:
         base = {"train.epochs": len(epochs), "train.batch_size": 3, "schedule.name": "constant", "train.ema": 0.0,
@@ -96,7 +97,7 @@ class Trained:
             self.task,
             Script(epochs),
             load_settings("cyclegan-sample", base=base),
-            Runtime("cpu", 1, "fp32"),
+            runtime or Runtime("cpu", 1, "fp32"),
             Run(folder),
             measure=lambda nets: Measurement({"value": (value := next(values))}, value),
             preview={"slope": torch.tensor(0.5)},
@@ -136,6 +137,48 @@ def test_an_epoch_has_the_means_of_its_steps(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_it_at_once(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="step 2: the loss critic is not a finite number"):
         Trained(tmp_path, [[{}, {"critic": math.nan}, {}]])
+
+
+class OnTwoGpus(Runtime):
+    """One of two ranks on GPUs, as far as the loop asks; both know the same."""
+
+    world_size, steps_between_reads = 2, 10  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__("cpu", 1, "fp32")
+        self.asked: list[bool] = []
+
+    def any_rank(self, flag: bool) -> bool:
+        self.asked.append(flag)
+        return flag
+
+    def mean(self, values: Mapping[str, float]) -> dict[str, float]:
+        return dict(values)
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value, value]
+
+    def broadcast(self, value: Any) -> Any:
+        return value
+
+    def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        pass
+
+
+def test_gpus_are_waited_for_every_tenth_step_only(tmp_path: Path) -> None:
+    runtime, epoch = OnTwoGpus(), [{"cycle": float(n)} for n in range(1, 26)]
+    made = Trained(tmp_path, [epoch], runtime=runtime, **{"train.batch_size": 2})
+    read = {event.step: event.losses for event in made.of(StepDone) if event.losses is not None}
+    assert {step: losses["cycle"] for step, losses in read.items()} == {10: 10.0, 20: 20.0, 25: 25.0}
+    assert made.of(EpochDone)[0].losses == {"cycle": 13.0, "critic": 1.0}
+    # At each reading whether a loss is finite and, within the epoch, whether to stop; both once more at its end.
+    assert runtime.asked == [False] * (3 + 2 + 2)
+
+
+def test_gpus_stop_together_at_the_next_reading(tmp_path: Path) -> None:
+    made = Trained(tmp_path, [[{}] * 25], stop=lambda: True, runtime=OnTwoGpus(), **{"train.batch_size": 2})
+    assert [(event.epoch, event.step) for event in made.of(Stopped)] == [(0, 10)]
+    assert [event.step for event in made.of(Saved)] == [10]
 
 
 def test_gradients_are_clipped_as_the_settings_say(tmp_path: Path) -> None:

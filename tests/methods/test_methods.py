@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 import gantool
+from gantool.engine.ema import Ema
 from gantool.engine.events import Saved
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Player
 from gantool.errors import UsageError
 from gantool.methods.base import MethodSpec
 from gantool.methods.images import LabelledSplit
@@ -49,6 +52,46 @@ def finished(asked: TrainOptions) -> tuple[Started, TrainResult]:
     assert isinstance(first, Started)
     assert isinstance(last, Finished)
     return first, last.result
+
+
+class Nowhere(Runtime):
+    """A device whose tensors have no values: reading one back fails, and so does mixing in one from elsewhere."""
+
+    device = torch.device("meta")  # type: ignore[assignment]
+
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "cyclegan": {
+        "train.pool_size": 1, "augment.discriminator": ("color", "translation", "cutout"),
+        "model.discriminator_norm": "spectral",
+    },
+    "pix2pix": {"loss.adversarial": "wgan-gp"},
+    "segmentation": {
+        "loss.class_weights": "auto",
+        "loss.terms": dict.fromkeys(("cross_entropy", "bce", "dice", "focal", "tversky", "focal_tversky"), 1.0),
+    },
+}  # fmt: skip
+"""More of the losses than a preset has."""
+
+
+@every_method
+def test_a_step_waits_for_no_gpu(spec: MethodSpec, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads nothing back, and makes everything where its batch is; so does the moving average."""
+    monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())  # is not had nowhere
+
+    def update(player: Player, loss: torch.Tensor) -> None:
+        player.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(player.parameters(), 1.0)
+        player.optimizer.step()
+
+    plan = plan_training(TrainOptions(next(iter(spec.models)), settings={**TINY, **OBJECTIVES.get(spec.name, {})}))
+    method, runtime = make_method(plan.settings, plan.kind), Nowhere("cpu", 1, "fp32")
+    task = method.task(runtime, fresh=False)
+    ema = Ema(task.nets(), 0.9)
+    losses = task.step(runtime.to_device(next(iter(method.batches(runtime).epoch(0, 0)))), update)
+    ema.update(task.nets())
+    assert {loss.device.type for loss in losses.values()} == {"meta"}
 
 
 @every_method

@@ -32,3 +32,6 @@ def test_half_of_what_is_free_within_bounds(monkeypatch: pytest.MonkeyPatch) -> 
     assert free_memory(cpu) == 1.5 * 2**30
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 5000))
     assert free_memory(torch.device("cuda")) == 600
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 900)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 400)
+    assert free_memory(torch.device("cuda")) == 900  # with what torch has taken and does not use

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ class EpochBatches:
             batch_sampler=self._positions,
             num_workers=workers,
             persistent_workers=workers > 0,
+            worker_init_fn=_leave_signals_to_the_training,
             pin_memory=runtime.device.type == "cuda",
             # Without its own generator the loader would draw from the global one, once per iterator, and a run
             # that goes on in the middle of an epoch would differ.
@@ -43,6 +45,12 @@ class EpochBatches:
         return iter(self._loader)
 
 
+def _leave_signals_to_the_training(worker: int) -> None:
+    """A signal to all processes of a job is the training's to answer: it still needs this one's batch to save."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def build_batches(dataset: Dataset[Any], length: int, settings: Settings, runtime: Runtime) -> EpochBatches:
     """Return the training batches of this rank.
 
@@ -56,5 +64,12 @@ def build_batches(dataset: Dataset[Any], length: int, settings: Settings, runtim
         )
     workers = settings.runtime.workers
     if workers is None:
-        workers = 0 if runtime.device.type == "cpu" else min(8, (os.cpu_count() or 2) // settings.runtime.devices)
+        workers = 0 if runtime.device.type == "cpu" else min(8, _cores() // settings.runtime.devices)
     return EpochBatches(dataset, length, settings.train.batch_size, workers, runtime)
+
+
+def _cores() -> int:
+    """Those that this process may use, which in a container or a job are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 2

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["Ema"]
 
@@ -31,8 +31,7 @@ class Ema:
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.warmup else self.decay
         for name, average in self.nets.items():
             torch._foreach_lerp_(list(average.parameters()), list(nets[name].parameters()), 1 - decay)
-            for kept, new in zip(average.buffers(), nets[name].buffers(), strict=True):
-                kept.copy_(new)
+            _copy(list(average.buffers()), list(nets[name].buffers()))
 
     def state_dict(self) -> dict[str, Any]:
         return {"steps": self.steps, "nets": {name: net.state_dict() for name, net in self.nets.items()}}
@@ -41,3 +40,9 @@ class Ema:
         self.steps = state["steps"]
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
+
+
+def _copy(kept: list[Tensor], new: list[Tensor]) -> None:
+    """Copy the values, those of one type at once: a network with batch norm has hundreds of small buffers."""
+    for kind in {one.dtype for one in kept}:
+        torch._foreach_copy_([one for one in kept if one.dtype == kind], [one for one in new if one.dtype == kind])

@@ -92,8 +92,6 @@ class Trainer:
         runtime.prepare(task.players)
         self._base_lrs = [[group["lr"] for group in player.optimizer.param_groups] for player in task.players]
         self._update = runtime.make_update(settings.optimizer.clip_norm)
-        # Reading a loss back makes the CPU wait for a GPU; there it is done now and then only.
-        self._read_every = 1 if runtime.device.type == "cpu" else 10
         self._sum_dtype = torch.float32 if runtime.device.type == "mps" else torch.float64
         self._measures = settings.metrics.every > 0
         self._stopping = False
@@ -131,12 +129,13 @@ class Trainer:
             got = time.perf_counter()
             self._set_learning_rates(progress.epoch + progress.step_in_epoch / steps)
             losses = self._step(batch)
-            for name, loss in losses.items():
-                sums[name] = sums.get(name, 0) + loss.to(self._sum_dtype)
+            values = torch.stack(list(losses.values())).to(self._sum_dtype)
+            for name, value in zip(losses, values, strict=True):
+                sums[name] = sums.get(name, 0) + value
             progress.step += 1
             progress.step_in_epoch += 1
-            read = progress.step % self._read_every == 0 or progress.step_in_epoch == steps
-            shown = {name: float(loss) for name, loss in losses.items()} if read else None
+            read = progress.step % self.runtime.steps_between_reads == 0 or progress.step_in_epoch == steps
+            shown = dict(zip(losses, values.tolist(), strict=True)) if read else None
             if shown is not None:
                 self._require_finite(shown)
             done = time.perf_counter()
@@ -146,7 +145,8 @@ class Trainer:
                 progress.epoch + 1, progress.step, progress.step_in_epoch, steps, shown, done - asked, got - asked
             )
             if progress.step_in_epoch < steps:
-                self._stopping = self.runtime.any_rank(self.stop())
+                if read or self.runtime.world_size == 1:  # asking the other ranks waits for the GPU, too
+                    self._stopping = self.runtime.any_rank(self.stop())
                 if self._stopping or (train.save_steps and progress.step % train.save_steps == 0):
                     # The main rank saves for all, and all go on from what it saved.
                     progress.sums = self.runtime.mean({name: float(value) for name, value in sums.items()})
@@ -249,13 +249,13 @@ class Trainer:
     def _save(self, path: Path | None = None, *, best: bool = False, deliver: bool = True) -> Saved:
         path = path or self.run.checkpoint
         for player in self.task.players:
-            for parameter in player.parameters():
-                if not bool(torch.isfinite(parameter).all()):
-                    raise TrainingError(
-                        f"step {self.progress.step}: a weight of the {player.name} is not a finite number; "
-                        "the last checkpoint is kept.",
-                        "Try a smaller --lr or --precision fp32.",
-                    )
+            finite = [torch.isfinite(parameter).all() for parameter in player.parameters()]
+            if not bool(torch.stack(finite).all()):
+                raise TrainingError(
+                    f"step {self.progress.step}: a weight of the {player.name} is not a finite number; "
+                    "the last checkpoint is kept.",
+                    "Try a smaller --lr or --precision fp32.",
+                )
         # Without a metric the newest weights are the ones to deliver; with one, the best so far (or any at all).
         # First the model, then the checkpoint: if this is cut off in between, going on delivers the same again.
         if deliver and (best or not self._measures or not self.run.model.exists()):
@@ -272,7 +272,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides what happens from here on."""
-        own = {"random": random_state(), "task": self.task.state_dict()}
+        own = {"random": random_state(self.runtime.device), "task": self.task.state_dict()}
         return {
             "progress": dict(vars(self.progress)),
             "players": {
@@ -308,7 +308,7 @@ class Trainer:
                 own = state["ranks"][self.runtime.rank]
                 self.task.load_state_dict(own["task"])
                 if exact:
-                    restore_random_state(own["random"])
+                    restore_random_state(own["random"], self.runtime.device)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
             # What an edited file makes of loading it.
             said = brief(error, 160) or type(error).__name__

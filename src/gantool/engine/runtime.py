@@ -87,6 +87,11 @@ class Runtime:
     def is_main(self) -> bool:
         return self.rank == 0
 
+    @property
+    def steps_between_reads(self) -> int:
+        """How often to read a loss back or to ask the other ranks: both make the CPU wait for a GPU."""
+        return 1 if self.device.type == "cpu" else 10
+
     def launch(self) -> None:
         """Start the other processes (they re-run this command) and join them; on one device does nothing."""
         with _stdout_for_results():
@@ -101,11 +106,11 @@ class Runtime:
         """Move networks to the device, alike on all ranks."""
         for net in nets:
             net.to(self.device)
-            if channels_last:
-                net.to(memory_format=torch.channels_last)
             if self.world_size > 1:
                 for tensor in net.state_dict().values():
                     dist.broadcast(tensor, src=0)
+            if channels_last:  # only now: not every backend sends other layouts
+                net.to(memory_format=torch.channels_last)
 
     def autocast(self) -> AbstractContextManager[Any]:
         region: AbstractContextManager[Any] = self._fabric.autocast()
@@ -152,9 +157,9 @@ class Runtime:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         flat /= self.world_size
-        averaged = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, mean in zip(gradients, averaged, strict=True):
-            gradient.copy_(mean.view(gradient.shape))
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        averaged = [mean.view(gradient.shape) for gradient, mean in zip(gradients, parts, strict=True)]
+        torch._foreach_copy_(gradients, averaged)
 
     def peak_memory(self) -> int:
         """Bytes of device memory on a GPU, of resident memory elsewhere; 0 where the system does not tell."""
