@@ -24,6 +24,8 @@ from gantool.cli.app import run
 from gantool.data.sources.labels import read_class_table
 from gantool.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 FORMS = ("unpaired", "paired", "segmentation", "tiles")  # of what `prepare` writes
 
 COUNTS = {

@@ -86,6 +86,7 @@ def test_ms_ssim_counts_where_the_window_is_inside_the_image() -> None:
     assert least == 11 * 2**4
 
 
+@pytest.mark.slow
 def test_lpips_equals_the_lpips_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lpips = pytest.importorskip("lpips")
     import torchvision
@@ -129,6 +130,7 @@ def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_inception_features_equal_pytorch_fid(inception_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reference_module = pytest.importorskip("pytorch_fid.inception")
     # Its own distance asks for a form of sqrtm that SciPy 1.18 no longer has.
