@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gantool.arrays import Floats
 from gantool.cards import Card
 from gantool.errors import ModelError
+from gantool.hardware import usable_cores
 from gantool.models.formats.native import KEY
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def _threads() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= _MOST_THREADS:
         return int(wanted)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
+    return min(usable_cores(), _MOST_THREADS)
 
 
 def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
