@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -64,7 +65,11 @@ def _options(
 def main() -> None:
     """Entry point of the ``gantool`` script."""
     prepare_streams()
-    sys.exit(run(sys.argv[1:]))
+    # Pydantic looks for plugins in the metadata of every package there is; none has anything to do here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    code = run(sys.argv[1:])
+    gc.freeze()  # the interpreter would look through all there is before it ends
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

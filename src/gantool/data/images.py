@@ -239,6 +239,8 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
         options |= {"quality": 95, "subsampling": 0}
     elif suffix == ".webp":
         options |= {"quality": 95}
+    elif suffix == ".png":
+        options |= {"compress_level": 4}  # half the time of Pillow's 6, files 4 to 11 % larger
     elif suffix in (".tif", ".tiff"):
         options |= {"compression": "tiff_deflate"}
     elif suffix in (".bmp", ".gif", ".ppm", ".pgm"):
