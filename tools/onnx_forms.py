@@ -3,9 +3,10 @@
     python tools/onnx_forms.py                   # of all models in the package
     python tools/onnx_forms.py landscape         # of one
 
-`tools/package_model.py` does it for every model that it packs. A form is what ``gantool export`` writes, compared with
-the network as every export is, with every weight stored in as few bits as hold it: 16 where a half-precision number is
-exact, 8 with a scale per channel where `in_8_bits` made it. ONNX Runtime works the numbers out when it opens the file.
+`tools/package_model.py` does it for every model that it packs. A form is what ``gantool export`` writes, compared
+with the network as every export is, with every weight stored in as few bits as hold it: 16 where a half-precision
+number is exact, 8 with a scale per channel where `in_8_bits` made it. ONNX Runtime works the numbers out when it
+opens the file.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from gantool import export
+import gantool
 from gantool.files import atomic
 from gantool.models.find import bundled_models
 
@@ -44,7 +45,7 @@ def write_onnx_forms(model: Path) -> list[Path]:
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     written = []
     with tempfile.TemporaryDirectory() as folder:
-        for one in export(str(model), output=f"{folder}/"):
+        for one in gantool.export(str(model), output=f"{folder}/"):
             small = stored_small(onnx.load(one.path))
             small.metadata_props.add(key=SOURCE, value=digest)
             content = small.SerializeToString()
@@ -78,7 +79,7 @@ def stored_small(model: onnx.ModelProto) -> onnx.ModelProto:
 def _stored(tensor: onnx.TensorProto) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """How a tensor is stored, and the nodes that make it of that.
 
-    Not DequantizeLinear: the runtime keeps such nodes for kernels in 8 bits, and works them out again for every image.
+    Not DequantizeLinear: the runtime keeps such nodes for its kernels in 8 bits, and runs them again for every image.
     """
     values, name = numpy_helper.to_array(tensor), tensor.name
     if values.dtype != np.float32 or values.size < _SMALL:
