@@ -73,6 +73,8 @@ def stored_small(model: onnx.ModelProto) -> onnx.ModelProto:
         del field[:]
         field.extend(values)
     del graph.value_info[:]  # shapes of layers, which the runtime finds itself
+    for part in (graph, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]  # what the exporter remembers of its work, with names that change every time
     return model
 
 
