@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gantool.documents import DocumentError, brief, load_json, load_yaml, shown
+from gantool.documents import DocumentError, brief, load_json, shown
+from gantool.yaml_documents import load_yaml
 
 
 def test_aliases_within_bounds_are_read() -> None:

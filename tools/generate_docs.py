@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import draw_rooms
 
-from gantool.cli.app import app
+from gantool.cli.app import command_line
 from gantool.methods.registry import METHODS, load_settings
 from gantool.settings.reference import reference
 
@@ -49,7 +49,7 @@ def settings_reference() -> str:
 
 def command_reference() -> str:
     """All commands with their arguments and options, as Markdown."""
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(command_line())
     parts = []
     for name, command in root.commands.items():
         help_text = " ".join((command.help or "").split())

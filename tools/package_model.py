@@ -1,13 +1,16 @@
-"""Make a built-in model file of a finished run: its networks in 16 or 8 bits, with a card of their own.
+"""Make the built-in model files of a finished run: its networks in 16 or 8 bits, with a card of their own.
 
 python tools/package_model.py runs/cyclegan-seasons-1/model.safetensors seasons --change-size 96 --change-blur 0.7 \\
     --change-strength summer=0.7
 python tools/package_model.py runs/landscape-0/model.safetensors landscape --class tree=tree,plant --class water=...
+
+The model file is written, and beside it its ONNX forms; see `tools/onnx_forms.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -19,6 +22,10 @@ from gantool.models.files import load_net, load_segmenter, read_card
 from gantool.models.formats.native import KEY, in_8_bits
 from gantool.nets.segmenters import parse_groups
 from gantool.palette import named_colors
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from onnx_forms import write_onnx_forms
 
 DATA = {"seasons": "summer2winter_yosemite", "landscape": "bob-ross and drawn landscapes"}
 
@@ -66,7 +73,8 @@ def main() -> None:
     described = card.model_copy(update={"origin": origin, "classes": classes, **change})
     with atomic(target) as temporary:
         temporary.write_bytes(save(tensors, metadata={KEY: described.to_json()}))
-    print(f"{target}: {target.stat().st_size / 2**20:.2f} MiB")
+    for path in (target, *write_onnx_forms(target)):
+        print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ FORMAT = 1
 
 class _Part(BaseModel):
     # Newer minor releases may add fields; an older reader ignores them unless the format number rose.
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 LARGEST_OPTION = 4096

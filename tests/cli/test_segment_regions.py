@@ -24,7 +24,7 @@ def photos(folder: str, *names: str) -> None:
 
 def by_name(data: str, stem: str, classes: tuple[str, ...]) -> np.ndarray:
     """The prepared label map of an image, with the class indices of the model."""
-    from gantool.documents import load_yaml
+    from gantool.yaml_documents import load_yaml
 
     names = [entry["name"] for entry in load_yaml(Path(data, "dataset.yaml").read_text())["classes"]]
     (path,) = Path(data).glob(f"*/masks/{stem}.png")

@@ -6,7 +6,7 @@ import torch
 
 from gantool.data.sample import draw_scene
 from gantool.nets.registry import build_generator
-from gantool.predict.changes import Change, _enlarged
+from gantool.predict.changes import Change, _lengthened, _widened
 from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import PicturePredictor
 from gantool.predict.tiling import Tiling
@@ -109,5 +109,5 @@ def test_bands_of_rows_are_the_whole_picture(monkeypatch: pytest.MonkeyPatch) ->
         assert np.abs(results[0] - results[1]).max() <= 1
     small = torch.rand(1, 3, 13, 17)
     whole = torch.nn.functional.interpolate(small, (101, 50), mode="bilinear", align_corners=False)
-    part = _enlarged(small[0].permute(1, 2, 0).numpy(), slice(40, 90), 101, 50)
+    part = _lengthened(_widened(small[0].permute(1, 2, 0).numpy(), 50), slice(40, 90), 101)
     assert np.abs(part - whole[0, :, 40:90].permute(1, 2, 0).numpy()).max() < 1e-5

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -21,20 +23,29 @@ from gantool.cli import console
 from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
-__all__ = ["app", "main", "run"]
+__all__ = ["COMMANDS", "command_line", "main", "run"]
+
+COMMANDS = ("prepare", "train", "translate", "segment", "evaluate", "export", "info")
 
 INTERNAL_ERROR = 70
 _HELPER_PATIENCE = 2.0  # seconds for the first process to tell what went wrong before it is stopped with us
 
-app = typer.Typer(
-    name="gantool",
-    help="Image-to-image translation and semantic segmentation from the command line: check a data set, train on it, "
-    "then translate or segment pictures of any size.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
+
+def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The commands of these names; making the options of all of them takes longer than most of them need to start."""
+    made = typer.Typer(
+        name="gantool",
+        help="Image-to-image translation and semantic segmentation from the command line: check a data set, train on "
+        "it, then translate or segment pictures of any size.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    made.callback()(_options)
+    for name in names:
+        made.command()(getattr(import_module(f"gantool.cli.{name}"), name))
+    return made
 
 
 def _show_version(wanted: bool) -> None:
@@ -43,7 +54,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
@@ -52,21 +62,22 @@ def _options(
     pass
 
 
-for _name in ("prepare", "train", "translate", "segment", "evaluate", "export", "info"):
-    app.command()(getattr(import_module(f"gantool.cli.{_name}"), _name))
-
-
 def main() -> None:
     """Entry point of the ``gantool`` script."""
     prepare_streams()
-    sys.exit(run(sys.argv[1:]))
+    # Pydantic looks for plugins in the metadata of every package there is; none has anything to do here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    code = run(sys.argv[1:])
+    gc.freeze()  # the interpreter would look through all there is before it ends
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
     previous = signal.signal(signal.SIGTERM, _terminate) if _in_main_thread() else None
+    named = [name for name in arguments[:1] if name in COMMANDS]
     try:
-        code = app(arguments, prog_name="gantool", standalone_mode=False)
+        code = command_line(named or COMMANDS)(arguments, prog_name="gantool", standalone_mode=False)
         return int(code or 0)
     except GantoolError as error:
         if _is_helper():

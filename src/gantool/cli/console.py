@@ -13,14 +13,16 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from gantool.errors import OutputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+    from rich.table import Table
 
 __all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure"]
 
@@ -91,8 +93,7 @@ class Screen:
         if not self.interactive or total < 2:
             yield None
             return
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal) as progress:
+        with self._progress(what) as progress:
             progress.add_task(what, total=total)
             yield progress
 
@@ -102,8 +103,7 @@ class Screen:
         if not self.interactive:
             yield lambda what, done, total: None
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal) as progress:
+        with self._progress("{task.description}") as progress:
             tasks: dict[str, TaskID] = {}
 
             def show(what: str, done: int, total: int) -> None:
@@ -112,6 +112,12 @@ class Screen:
                 progress.update(tasks[what], completed=done)
 
             yield show
+
+    def _progress(self, text: str) -> Progress:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn(text), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal)
 
 
 @contextmanager
@@ -140,6 +146,8 @@ def cannot_be_written(error: OSError) -> OutputError:
 def _table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None, *, numbers: bool = True
 ) -> Table:
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="right" if numbers and place else "left", overflow="fold")

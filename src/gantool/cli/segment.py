@@ -27,6 +27,7 @@ from gantool.cli.options import (
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
+    from gantool.predict.segmenter import LoadedSegmenter
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.ranking import Ranking
     from gantool.workflows.segment import SegmentOptions
@@ -117,7 +118,6 @@ def segment(
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import FileOptions
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
-    from gantool.workflows.ranking import Ranking, plan_ranking
 
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
@@ -143,7 +143,7 @@ def segment(
             "The built-in model tells sky, mountain, tree, ground and water. For classes of your own: "
             "gantool train unet-resnet50 --data DATA"
         )
-    ranking = Ranking(segmenter, plan_ranking(options.files, rank, top)) if rank is not None else None
+    ranking = _ranking(segmenter, options)
     plan = plan_labels(
         options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
     )
@@ -170,6 +170,15 @@ def segment(
         **({"ranking": ranked} if ranked is not None else {}),
     }
     return conclude(screen, head, done, plan.skipped, _details)
+
+
+def _ranking(segmenter: LoadedSegmenter, options: SegmentOptions) -> Ranking | None:
+    """What ranks the images; None where that is not wanted."""
+    if options.rank is None:
+        return None
+    from gantool.workflows.ranking import Ranking, plan_ranking
+
+    return Ranking(segmenter, plan_ranking(options.files, options.rank, options.top))
 
 
 def _finish(screen: Screen, ranking: Ranking, options: SegmentOptions) -> list[ImageOutcome]:

@@ -105,12 +105,13 @@ def train(
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.methods.registry import MODELS
-    from gantool.workflows import plan_training as planning
 
     if list_models:
         screen.print_table(("model", "what it is"), MODELS.items())
         screen.json({"models": dict(MODELS)})
         return 0
+    from gantool.workflows import plan_training as planning
+
     if data is not None and domain:
         raise UsageError("--data and --domain name the images twice; give one of them.")
     plan = planning.plan_training(

@@ -239,6 +239,8 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
         options |= {"quality": 95, "subsampling": 0}
     elif suffix == ".webp":
         options |= {"quality": 95}
+    elif suffix == ".png":
+        options |= {"compress_level": 4}  # half the time of Pillow's 6, files 4 to 11 % larger
     elif suffix in (".tif", ".tiff"):
         options |= {"compression": "tiff_deflate"}
     elif suffix in (".bmp", ".gif", ".ppm", ".pgm"):
@@ -270,15 +272,21 @@ def _exif_for_tiff(data: bytes) -> tuple[Image.Exif, list[str]]:
 def _encoded(image: Image.Image, path: Path, options: dict[str, Any]) -> tuple[bytes, str]:
     """The file's content, or why there is none."""
     buffer = io.BytesIO()
-    suffix = path.suffix.lower()
-    if suffix not in Image.registered_extensions():
-        raise OutputError(f"{path}: no image format has the suffix {suffix!r}.")
+    form = _format_of(path.suffix.lower())
+    if form is None:
+        raise OutputError(f"{path}: no image format has the suffix {path.suffix.lower()!r}.")
     try:
         with collected_warnings():
-            image.save(buffer, format=Image.registered_extensions()[suffix], **options)
+            image.save(buffer, format=form, **options)
     except Exception as error:  # encoders raise nearly everything, as decoders do
         return b"", _in_a_line(error)
     return buffer.getvalue(), ""
+
+
+def _format_of(suffix: str) -> str | None:
+    """Pillow's name of a format; None for a suffix that it does not know."""
+    Image.preinit()  # the usual formats; to load all of them takes longer than to write a photo
+    return Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix)
 
 
 def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, bool]:

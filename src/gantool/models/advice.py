@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gantool.documents import load_yaml
 from gantool.errors import ModelError, closest
 from gantool.nets.segmenter_table import split_name
 
@@ -49,6 +48,8 @@ def _has_weights(model: str, encoder: str) -> bool:
 
 def _prepared_set() -> str | None:
     """The name of the only segmentation set under ``./data``."""
+    from gantool.yaml_documents import load_yaml
+
     found = []
     for path in sorted(Path("data").glob("*/dataset.yaml")):
         try:

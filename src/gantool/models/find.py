@@ -39,6 +39,16 @@ class FoundModel:
         """Whether it comes with the package, whatever runs are called."""
         return self.path in bundled_models().values()
 
+    def onnx_form(self, target: str | None) -> Path | None:
+        """The same weights in a file that needs no torch, which built-in models have; None for all others.
+
+        Args:
+            target: the domain that it translates to; None for a segmenter.
+        """
+        name = self.path.stem if target is None else f"{self.path.stem}-to-{target}"
+        form = self.path.with_name(f"{name}.onnx")
+        return form if self.is_bundled and form.is_file() else None
+
     def named(self, target: str) -> FoundModel:
         """The same model; weights without domain names get that of the target that is asked for."""
         card = self.card

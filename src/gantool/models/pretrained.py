@@ -7,8 +7,6 @@ from pathlib import Path
 
 from gantool.errors import DataError, ModelError
 from gantool.fetch.cache import cache_folder
-from gantool.fetch.download import download
-from gantool.models.formats.reference import read_generator
 
 __all__ = ["PRETRAINED", "cached_pretrained", "fetch_pretrained"]
 
@@ -49,6 +47,9 @@ def fetch_pretrained(name: str, on_progress: Callable[[int, int], None] = lambda
     Raises:
         ModelError: not to be had, with what to do by hand; or not what it was.
     """
+    from gantool.fetch.download import download
+    from gantool.models.formats.reference import read_generator
+
     try:
         return download(
             PRETRAINED[name], _file(name), recognize=read_generator, remember=True, on_progress=on_progress

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gantool.documents import brief, load_json
 from gantool.errors import OutputError, RunError, closest
 from gantool.files import atomic, new_folder, safe_name
-from gantool.locks import locked
 
 __all__ = ["Run", "create_run", "find_run", "list_runs"]
 
@@ -29,7 +28,7 @@ __all__ = ["Run", "create_run", "find_run", "list_runs"]
 class _Kept(BaseModel):
     """What is read of a file; all else in it is kept as it is."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True, defer_build=True)
 
 
 class _DataFiles(_Kept):
@@ -155,6 +154,7 @@ class Run:
         Raises:
             RunError: another one is training it; says which.
         """
+        from gantool.locks import locked
 
         def busy(who: str) -> RunError:
             return RunError(f"{self.path}: is being trained by {who}.", "Wait for its end, or stop it first.")

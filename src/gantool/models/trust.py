@@ -12,8 +12,6 @@ import os
 import re
 from pathlib import Path
 
-import platformdirs
-
 from gantool.errors import ModelError, OutputError
 from gantool.files import atomic
 
@@ -29,7 +27,11 @@ _log = logging.getLogger("gantool")
 def state_folder() -> Path:
     """``GANTOOL_STATE``, or the platform's folder for what programs remember; not made here."""
     chosen = os.environ.get("GANTOOL_STATE")
-    return Path(chosen) if chosen else platformdirs.user_state_path("gantool", appauthor=False)
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return platformdirs.user_state_path("gantool", appauthor=False)
 
 
 def remember_export(path: Path) -> None:

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from gantool.arrays import Floats, Pixels
+from gantool.arrays import Floats, Pixels, to_levels
 from gantool.predict.scaling import between
 
 __all__ = ["Change"]
 
 _SMALLEST_SIDE = 16
-_BAND = 256  # rows that a change is applied to at a time
+_BAND = 64  # rows that a change is applied to at a time, few enough to stay near the processor
 _CONTRAST = np.float32(0.95)  # keeps atanh finite where a picture is black or white
 _SQUASHED = np.arctanh(_CONTRAST * (np.arange(256, dtype=np.float32) / np.float32(127.5) - 1))  # by level
 
@@ -63,22 +63,35 @@ class Change:
         small = np.asarray(image)[:, :, None] if gray else np.asarray(image)
         made = np.arctanh(_CONTRAST * np.clip(net(small), -1, 1)).transpose(1, 2, 0)
         change = np.float32(self.strength) * _smoothed(made - _SQUASHED[small], self.blur)
+        wide = _widened(change, width)
         out = np.empty_like(pixels)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
-            values = np.tanh(_SQUASHED[pixels[rows]] + _enlarged(change, rows, height, width))
+            values = _lengthened(wide, rows, height)
+            values += _SQUASHED.take(pixels[rows])
+            np.tanh(values, out=values)
             # The contrast that the squashing took is given back, so that no change leaves the picture as it was.
-            out[rows] = np.rint((np.clip(values / _CONTRAST, -1, 1) + 1) * np.float32(127.5)).astype(np.uint8)
+            values /= _CONTRAST
+            out[rows] = to_levels(values)
         return out
 
 
-def _enlarged(small: Floats, rows: slice, height: int, width: int) -> Floats:
-    """Some rows of ``(h, w, C)`` enlarged to ``(height, width, C)``, between pixels in proportion."""
-    above, below, down = between(np.arange(rows.start, rows.stop), height, small.shape[0])
-    lines = small[above] + (small[below] - small[above]) * down[:, None, None]
+def _widened(small: Floats, width: int) -> Floats:
+    """``(h, w, C)`` as ``(h, width, C)``, between pixels in proportion."""
     left, right, across = between(np.arange(width), width, small.shape[1])
-    out: Floats = lines[:, left] + (lines[:, right] - lines[:, left]) * across[:, None]
-    return out
+    wide: Floats = small.take(left, 1)  # whose rows lie in memory one after the other; small[:, left] has columns
+    wide += (small.take(right, 1) - wide) * across[:, None]
+    return wide
+
+
+def _lengthened(small: Floats, rows: slice, height: int) -> Floats:
+    """Some rows of ``(h, width, C)`` enlarged to ``(height, width, C)``, between pixels in proportion."""
+    above, below, down = between(np.arange(rows.start, rows.stop), height, len(small))
+    upper, lines = small.take(above, 0), small.take(below, 0)
+    lines -= upper
+    lines *= down[:, None, None]
+    lines += upper
+    return lines
 
 
 def _smoothed(planes: Floats, std: float) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gantool.cards import Card
 from gantool.devices import choose_device, choose_precision
 from gantool.errors import UsageError
-from gantool.models.files import load_net, load_segmenter
+from gantool.models.files import load_net, load_segmenter, read_card
 from gantool.models.find import FoundModel
 from gantool.predict.changes import Change
 from gantool.predict.labels import LabelPredictor
@@ -21,6 +21,8 @@ from gantool.predict.translator import Translator
 
 __all__ = ["open_runner", "open_segmenter", "open_translator"]
 
+_LARGEST_SIDE = 512  # that a segmenter sees in its ONNX form; larger ones are worth the start of torch
+
 
 def open_runner(
     model: FoundModel,
@@ -29,17 +31,23 @@ def open_runner(
     device: str = "auto",
     precision: str = "auto",
     trust: bool = False,
+    live: bool = True,
 ) -> Runner:
     """Load the direction of a translation that ends in ``target``, or a segmenter.
 
     Args:
         trust: also a TorchScript or ``.pt2`` file that this user did not export here.
+        live: a built-in model as a network in torch; otherwise as its ONNX form, if no other device and no precision
+            is asked for.
 
     Raises:
         ModelError, SettingsError: with the remedy.
     """
     path, card = model.path, model.card
-    if model.card.exported is not None:
+    if not live and device in ("auto", "cpu") and precision == "auto":
+        form = model.onnx_form(target)
+        path, card = (form, read_card(form)) if form is not None else (path, card)
+    if card.exported is not None:
         return file_runner(path, card, device=device, precision=precision, trust=trust)
     from gantool.predict.live import LiveRunner
 
@@ -58,8 +66,9 @@ def open_translator(
     precision: str = "auto",
     tiling: Tiling | None = None,
     trust: bool = False,
+    live: bool = True,
 ) -> Translator:
-    """Load one direction of a translation.
+    """Load one direction of a translation; for ``trust`` and ``live`` see `open_runner`.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -67,7 +76,7 @@ def open_translator(
     card = model.card
     direction = card.direction(target)
     change = Change(card.change_size, card.change_blur, direction.change_strength) if card.change_size else None
-    runner = open_runner(model, target, device=device, precision=precision, trust=trust)
+    runner = open_runner(model, target, device=device, precision=precision, trust=trust, live=live)
     predictor = PicturePredictor(runner, tiling=tiling, change=change)
     return Translator(predictor, model, card.domain(direction.source), card.domain(target))
 
@@ -81,11 +90,13 @@ def open_segmenter(
     size: str | None = None,
     tta: bool = False,
     trust: bool = False,
+    live: bool = True,
 ) -> LoadedSegmenter:
-    """Load a segmenter, or a translation to label maps as one.
+    """Load a segmenter, or a translation to label maps as one; for ``trust`` and ``live`` see `open_runner`.
 
     Args:
         size: shorter side to scale to, or ``native``; None for that of the training.
+        tta: average over views, which only a network does for a built-in model, and so it is with large sizes.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -93,7 +104,8 @@ def open_segmenter(
     card = model.card
     if card.to_labels is None:
         load_size = _load_size(size, card)
-        runner = open_runner(model, device=device, precision=precision, trust=trust)
+        live = live or tta or not 0 < load_size <= _LARGEST_SIDE
+        runner = open_runner(model, device=device, precision=precision, trust=trust, live=live)
         labels = LabelPredictor(runner, card.mode, load_size=load_size, tiling=tiling, tta=tta)
         return LoadedSegmenter(labels, model, card.classes)
     if tta or size is not None:

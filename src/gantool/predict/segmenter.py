@@ -20,7 +20,8 @@ from gantool.predict.pictures import PicturePredictor
 
 __all__ = ["LabelMap", "LoadedSegmenter", "NearestColors"]
 
-_STRENGTH = 0.55  # of the class color in an overlay
+_STRENGTH, _OF = 11, 20  # share of the class color in an overlay, in whole numbers below 2**16 / 255
+_BAND = 256  # rows that are mixed at a time, so that a large picture needs no large numbers
 _LARGEST_PROBABILITIES = 2 * 2**30  # bytes
 
 
@@ -52,10 +53,12 @@ class LabelMap:
     def overlay(self, pixels: Pixels) -> Pixels:
         """The label map's colors laid over the picture ``(H, W, 3)``."""
         out = np.empty_like(pixels)
-        for top in range(0, len(pixels), 256):  # in bands, so that a large picture needs no large floats
-            rows = slice(top, top + 256)
-            mixed = pixels[rows] * (1 - _STRENGTH) + self.colors[self.mask[rows]] * np.float32(_STRENGTH)
-            out[rows] = np.rint(mixed)
+        shares = self.colors.astype(np.uint16) * np.uint16(_STRENGTH) + np.uint16((_OF - 1) // 2)  # rounds
+        for top in range(0, len(pixels), _BAND):
+            rows = slice(top, top + _BAND)
+            mixed = shares.take(self.mask[rows], 0)
+            mixed += pixels[rows] * np.uint16(_OF - _STRENGTH)
+            out[rows] = mixed // np.uint16(_OF)
         return out
 
 

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from gantool.documents import DocumentError, brief, load_yaml, shown
+from gantool.documents import DocumentError, brief, shown
 from gantool.errors import SettingsError, closest
 from gantool.settings.schema import Section, Settings
+from gantool.yaml_documents import load_yaml
 
 __all__ = [
     "Presets",

@@ -11,9 +11,9 @@ from typing import Any
 from gantool._version import __version__
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
-from gantool.devices import choose_device, choose_precision
-from gantool.errors import DataError, ModelError, UsageError
+from gantool.errors import DataError, ModelError, UsageError, counted
 from gantool.fetch.cache import cache_folder
+from gantool.hardware import automatic_device, automatic_precision, cuda_gpus, has_mps, usable_cores
 from gantool.models.files import is_model_folder, read_card
 from gantool.models.find import bundled_models, find_model
 from gantool.models.pretrained import cached_pretrained
@@ -33,21 +33,18 @@ _PACKAGES = (
 
 
 def describe_machine(runs: Path) -> dict[str, Any]:
-    """Versions, devices, and the models that can be had without a network."""
-    import torch  # which nothing else here needs
-
-    device = choose_device("auto")
-    devices = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
+    """Versions, devices, and the models that can be had without a network; torch is not imported for it."""
+    devices = [f"cuda:{n} {gpu.name}" for n, gpu in enumerate(cuda_gpus())]
+    if has_mps():
         devices.append("mps")
     return {
         "gantool": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "device": str(device),
-        "precision for training": choose_precision("auto", device),
-        "devices": [*devices, f"cpu with {torch.get_num_threads()} threads"],
+        "device": automatic_device(),
+        "precision for training": automatic_precision(),
+        "devices": [*devices, f"cpu with {counted(usable_cores(), 'core')}"],
         "cache": str(cache_folder()),
         "data sets downloaded": [entry.name for entry in _entries(cache_folder() / "downloads")],
         "built-in models": list(bundled_models()),

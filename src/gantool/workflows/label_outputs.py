@@ -7,20 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gantool.arrays import IGNORE
 from gantool.data.images import Picture, write_picture
 from gantool.data.masks import write_mask
-from gantool.data.regions.coco import Add, open_coco
-from gantool.data.regions.labelme import write_labelme
-from gantool.data.regions.regions import drop_small, fill_holes
 from gantool.errors import OutputError, UsageError, closest
 from gantool.files import atomic
 from gantool.predict.segmenter import LabelMap
 from gantool.workflows.image_files import Written
 from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_file, plan_jobs
+
+if TYPE_CHECKING:
+    from gantool.data.regions.coco import Add
 
 __all__ = ["OUTPUTS", "LabelPlan", "LabelWriter", "RegionOptions", "label_writer", "plan_labels"]
 
@@ -63,6 +64,10 @@ class RegionOptions:
 
     def applied(self, result: LabelMap) -> LabelMap:
         """The label map without small regions first, then without holes."""
+        if self.min_area <= 1 and not self.fill_holes:
+            return result
+        from gantool.data.regions.regions import drop_small, fill_holes
+
         mask = drop_small(result.mask, self.min_area) if self.min_area > 1 else result.mask
         mask = fill_holes(mask) if self.fill_holes else mask
         return result if mask is result.mask else replace(result, mask=mask)
@@ -147,6 +152,8 @@ class LabelWriter:
         elif kind == "color":
             write_picture(path, result.color())
         elif kind == "polygons":
+            from gantool.data.regions.labelme import write_labelme
+
             write_labelme(path, result.mask, result.classes, job.source, simplify=self._regions.simplify)
         elif kind == "probabilities":
             assert result.probabilities is not None
@@ -168,5 +175,7 @@ def label_writer(plan: LabelPlan, classes: Sequence[str], regions: RegionOptions
     if plan.coco is None:
         yield LabelWriter(regions)
         return
+    from gantool.data.regions.coco import open_coco
+
     with open_coco(plan.coco, classes, simplify=regions.simplify) as add:
         yield LabelWriter(regions, add)

@@ -97,8 +97,11 @@ def segment(
     return regions.applied(loaded(picture_of(image).pixels, probabilities=probabilities))
 
 
-def load_segmentation(options: SegmentOptions) -> LoadedSegmenter:
+def load_segmentation(options: SegmentOptions, *, live: bool = False) -> LoadedSegmenter:
     """Find a segmenter, or a translation to label maps, and load it.
+
+    Args:
+        live: a built-in model as a network, never as its ONNX form.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
@@ -112,6 +115,7 @@ def load_segmentation(options: SegmentOptions) -> LoadedSegmenter:
         size=options.size,
         tta=options.tta,
         trust=options.trust,
+        live=live,
     )
 
 

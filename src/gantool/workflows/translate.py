@@ -101,16 +101,20 @@ def translate(
     return out
 
 
-def load_translator(options: TranslateOptions) -> Translator:
+def load_translator(options: TranslateOptions, *, live: bool = False) -> Translator:
     """Find a model that reaches the domain and load that direction.
+
+    Args:
+        live: a built-in model as a network, never as its ONNX form.
 
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
     """
     tiling, model = parse_tiling(options.tile), _resolve(options).named(options.to)
     return open_translator(
-        model, options.to, device=options.device, precision=options.precision, tiling=tiling, trust=options.trust
-    )
+        model, options.to, device=options.device, precision=options.precision, tiling=tiling, trust=options.trust,
+        live=live,
+    )  # fmt: skip
 
 
 def _resolve(options: TranslateOptions) -> FoundModel:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gantool.documents import brief, load_yaml
+from gantool.documents import brief
 from gantool.errors import DataError
+from gantool.yaml_documents import load_yaml
 
 __all__ = ["described_domains", "read_description"]
 

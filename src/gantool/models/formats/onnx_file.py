@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from gantool.arrays import Floats
 from gantool.cards import Card
 from gantool.errors import ModelError
+from gantool.hardware import usable_cores
 from gantool.models.formats.native import KEY
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = ["forget_sessions", "matches", "open_onnx", "quantize", "read_card", "write"]
+
+_MOST_THREADS = 256
 
 
 def matches(path: Path) -> bool:
@@ -36,7 +40,7 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[Any, Card]:
     Raises:
         ModelError: damaged, not exported by gantool, or no runtime for the device.
     """
-    return _session(str(path), path.stat().st_mtime_ns, device)
+    return _session(str(path), path.stat().st_mtime_ns, "cpu" if device == "auto" else device)
 
 
 def forget_sessions() -> None:
@@ -57,8 +61,12 @@ def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
                 f"{path}: onnxruntime has no CUDA provider here.", "Use --device cpu, or install onnxruntime-gpu."
             )
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(index or 0)}))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads()
+    # Threads that wait in a loop slow down whatever else uses the cores: a second call, torch, reading and writing.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(path, providers=providers)
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # the runtime has error types of its own for every kind of damage
         first = (str(error).splitlines() or ["damaged"])[0]
         raise ModelError(f"{path}: cannot be opened as ONNX ({first[:200]}).") from None
@@ -69,6 +77,14 @@ def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
     if text is None:
         raise ModelError(f"{path}: was not exported by gantool (it has no card).")
     return session, Card.from_json(text, path)
+
+
+def _threads() -> int:
+    """``OMP_NUM_THREADS``, as for torch, or the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= _MOST_THREADS:
+        return int(wanted)
+    return min(usable_cores(), _MOST_THREADS)
 
 
 def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:

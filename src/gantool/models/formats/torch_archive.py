@@ -22,9 +22,7 @@ from gantool.arrays import Floats
 from gantool.cards import Card
 from gantool.documents import brief
 from gantool.errors import ModelError
-from gantool.models.checks.archive import checked_archive, read_archive
 from gantool.models.formats.native import KEY
-from gantool.models.trust import require_own_export
 
 if TYPE_CHECKING:
     import torch
@@ -125,6 +123,9 @@ def torch_runner(path: Path, form: str, device: torch.device, *, trust: bool = F
         ModelError: not trusted, damaged, or it holds more than a network.
     """
     import torch
+
+    from gantool.models.checks.archive import checked_archive, read_archive
+    from gantool.models.trust import require_own_export
 
     content = read_archive(path)
     if not trust:

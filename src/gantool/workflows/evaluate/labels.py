@@ -45,7 +45,9 @@ def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress) -> Eval
         GantoolError: a model or the data cannot be used, or they do not have the same classes.
     """
     segmenters = [
-        load_segmentation(SegmentOptions(name, options.runs, options.device, options.precision, trust=options.trust))
+        load_segmentation(
+            SegmentOptions(name, options.runs, options.device, options.precision, trust=options.trust), live=True
+        )
         for name in options.models
     ]
     images, classes, about = find_labelled_images(segmenters[0], options.data, options.split)

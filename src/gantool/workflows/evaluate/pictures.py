@@ -43,7 +43,7 @@ def evaluate_pictures(options: EvaluateOptions, on_progress: Progress) -> Evalua
     segmenter = None
     if options.segmenter is not None:
         segmenter = load_segmentation(
-            SegmentOptions(options.segmenter, options.runs, options.device, trust=options.trust)
+            SegmentOptions(options.segmenter, options.runs, options.device, trust=options.trust), live=True
         )
     instruments = make_instruments(
         inception_weights=options.inception_weights, resize=options.fid_mode, paired=images.paired,
@@ -85,7 +85,8 @@ def _targets(models: Sequence[FoundModel], to: str | None) -> list[str]:
 
 def _loaded(target: str, typed: str, options: EvaluateOptions) -> Translator:
     return load_translator(
-        TranslateOptions(target, typed, options.runs, options.device, options.precision, trust=options.trust)
+        TranslateOptions(target, typed, options.runs, options.device, options.precision, trust=options.trust),
+        live=True,
     )
 
 
