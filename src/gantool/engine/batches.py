@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gantool.data.datasets import PositionBatches
+from gantool.engine.keeping import KeepsImages, share_images
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch
 from gantool.errors import SettingsError
@@ -57,4 +58,6 @@ def build_batches(dataset: Dataset[Any], length: int, settings: Settings, runtim
     workers = settings.runtime.workers
     if workers is None:
         workers = 0 if runtime.device.type == "cpu" else min(8, (os.cpu_count() or 2) // settings.runtime.devices)
+    if isinstance(dataset, KeepsImages):
+        share_images(dataset, settings.data.cache, runtime, workers)
     return EpochBatches(dataset, length, settings.train.batch_size, workers, runtime)
