@@ -1,19 +1,24 @@
 """How long a training waits for its images: a network that is simulated by a sleep, with and without ``data.cache``.
 
-    python benchmarks/data_wait.py [--rate 400] [--side 256] [--workers 2] [--rounds 3]
+    python benchmarks/data_wait.py [--rate 400] [--side 256] [--workers 2] [--cache auto] [--rounds 3]
 
 Two folders of JPEGs go the way that they go in ``gantool train cyclegan``: decoded, scaled to 286 pixels, cropped to
 256, mirrored, put into batches. A sample is one image of either folder. A step sleeps as long as a GPU would compute
 at the given rate, which leaves the cores to the processes that read images, and the share of the time that the loop
 waits for its next batch is what it would note as waiting. Every round runs one epoch of every way in turn; the first
-epoch of a cache, in which it is filled, is a row of its own.
+epoch of a cache, in which it is filled, is a row of its own. Time of the processor, which other programs on the
+machine change little, is told as well: what one process needs for a sample, from its file or its cache to its batch.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import queue
 import tempfile
+import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +28,7 @@ from PIL import Image
 from gantool.data.sample import draw_scene
 from gantool.engine.batches import EpochBatches, build_batches
 from gantool.engine.runtime import Runtime
+from gantool.engine.task import Batch
 from gantool.methods.cyclegan.settings import CycleGanSettings
 from gantool.methods.domains import build_data, training_set
 from gantool.methods.registry import load_settings
@@ -37,14 +43,18 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256, help="of the JPEGs, in pixels")
     parser.add_argument("--images", type=int, default=400, help="JPEGs per domain")
     parser.add_argument("--workers", type=int, action="append", help="processes that read; can be repeated")
+    parser.add_argument("--cache", choices=MODES, action="append", help="settings of data.cache; can be repeated")
     parser.add_argument("--rounds", type=int, default=3, help="epochs of every way")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GANTOOL_CACHE"] = str(Path(folder) / "cache")
         domains = {name: draw(Path(folder) / name, options.images, options.side) for name in ("a", "b")}
-        for workers in options.workers or (0, 2):
-            rows += measured(domains, workers, options.rate, options.rounds, f"{options.side} px, {workers} workers")
+        modes = options.cache or MODES
+        rows += needed(domains, modes, options.rounds, f"{options.side} px")
+        for workers in options.workers or (2,):
+            ways = {mode: batches(domains, workers, mode) for mode in modes}
+            rows += measured(ways, options.rate, options.rounds, f"{options.side} px, {workers} workers")
     finish(rows, options.json)
 
 
@@ -60,14 +70,34 @@ def draw(folder: Path, count: int, side: int) -> str:
     return str(folder)
 
 
-def measured(domains: dict[str, str], workers: int, rate: float, rounds: int, what: str) -> list[Row]:
+def needed(domains: dict[str, str], modes: Sequence[str], rounds: int, what: str) -> list[Row]:
+    """Processor time of a sample in one process, without any network."""
+    found: dict[str, list[float]] = {}
+    for mode in modes:
+        given = batches(domains, 0, mode)
+        for epoch in range(rounds + 1):
+            started, count = time.process_time(), 0
+            for batch in given.epoch(epoch, 0):
+                count += 2 * len(batch["a"])
+            if epoch > 0:
+                found.setdefault(mode, []).append(1000 * (time.process_time() - started) / count)
+    first = modes[0]
+    rows = []
+    for mode, times in found.items():
+        name, (median, noise) = f"{what}, {mode}: processor time of a sample", middle(times)
+        ratio = None if mode == first else median / middle(found[first])[0]
+        rows.append(Row(name, median, "ms", ratio, ratio and f"{what}, {first}: processor time of a sample", noise))
+    return rows
+
+
+def measured(ways: dict[str, EpochBatches], rate: float, rounds: int, what: str) -> list[Row]:
     """Shares of the time spent waiting, in percent, and the samples per second that come of it."""
-    ways = {mode: batches(domains, workers, mode) for mode in MODES}
+    taking = {mode: taken(given, rounds + 1) for mode, given in ways.items()}
     found: dict[str, list[tuple[float, float]]] = {}
     for epoch in range(rounds + 1):
         for mode, given in ways.items():
             first = epoch == 0
-            shares = wait(given, epoch, rate)
+            shares = wait(taking[mode], given.steps_per_epoch, rate)
             if first and mode == "off":
                 continue  # processes start, files come into memory
             found.setdefault(f"{what}, {mode}{', first epoch' if first else ''}", []).append(shares)
@@ -90,15 +120,29 @@ def batches(domains: dict[str, str], workers: int, mode: str) -> EpochBatches:
     return build_batches(dataset, len(dataset), settings, Runtime("cpu"))
 
 
-def wait(given: EpochBatches, epoch: int, rate: float) -> tuple[float, float]:
-    """Percent of an epoch spent waiting, and samples per second; the loop's own clock without its network."""
-    waited, steps, started = 0.0, 0, time.perf_counter()
+def taken(given: EpochBatches, epochs: int) -> Iterator[Batch]:
+    """The batches of all epochs as they come to a GPU: a thread takes them from the processes, and would pin them."""
+    came: queue.Queue[Batch] = queue.Queue(maxsize=1)
+
+    def take() -> None:
+        for epoch in range(epochs):
+            for batch in given.epoch(epoch, 0):
+                came.put(batch)
+
+    threading.Thread(target=take, daemon=True).start()
+    for _ in range(epochs * given.steps_per_epoch):
+        yield came.get()
+
+
+def wait(batches: Iterator[Batch], steps: int, rate: float) -> tuple[float, float]:
+    """Percent of the steps' time spent waiting, and samples per second; the loop's own clock without its network."""
+    waited, started = 0.0, time.perf_counter()
     asked = started
-    for batch in given.epoch(epoch, 0):
+    for batch in itertools.islice(batches, steps):
         got = time.perf_counter()
         waited += got - asked
-        steps += 1
         time.sleep(2 * len(batch["a"]) / rate)
+        del batch  # of a GPU's batches the pinned copy is what goes, which costs nothing; here it would be 12 MB
         asked = time.perf_counter()
     seconds = asked - started
     return 100 * waited / seconds, 2 * BATCH * steps / seconds
