@@ -5,9 +5,9 @@
 Two folders of JPEGs go the way that they go in ``gantool train cyclegan``: decoded, scaled to 286 pixels, cropped to
 256, mirrored, put into batches. A sample is one image of either folder. A step sleeps as long as a GPU would compute
 at the given rate, which leaves the cores to the processes that read images, and the share of the time that the loop
-waits for its next batch is what it would note as waiting. Every round runs one epoch of every way in turn; the first
-epoch of a cache, in which it is filled, is a row of its own. Time of the processor, which other programs on the
-machine change little, is told as well: what one process needs for a sample, from its file or its cache to its batch.
+waits for its next batch is what it would note as waiting. Every way runs for some epochs; the first epoch of a cache,
+in which it is filled, is a row of its own. Time of the processor, which other programs on the machine change little,
+is told as well: what one process needs for a sample, from its file or its cache to its batch.
 """
 
 from __future__ import annotations
@@ -92,15 +92,13 @@ def needed(domains: dict[str, str], modes: Sequence[str], rounds: int, what: str
 
 def measured(ways: dict[str, EpochBatches], rate: float, rounds: int, what: str) -> list[Row]:
     """Shares of the time spent waiting, in percent, and the samples per second that come of it."""
-    taking = {mode: taken(given, rounds + 1) for mode, given in ways.items()}
     found: dict[str, list[tuple[float, float]]] = {}
-    for epoch in range(rounds + 1):
-        for mode, given in ways.items():
-            first = epoch == 0
-            shares = wait(taking[mode], given.steps_per_epoch, rate)
-            if first and mode == "off":
-                continue  # processes start, files come into memory
-            found.setdefault(f"{what}, {mode}{', first epoch' if first else ''}", []).append(shares)
+    for mode, given in ways.items():  # not in turn: the processes of one would read ahead while another is timed
+        taking = taken(given, rounds + 1)
+        for epoch in range(rounds + 1):
+            shares = wait(taking, given.steps_per_epoch, rate)
+            if epoch > 0 or mode != "off":  # of the first, "off" only tells how long processes take to start
+                found.setdefault(f"{what}, {mode}{'' if epoch else ', first epoch'}", []).append(shares)
     rows = []
     for name, pairs in found.items():
         share, rest = (middle(values) for values in zip(*pairs, strict=True))
