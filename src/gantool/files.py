@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gantool.errors import OutputError
 
-__all__ = ["atomic", "is_alive", "new_folder", "safe_name"]
+__all__ = ["atomic", "is_alive", "new_folder", "safe_name", "scratch"]
 
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
@@ -80,6 +80,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def scratch(path: Path) -> Path:
+    """A temporary path beside ``path``, whose folder is made, for a file that nothing will refer to.
+
+    If the process is killed before it has removed the file, the next one that writes into the folder does.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent.resolve(), os.getpid())
+    return _temporary(path)
 
 
 def _temporary(path: Path) -> Path:

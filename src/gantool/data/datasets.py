@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from gantool.arrays import Color, Pixels
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.images import read_pixels
+from gantool.store.places import Store
 
 Position = tuple[int, int]
 
@@ -112,6 +113,9 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         preparation: of both domains, or of each.
+
+    Attributes:
+        store: keeps images as they are before chance changes them; None reads them every time.
     """
 
     def __init__(
@@ -127,6 +131,21 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         self.preparations = preparation if isinstance(preparation, tuple) else (preparation, preparation)
         self.seed = seed
         self.align = align
+        self.store: Store | None = None
+
+    @property
+    def slots(self) -> int:
+        """Images that a store can be asked for."""
+        return sum(len(images) for images in self.images) if any(map(_is_read, self.images)) else 0
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Bytes that they take, as far as that is known."""
+        sizes = [preparation.scaled_size for preparation in self.preparations]
+        known = [size for size in sizes if size is not None]
+        if len(known) < len(sizes):
+            return None
+        return sum(3 * len(images) * size for images, size in zip(self.images, known, strict=True))
 
     def __len__(self) -> int:
         return max(len(images) for images in self.images)
@@ -138,8 +157,20 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
             order = 0 if self.align else side
             index = shuffled(self.seed, epoch, order, len(self.images[side]), place)
             rng = np.random.default_rng([self.seed, epoch, place, order])
-            out[name] = to_tensor(self.preparations[side].training(self.images[side][index], rng))
+            out[name] = to_tensor(self.preparations[side].changed(self._scaled(side, index), rng))
         return out
+
+    def _scaled(self, side: int, index: int) -> Pixels:
+        images, preparation = self.images[side], self.preparations[side]
+        if self.store is None or not _is_read(images):
+            return preparation.scaled(images[index])
+        slot = index + side * len(self.images[0])
+        return self.store.take(slot, lambda: (preparation.scaled(images[index]),))[0]
+
+
+def _is_read(images: Images) -> bool:
+    """Whether images come from files, and not from memory as those of the built-in sample."""
+    return not isinstance(images, ArrayImages)
 
 
 def shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:

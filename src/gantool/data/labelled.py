@@ -17,6 +17,7 @@ from gantool.data.images import read_pixels
 from gantool.data.paste import Pasting, pasted
 from gantool.data.sources.labels import LabelledImage
 from gantool.errors import DataError
+from gantool.store.places import Store
 
 __all__ = ["ArrayLabels", "FileLabels", "LabelledDataset", "LabelledImages"]
 
@@ -75,6 +76,9 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         counts: pixels of every class in every image, ``(images, 256)``; for what is pasted from one into another.
+
+    Attributes:
+        store: keeps images and label maps as they are in the files; None reads them every time.
     """
 
     def __init__(
@@ -86,8 +90,19 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
         counts: NDArray[np.int64] | None = None,
     ) -> None:
         self.images, self.preparation, self.seed = images, preparation, seed
+        self.store: Store | None = None
         share = preparation.change.paste
         self._pasting = Pasting.of(counts, share) if share and counts is not None else None
+
+    @property
+    def slots(self) -> int:
+        """Images that a store can be asked for."""
+        return 0 if isinstance(self.images, ArrayLabels) else len(self.images)
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Bytes that they take, which only their files can tell."""
+        return None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -104,4 +119,8 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
         return {"image": image, "mask": label}
 
     def _sample(self, index: int, seed: Sequence[int]) -> tuple[Tensor, Tensor]:
-        return self.preparation.training(*self.images[index], np.random.default_rng(seed))
+        if self.store is None:
+            pixels, mask = self.images[index]
+        else:
+            pixels, mask = self.store.take(index, lambda: self.images[index])
+        return self.preparation.training(pixels, mask, np.random.default_rng(seed))

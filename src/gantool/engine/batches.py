@@ -1,16 +1,22 @@
-"""Batches of a training set, read by worker processes where that helps."""
+"""Batches of a training set, read by worker processes where that helps.
+
+The processes read ahead across the ends of epochs: they have the first batches of the next one ready while the loop
+measures and saves.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from gantool.data.datasets import PositionBatches
+from gantool.data.datasets import Position, PositionBatches
+from gantool.engine.keeping import KeepsImages, share_images
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch
 from gantool.errors import SettingsError
@@ -26,7 +32,7 @@ class EpochBatches:
         self._positions = PositionBatches(length, batch_size, rank=runtime.rank, world_size=runtime.world_size)
         self._loader = DataLoader(
             dataset,
-            batch_sampler=self._positions,
+            batch_sampler=_Endless(self._positions),
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=_leave_signals_to_the_training,
@@ -35,14 +41,34 @@ class EpochBatches:
             # that goes on in the middle of an epoch would differ.
             generator=torch.Generator(),
         )
+        self._batches: Iterator[Batch] = iter(())
+        self._next: tuple[int, int] | None = None  # epoch and step of what they give next
 
     @property
     def steps_per_epoch(self) -> int:
         return self._positions.steps
 
     def epoch(self, epoch: int, first_step: int) -> Iterator[Batch]:
-        self._positions.epoch, self._positions.first_step = epoch, first_step
-        return iter(self._loader)
+        if self._next != (epoch, first_step):
+            self._positions.epoch, self._positions.first_step = epoch, first_step
+            self._batches = iter(self._loader)
+        for step in range(first_step + 1, self.steps_per_epoch + 1):
+            batch = next(self._batches)
+            self._next = (epoch, step) if step < self.steps_per_epoch else (epoch + 1, 0)
+            yield batch
+
+
+class _Endless(Sampler[list[Position]]):
+    """The positions of one epoch after the other."""
+
+    def __init__(self, positions: PositionBatches) -> None:
+        self._positions = positions
+
+    def __iter__(self) -> Iterator[list[Position]]:
+        for epoch in itertools.count(self._positions.epoch):
+            self._positions.epoch = epoch
+            yield from self._positions
+            self._positions.first_step = 0
 
 
 def _leave_signals_to_the_training(worker: int) -> None:
@@ -65,6 +91,8 @@ def build_batches(dataset: Dataset[Any], length: int, settings: Settings, runtim
     workers = settings.runtime.workers
     if workers is None:
         workers = 0 if runtime.device.type == "cpu" else min(8, _cores() // settings.runtime.devices)
+    if isinstance(dataset, KeepsImages):
+        share_images(dataset, settings.data.cache, runtime, workers)
     return EpochBatches(dataset, length, settings.train.batch_size, workers, runtime)
 
 

@@ -53,6 +53,9 @@ class Data(Section):
     hashes: bool = False
     """Read every file of the data at the start and note a hash of its contents: on resuming it tells whether a file
     with another time is still the same."""
+    cache: Literal["auto", "off", "memory", "disk"] = "auto"
+    """Where training images are kept once they are decoded and scaled, for all processes that read them: auto in a
+    third of the free memory, and what does not fit there in a file in the cache folder. It changes no image."""
 
     @property
     def is_sample(self) -> bool:

@@ -16,7 +16,7 @@ from gantool.settings.sources import load_settings, preset_tree
 
 __all__ = ["TrainOptions", "TrainingPlan", "plan_training"]
 
-_CHANGEABLE = {"train.epochs", "runtime.devices", "runtime.workers"}
+_CHANGEABLE = {"data.cache", "train.epochs", "runtime.devices", "runtime.workers"}
 _KEYS: Mapping[str, str] = {
     "data": "data.path",
     "domains": "data.domains",
