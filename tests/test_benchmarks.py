@@ -215,6 +215,10 @@ def test_a_report_of_a_gpu_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatc
         "2026-05-01T10:00", [{**row("batch 1, plain", 5.0, "samples/s"), "more": {"ms": 200.0}}], gpu="G 1"
     )
     (folder / "report.json").write_text(json.dumps(report))
+    with pytest.raises(SystemExit):  # a trial on a CPU
+        called(monkeypatch, "--take", str(folder / "report.json"))
+    report["versions"]["CUDA"] = "13.0"
+    (folder / "report.json").write_text(json.dumps(report))
     assert called(monkeypatch, "--take", str(folder / "report.json")) == 0
     page = (folder / "page.md").read_text()
     assert "### G 1" in page
