@@ -197,7 +197,7 @@ def rows_of(times: Mapping[str, Sequence[float]], images: int, tested: int) -> l
     rows: list[Row] = []
     for name, values in found.items():
         what = name.partition(": ")[2]
-        base = next((one for one in found if one.startswith(("train.py", "test.py")) and one.endswith(what)), name)
+        base = next(one for side in ("train.py", "test.py") if (one := f"{side}: {what}") in found)
         if base == name:
             rows.append(Row(name, statistics.median(values), "s", noise=middle(values)[1]))
             continue

@@ -235,7 +235,10 @@ def main() -> int:
     if unknown := set(names) - set(scripts()):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(scripts())}")
     if options.take is not None:
-        write_results(json.loads(options.take.read_text("utf-8")))
+        report = json.loads(options.take.read_text("utf-8"))
+        if "CUDA" not in report["versions"]:
+            parser.error(f"{options.take}: is of a trial without a GPU")
+        write_results(report)
     if options.take is not None or options.tables:
         write_page()
         return 0
@@ -243,26 +246,24 @@ def main() -> int:
 
 
 def measure(names: Sequence[str], options: argparse.Namespace) -> int:
-    older, where = read_results(), machine()
-    found: Found = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": where, "versions": versions()}
-    found["benchmarks"] = {}
-    worse: dict[str, list[str]] = {}
+    """Run benchmarks, keeping the results of each before the next one begins."""
+    older, where, worse = read_results(), machine(), list[str]()
     for name in names:
         words = command(name, options)
         if words is None:
             print(f"\n{name}: left out, it needs --{NEEDS[name]}")
             continue
         part = run(name, words, options.limit)
-        found["benchmarks"][name] = part
-        worse[name] = [part["error"]] if "error" in part else compare(earlier(name, where, older), part["rows"])
-    measured = {name: part for name, part in found["benchmarks"].items() if part["rows"]}
-    if measured:
-        print(f"\n{write_results({**found, 'benchmarks': measured})}")
+        if "error" in part:
+            worse.append(f"{name}: {part['error']}")
+            continue
+        worse += [f"{name}: {line}" for line in compare(earlier(name, where, older), part["rows"])]
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        write_results({"date": date, "machine": where, "versions": versions(), "benchmarks": {name: part}})
         write_page()
-    for name, lines in worse.items():
-        for line in lines:
-            print(f"WORSE {name}: {line}")
-    return int(any(worse.values()))
+    for line in worse:
+        print(f"WORSE {line}")
+    return int(bool(worse))
 
 
 if __name__ == "__main__":

@@ -215,6 +215,10 @@ def test_a_report_of_a_gpu_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatc
         "2026-05-01T10:00", [{**row("batch 1, plain", 5.0, "samples/s"), "more": {"ms": 200.0}}], gpu="G 1"
     )
     (folder / "report.json").write_text(json.dumps(report))
+    with pytest.raises(SystemExit):  # a trial on a CPU
+        called(monkeypatch, "--take", str(folder / "report.json"))
+    report["versions"]["CUDA"] = "13.0"
+    (folder / "report.json").write_text(json.dumps(report))
     assert called(monkeypatch, "--take", str(folder / "report.json")) == 0
     page = (folder / "page.md").read_text()
     assert "### G 1" in page
@@ -276,11 +280,11 @@ def test_what_an_image_costs_is_the_slope() -> None:
     times = {f"{side}, {epochs}": [5.0 + epochs * cost] * 3 for side, cost in costs.items() for epochs in (1, 3)}
     rows = {
         row.name: row
-        for row in against_reference.rows_of({**times, "test.py": [8.0], "gantool translate": [2.0]}, 4, 2)
+        for row in against_reference.rows_of({**times, "test.py": [8.0], "gantool translate": [2.0]}, 4, 4)
     }
     assert rows["train.py: an image"].value == 1.0
     ours = rows["gantool train (auto): an image"]
     assert (ours.value, ours.ratio, ours.baseline) == (0.5, 0.5, "train.py: an image")
     assert rows["gantool train (fp32): an image"].ratio == 0.75
     assert rows["train.py: one epoch of 4 images, start-up included"].value == 9.0
-    assert rows["gantool translate: 2 images, start-up included"].ratio == 0.25
+    assert rows["gantool translate: 4 images, start-up included"].ratio == 0.25

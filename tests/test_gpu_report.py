@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from support import REAL_DATA
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import gpu
+import run as benchmarks
 from gpu_report import graphs, parts, timing
 from gpu_report.checks import outcomes
 from gpu_report.context import Context
@@ -27,6 +28,7 @@ from gpu_report.report import Report, markdown
 from gpu_report.subject import Subject, arithmetic
 from gpu_report.timing import Broken, Deadline, OutOfTime, describe, limited, time_steps
 
+from gantool.data.sample import draw_scene
 from gantool.methods.cyclegan.image_pool import ImagePool
 from gantool.methods.registry import METHODS
 
@@ -376,18 +378,18 @@ def test_the_reference_is_timed_beside_ours(tmp_path: Path) -> None:
     [
         ("cyclegan_step", ["--size", "32", "--steps", "3", "--device", "cpu"]),
         ("large_picture", ["--generator", "resnet_light", "--width", "4", "--size", "96x64", "--compare", "64x48"]),
-        ("seasons", [str(REAL_DATA / "summer2winter_yosemite"), "--count", "2"]),
+        ("seasons", ["data", "--count", "2"]),
     ],
 )
 def test_benchmarks_write_rows(script: str, words: list[str], tmp_path: Path) -> None:
-    import run as benchmarks
-
-    if script == "seasons" and not REAL_DATA.is_dir():
-        pytest.skip("no real data here")
+    for season in ("summer", "winter"):
+        (tmp_path / "data" / "test" / season).mkdir(parents=True)
+        for n in range(3):
+            scene = getattr(draw_scene(n, size=64), season)
+            Image.fromarray(scene).save(tmp_path / "data" / "test" / season / f"{n}.png")
     call = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *words, "--json", str(tmp_path / "rows.json")]
-    done = subprocess.run(
-        call, capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     rows = benchmarks.check_rows(json.loads((tmp_path / "rows.json").read_text()))
     assert all(row["value"] is not None for row in rows)

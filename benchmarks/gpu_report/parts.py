@@ -35,7 +35,7 @@ PARTS: Sequence[Part] = (
     Part("parity", "tests", "checks:parity", 6, "eager"),
     *(Part(name, "speed", f"speed:training:{name}", 16 if name == "cyclegan" else 6, "eager") for name in METHODS),
     Part("inference", "speed", "speed:inference", 5, "eager"),
-    Part("processes", "tests", "checks:processes", 6, "processes"),
+    Part("processes", "tests", "checks:processes", 8, "processes"),
     Part("compiled", "speed", "speed:compiled", 22, "compiled"),
     Part("graphs", "speed", "speed:graphs", 9, "graphs"),
     Part("seasons", "seasons", "seasons:seasons", 25, "seasons"),

@@ -120,6 +120,20 @@ def test_training_and_resuming(precision: str, extra: list[str], cli: Cli, workp
     assert more.code == 0, more.err
 
 
+@pytest.mark.skipif(DEVICE == "cpu", reason="a CPU's memory cannot be limited")
+def test_too_little_memory_is_told(cli: Cli, workplace: object) -> None:
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 64 * 2**20) / total)
+    try:
+        result = cli("train", "cyclegan", "--batch-size", "64", *on_device(["--epochs", "1", *SMALL]))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+        torch.cuda.empty_cache()
+    assert result.code == 2, result.err
+    assert "there is too little memory on cuda:0 for a step of 64 images" in result.err
+
+
 def test_pairs_are_learned_and_measured(cli: Cli, workplace: Path) -> None:
     result = cli("train", "pix2pix", *on_device(TINY_PIX2PIX))
     assert result.code == 0, result.err

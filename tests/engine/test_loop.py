@@ -18,7 +18,7 @@ from gantool.engine.loss_terms import DISCRIMINATOR, LossTerm
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch, Player, Update
-from gantool.errors import TrainingError
+from gantool.errors import SettingsError, TrainingError
 from gantool.methods.registry import load_settings
 from gantool.models.runs import Run
 
@@ -137,6 +137,33 @@ def test_an_epoch_has_the_means_of_its_steps(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_it_at_once(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="step 2: the loss critic is not a finite number"):
         Trained(tmp_path, [[{}, {"critic": math.nan}, {}]])
+
+
+@pytest.mark.parametrize(
+    ("error", "at", "kind", "said"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), 0, SettingsError,
+         "train.batch_size: there is too little memory on cpu for a step of 3 images. Try a smaller --batch-size"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 1, TrainingError,
+         "step 2: there is too little memory on cpu for a step of 3 images. The last checkpoint is kept. Try"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), 1, TrainingError, "step 2: there is too little"),
+        (RuntimeError("expected 3 channels"), 1, RuntimeError, "expected 3 channels"),
+    ],
+)  # fmt: skip
+def test_too_little_memory_is_told_with_its_remedy(
+    error: RuntimeError, at: int, kind: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Falling.step
+
+    def fails(self: Falling, batch: Batch, update: Update) -> dict[str, Tensor]:
+        if self.weight == -at:
+            raise error
+        return step(self, batch, update)
+
+    monkeypatch.setattr(Falling, "step", fails)
+    with pytest.raises(kind) as caught:
+        Trained(tmp_path, [[{}] * 3])
+    assert str(caught.value).startswith(said)
 
 
 class OnTwoGpus(Runtime):

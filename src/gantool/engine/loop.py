@@ -27,7 +27,7 @@ from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.engine.schedules import Plateau, lr_factor
 from gantool.engine.task import Batch, Task
-from gantool.errors import RunError, TrainingError
+from gantool.errors import GantoolError, RunError, SettingsError, TrainingError, counted
 from gantool.models.runs import Run
 from gantool.settings.schema import Settings
 
@@ -105,7 +105,9 @@ class Trainer:
         """Train up to the last epoch and yield what happens.
 
         Raises:
-            TrainingError: a loss is not a finite number; the last checkpoint is kept as it is.
+            TrainingError: a loss is not a finite number, or memory does not suffice any more; the last checkpoint is
+                kept as it is.
+            SettingsError: memory does not suffice for the first step.
         """
         while self.progress.epoch < self.settings.train.epochs and not self._stopping:
             if self._has_converged():
@@ -160,11 +162,25 @@ class Trainer:
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         channels_last = self.settings.runtime.channels_last
-        with self.runtime.autocast():
-            losses = self.task.step(self.runtime.to_device(batch, channels_last=channels_last), self._update)
+        try:
+            with self.runtime.autocast():
+                losses = self.task.step(self.runtime.to_device(batch, channels_last=channels_last), self._update)
+        except RuntimeError as error:
+            if not _lacks_memory(error):
+                raise
+            raise self._too_large() from error
         if self.ema is not None:
             self.ema.update(self.task.nets())
         return losses
+
+    def _too_large(self) -> GantoolError:
+        """What to say where memory does not suffice: at the first step a mistake in the settings."""
+        count, step = self.settings.train.batch_size, self.progress.step
+        said = f"there is too little memory on {self.runtime.device} for a step of {counted(count, 'image')}."
+        remedy = "Try a smaller --batch-size or --size, or --precision bf16 or fp16."
+        if step == 0:
+            return SettingsError(f"train.batch_size: {said}", remedy)
+        return TrainingError(f"step {step + 1}: {said} The last checkpoint is kept.", remedy)
 
     def _end_of_epoch(self) -> Iterator[Event]:
         progress, train = self.progress, self.settings.train
@@ -316,6 +332,12 @@ class Trainer:
         if self.runtime.is_main:
             self.run.cut_metrics(self.progress.step)
         return exact
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    """Whether a step failed for want of memory: torch has a type for it on a GPU, and libraries have words."""
+    words = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(one in str(error) for one in words)
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
