@@ -42,6 +42,8 @@ def test_every_option_in_the_docs_exists() -> None:
         "--upgrade",
         "--nproc-per-node",
         "--check",
+        "--images",
+        "--side",
         "--seconds",
         "--features",
         "--rounds",

@@ -26,7 +26,7 @@ def test_they_are_small_and_say_where_they_come_from() -> None:
     assert [one.name for one in card.classes] == ["sky", "mountain", "tree", "ground", "water"]
     assert "bob-ross" in card.origin.data
     page = (Path(__file__).parents[2] / "docs/landscape.md").read_text("utf-8")
-    assert "Apache-2.0" in page and "EfficientNet-Lite0" in page
+    assert "Apache-2.0" in page and "EfficientNet-Lite2" in page
     card = read_card(models["seasons"])
     assert {direction.target for direction in card.directions} == {"winter", "summer"}
     assert card.origin.data == "summer2winter_yosemite"

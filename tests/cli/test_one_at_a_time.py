@@ -125,7 +125,7 @@ def test_a_data_set_that_another_one_finished_meanwhile(
 def test_without_locks_work_goes_on_and_says_so(cli: Cli, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import contextlib
 
-    for module in ("models.runs", "workflows.prepare.writing"):
+    for module in ("locks", "workflows.prepare.writing"):
         monkeypatch.setattr(f"gantool.{module}.locked", lambda path, what, busy: contextlib.nullcontext(False))
     result = cli("train", "cyclegan", "--epochs", "1", *TINY)
     assert (result.code, "The file system has no locks" in result.err) == (0, True)
