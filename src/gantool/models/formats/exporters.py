@@ -78,11 +78,11 @@ def with_fixed_padding(net: nn.Module, multiple_of: int) -> nn.Module:
     """A network that pads by numbers where this one works out from a picture's size how far.
 
     TensorFlow pads a convolution of stride s so that a side of n pixels becomes one of n / s, rounded up, which timm
-    does for its encoders (``tf_efficientnet_lite0``). For sides that are multiples of s, that is always the same number,
-    and the graph of a file needs no arithmetic with sizes.
+    does for its encoders (``tf_efficientnet_lite0``). For sides that are multiples of s that is always the same
+    number, and the graph of a file needs no arithmetic with sizes.
 
     Args:
-        multiple_of: of the sides that the file takes; where it does not settle the padding, ``net`` itself comes back.
+        multiple_of: of the sides that the file takes; where that does not settle the padding, ``net`` comes back.
     """
     places = [
         (name, one) for name, one in net.named_modules() if type(one).__name__ == "Conv2dSame" and one is not net
