@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from exported_files import card_for, export_small
+from timm.layers import Conv2dSame
+from torch import nn
 
 import gantool
+from gantool.models.formats.exporters import with_fixed_padding
 from gantool.models.formats.torch_archive import torch_runner, write_pt2
 from gantool.nets.registry import build_generator
 
@@ -43,3 +46,18 @@ def test_a_pt2_of_a_unet_takes_pictures_of_one_multiple(name: str, tmp_path: Pat
         with torch.no_grad():
             expected = net(batch)
         assert (torch.from_numpy(run(batch.numpy())) - expected).abs().max() <= 1e-5
+
+
+def test_padding_that_sizes_do_not_change_is_a_number() -> None:
+    net = nn.Sequential(
+        Conv2dSame(3, 4, 3, stride=2), nn.ReLU(), nn.Sequential(Conv2dSame(4, 6, 5, stride=2, groups=2, bias=False)),
+        Conv2dSame(6, 2, 2, stride=3),
+    ).eval()  # fmt: skip
+    assert with_fixed_padding(net, 4) is net, "sides that are multiples of 4 are none of 12"
+    assert with_fixed_padding(nn.Conv2d(3, 3, 3), 4).kernel_size == (3, 3)
+    fixed = with_fixed_padding(net, 24)
+    assert not any(isinstance(module, Conv2dSame) for module in fixed.modules())
+    assert sum(isinstance(module, Conv2dSame) for module in net.modules()) == 3, "the network itself stays"
+    for height, width in ((24, 48), (120, 24)):
+        image = torch.randn(2, 3, height, width)
+        assert torch.equal(fixed(image), net(image))

@@ -6,7 +6,9 @@ of what the network needs. What cannot be had at free sizes is written at one si
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,16 @@ from torch.export import Dim
 from gantool.cards import Card
 from gantool.errors import ModelError
 
-__all__ = ["LARGEST_SIDE", "HalfInside", "PixelClasses", "PixelPictures", "exporting", "free_sizes", "quiet"]
+__all__ = [
+    "LARGEST_SIDE",
+    "HalfInside",
+    "PixelClasses",
+    "PixelPictures",
+    "exporting",
+    "free_sizes",
+    "quiet",
+    "with_fixed_padding",
+]
 
 LARGEST_SIDE = 8192
 """Of images that files take, in pixels; the exporter wants a bound for free sizes."""
@@ -61,6 +72,42 @@ class PixelClasses(nn.Module):
         if self.mode == "binary":
             return (logits[:, 0] > 0).to(torch.uint8)
         return logits.argmax(1).to(torch.uint8)
+
+
+def with_fixed_padding(net: nn.Module, multiple_of: int) -> nn.Module:
+    """A network that pads by numbers where this one works out from a picture's size how far.
+
+    TensorFlow pads a convolution of stride s so that a side of n pixels becomes one of n / s, rounded up, which timm
+    does for its encoders (``tf_efficientnet_lite0``). For sides that are multiples of s that is always the same
+    number, and the graph of a file needs no arithmetic with sizes.
+
+    Args:
+        multiple_of: of the sides that the file takes; where that does not settle the padding, ``net`` comes back.
+    """
+    places = [
+        (name, one) for name, one in net.named_modules() if type(one).__name__ == "Conv2dSame" and one is not net
+    ]
+    if not places or multiple_of % math.prod(int(conv.stride[0]) for _, conv in places):  # type: ignore[index]
+        return net
+    changed = copy.deepcopy(net)
+    for name, _ in places:
+        parent, _, own = name.rpartition(".")
+        changed.get_submodule(parent).register_module(own, _padded_by_numbers(changed.get_submodule(name)))
+    return changed
+
+
+def _padded_by_numbers(conv: Any) -> nn.Module:
+    below, right = (
+        max((kernel - 1) * dilation + 1 - stride, 0)
+        for kernel, dilation, stride in zip(conv.kernel_size, conv.dilation, conv.stride, strict=True)
+    )
+    fixed = nn.Conv2d(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, 0, conv.dilation, conv.groups,
+        conv.bias is not None,
+    )  # fmt: skip
+    fixed.weight, fixed.bias = conv.weight, conv.bias
+    pad = nn.ZeroPad2d((right // 2, right - right // 2, below // 2, below - below // 2))
+    return nn.Sequential(pad, fixed).train(conv.training)
 
 
 def _values(pixels: Tensor) -> Tensor:

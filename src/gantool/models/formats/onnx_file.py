@@ -92,9 +92,10 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
     import onnx
     import torch
 
-    from gantool.models.formats.exporters import exporting, free_sizes
+    from gantool.models.formats.exporters import exporting, free_sizes, with_fixed_padding
 
     with exporting("onnx", card):
+        net = with_fixed_padding(net, card.multiple_of)
         program = torch.onnx.export(
             net, (example,), dynamo=True, input_names=["image"], output_names=["result"],
             dynamic_shapes=free_sizes(card, example), opset_version=opset, verbose=False,
