@@ -44,6 +44,8 @@ def test_every_option_in_the_docs_exists() -> None:
         "--check",
         "--images",
         "--side",
+        "--seeds",
+        "--sizes",
         "--seconds",
         "--features",
         "--rounds",
