@@ -87,7 +87,7 @@ def with_fixed_padding(net: nn.Module, multiple_of: int) -> nn.Module:
     places = [
         (name, one) for name, one in net.named_modules() if type(one).__name__ == "Conv2dSame" and one is not net
     ]
-    if not places or multiple_of % math.prod(int(conv.stride[0]) for _, conv in places):  # type: ignore[index]
+    if not places or multiple_of % math.prod(int(conv.stride[0]) for _, conv in places):
         return net
     changed = copy.deepcopy(net)
     for name, _ in places:
