@@ -35,6 +35,7 @@ PAGE = HERE.parent / "docs" / "performance.md"
 
 ARGUMENTS: Mapping[str, Sequence[str]] = {
     "cyclegan_step": ("--steps", "9"),
+    "export_speed": ("--rounds", "12"),
     "large_picture": ("--generator", "resnet_light", "--width", "16", "--size", "3000x2000", "--rounds", "3"),
     "light_generators": ("--seconds", "45"),
 }
