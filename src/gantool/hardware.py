@@ -46,7 +46,10 @@ def automatic_precision() -> str:
 
 
 def cuda_gpus() -> list[Gpu]:
-    """The CUDA devices; none where the installed torch, or the driver, cannot use them."""
+    """The CUDA devices; none where the installed torch, or the driver, cannot use them.
+
+    Devices of AMD, which torch calls CUDA devices too where it is built for them, are not looked for.
+    """
     built_for = _cuda_of_torch()
     driver = _driver() if built_for else None
     if driver is None or driver.cuInit(0) != 0:
