@@ -64,7 +64,7 @@ class Loop:
             call("evaluate", run, "--runs", runs, "--data", self.judged, "--split", "train", "-o", out, "--overwrite")
             (evaluation,) = out.glob("*.json")
             result.write_text(evaluation.read_text("utf-8"), "utf-8")
-        return mean_iou(json.loads(result.read_text("utf-8")))
+        return float(json.loads(result.read_text("utf-8"))["models"][0]["mean_iou"])
 
     def next(self, run: str, order: str, labelled: list[str], count: int, rng: np.random.Generator) -> list[str]:
         """Which images to label after these."""
@@ -102,23 +102,6 @@ class Loop:
     def _describe(self, folder: Path) -> None:
         for path in self.data.glob("*.yaml"):
             shutil.copy(path, folder / path.name)
-
-
-def mean_iou(evaluation: dict[str, object]) -> float:
-    found: list[float] = []
-
-    def look(value: object) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if key == "mean_iou" and isinstance(inner, (int, float)):
-                    found.append(float(inner))
-                look(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                look(inner)
-
-    look(evaluation)
-    return found[0]
 
 
 def main() -> None:

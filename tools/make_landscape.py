@@ -82,9 +82,10 @@ def main() -> None:
             if not target.exists():
                 step(*GANTOOL, "prepare", source, "--classes", source / "classes.txt", "-o", target)
     first, second = (Path("runs") / f"{name}-{arguments.seed}" for name in SETS)
+    wide, narrow = (folder / name for name in SETS)
     seed = ("--seed", arguments.seed)
-    train(first, folder / first.name.rpartition("-")[0], "--encoder-weights", encoder_weights(folder), *seed)
-    train(second, folder / second.name.rpartition("-")[0], "--init-from", first.name, "--epochs", "30", *seed)
+    train(first, wide, "--encoder-weights", encoder_weights(folder), *seed)
+    train(second, narrow, "--init-from", first.name, "--epochs", "30", *seed)
     step(sys.executable, HERE / "package_model.py", second / "model.safetensors", "landscape", *MERGED)
     step(*GANTOOL, "evaluate", "landscape", "--data", judged)
 

@@ -105,5 +105,5 @@ def _cpu_computes_bf16() -> bool:
 
 
 def usable_cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use, which in a container or a job are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -197,7 +197,7 @@ def test_folders_that_do_not_fit(cli: Cli, workplace: Path) -> None:
     Path("made/0.png").write_bytes(b"no image")
     broken = cli("evaluate", "--generated", "made", "--real", "more", "-o", "broken")
     assert broken.code == 1
-    assert "cannot be read: 1 image" in broken.err
+    assert "1 image could not be read" in broken.err
     assert "0.png" in broken.err
     for path in Path("made").iterdir():
         path.write_bytes(b"no image")

@@ -115,7 +115,7 @@ def evaluate(
     _show(screen, result)
     code = _gate(screen, result, bounds)
     if result.failed:
-        screen.warn(f"Not counted, because it cannot be read: {counted(len(result.failed), 'image')}")
+        screen.warn(f"{counted(len(result.failed), 'image')} could not be read; the numbers are of the others:")
         for problem in result.failed[:20]:
             screen.warn(f"  {problem}")
         return 1

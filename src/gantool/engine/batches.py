@@ -7,7 +7,6 @@ measures and saves.
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from gantool.engine.keeping import KeepsImages, share_images
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch
 from gantool.errors import SettingsError
+from gantool.hardware import usable_cores
 from gantool.settings.schema import Settings
 
 __all__ = ["EpochBatches", "build_batches"]
@@ -90,14 +90,7 @@ def build_batches(dataset: Dataset[Any], length: int, settings: Settings, runtim
         )
     workers = settings.runtime.workers
     if workers is None:
-        workers = 0 if runtime.device.type == "cpu" else min(8, _cores() // settings.runtime.devices)
+        workers = 0 if runtime.device.type == "cpu" else min(8, usable_cores() // settings.runtime.devices)
     if isinstance(dataset, KeepsImages):
         share_images(dataset, settings.data.cache, runtime, workers)
     return EpochBatches(dataset, length, settings.train.batch_size, workers, runtime)
-
-
-def _cores() -> int:
-    """Those that this process may use, which in a container or a job are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 2

@@ -30,10 +30,8 @@ def next_training(result: Prepared) -> tuple[str, str]:
     training = sum(result.counts.get("train", {}).values())
     shares = {name: share for name, share in result.classes.items() if share > 0 and name != _NOTHING}
     rare = min(shares, key=shares.__getitem__, default="")
-    few, lopsided = (
-        training < SMALL and not result.tiles,
-        bool(rare) and max(shares.values()) > _LOPSIDED * shares[rare],
-    )
+    few = training < SMALL and not result.tiles
+    lopsided = bool(rare) and max(shares.values()) > _LOPSIDED * shares[rare]
     reasons = []
     if few:
         reasons.append(f"{counted(training, 'training image')} {'is' if training == 1 else 'are'} few")
