@@ -40,7 +40,7 @@ class HeldPool(ImagePool):
 
     def exchange(self, images: Tensor) -> Tensor:
         if not self.held:
-            self.buffer = torch.empty_like(images)
+            self.buffer = torch.zeros_like(images)  # never what memory happened to hold: that may be no number
             return self.pool.exchange(images)
         self.reached()
         self.images = images.detach()
