@@ -26,6 +26,7 @@ NETS: list[tuple[str, dict[str, Any]]] = [
     ("resnet_light_skip", {"width": 8}),
     ("resnet_light", {"width": 8, "padding": "zeros", "activation": "leaky_relu"}),
     ("resnet_light", {"width": 4, "padding": "replicate", "norm": "none"}),
+    ("resnet_6blocks_antialias", {"width": 4}),
     ("resnet_9blocks_resize", {"width": 4, "in_channels": 1, "out_channels": 1}),
     ("unet_64", {"width": 4, "norm": "instance"}),
     ("unet_64", {"width": 4, "norm": "batch"}),

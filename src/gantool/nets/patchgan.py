@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from gantool.nets.antialias import blur_down
 from gantool.nets.layers import Norm, needs_bias, norm_layer
 
 __all__ = ["PatchDiscriminator", "PixelDiscriminator"]
@@ -22,23 +23,40 @@ class PatchDiscriminator(nn.Module):
     Args:
         layers: convolutions of stride 2; 3 is the reference's ``basic``.
         width: channels after the first (``ndf``); at most ``8 * width`` later.
+        antialias: convolve with stride 1 and then halve; see `gantool.nets.antialias`.
     """
 
-    def __init__(self, in_channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
+    def __init__(
+        self,
+        in_channels: int = 3,
+        *,
+        width: int = 64,
+        layers: int = 3,
+        norm: Norm = "instance",
+        antialias: bool = False,
+    ) -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f"a patch discriminator has at least 1 layer, got {layers}")
         bias = needs_bias(norm)
-        stack: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
+        halving = 1 if antialias else 2
+        stack: list[nn.Module] = [
+            nn.Conv2d(in_channels, width, 4, stride=halving, padding=1),
+            nn.LeakyReLU(0.2, True),
+        ]
+        if antialias:
+            stack.append(blur_down())
         channels = width
         for n in range(1, layers + 1):
             wider = width * min(2**n, 8)
-            stride = 2 if n < layers else 1
+            stride = halving if n < layers else 1
             stack += [
                 nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
                 norm_layer(norm, wider),
                 nn.LeakyReLU(0.2, True),
             ]
+            if antialias and n < layers:
+                stack.append(blur_down())
             channels = wider
         stack.append(nn.Conv2d(channels, 1, 4, stride=1, padding=1))
         self.model = nn.Sequential(*stack)

@@ -57,8 +57,8 @@ def _pixel(**options: Any) -> nn.Module:
     return PixelDiscriminator(**options)
 
 
-def _resnet_spec(blocks: int, upsampling: str, *, picture_skip: bool = False) -> NetworkSpec:
-    build = partial(_resnet, blocks=blocks, upsampling=upsampling, picture_skip=picture_skip)
+def _resnet_spec(blocks: int, upsampling: str, **more: Any) -> NetworkSpec:
+    build = partial(_resnet, blocks=blocks, upsampling=upsampling, **more)
     return NetworkSpec(build, frozenset({"norm", "padding", "activation", "dropout"}), 4)
 
 
@@ -71,6 +71,8 @@ GENERATORS: Mapping[str, NetworkSpec] = {
     "resnet_6blocks": _resnet_spec(6, "transpose"),  # the CycleGAN paper's, for 128 px
     "resnet_9blocks_resize": _resnet_spec(9, "resize"),
     "resnet_6blocks_resize": _resnet_spec(6, "resize"),
+    "resnet_9blocks_antialias": _resnet_spec(9, "blur", downsampling="blur"),  # contrastive unpaired translation's
+    "resnet_6blocks_antialias": _resnet_spec(6, "blur", downsampling="blur"),
     "resnet_light": _resnet_spec(4, "resize"),  # with model.width 16 fit for CPUs
     "resnet_light_skip": _resnet_spec(4, "resize", picture_skip=True),  # changes the picture
     "unet_32": _unet_spec(5),  # down to one pixel at 32 px
@@ -83,6 +85,7 @@ GENERATORS: Mapping[str, NetworkSpec] = {
 
 DISCRIMINATORS: Mapping[str, NetworkSpec] = {
     "basic": NetworkSpec(partial(_patch, layers=3), frozenset({"norm"})),  # PatchGAN of 70x70 patches
+    "basic_antialias": NetworkSpec(partial(_patch, layers=3, antialias=True), frozenset({"norm"})),
     "n_layers": NetworkSpec(_patch, frozenset({"norm", "layers"})),  # PatchGAN with model.discriminator_layers
     "pixel": NetworkSpec(_pixel, frozenset({"norm"})),  # every pixel by itself
 }

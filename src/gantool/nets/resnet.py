@@ -11,11 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from gantool.nets.antialias import blur_down, blur_up
 from gantool.nets.layers import Activation, Norm, Padding, activation_layer, needs_bias, norm_layer, pad
 
 __all__ = ["PictureSkip", "ResnetBlock", "ResnetGenerator"]
 
-Upsampling = Literal["transpose", "resize"]
+Upsampling = Literal["transpose", "resize", "blur"]
+Downsampling = Literal["stride", "blur"]
 
 
 class ResnetBlock(nn.Module):
@@ -81,13 +83,16 @@ class ResnetGenerator(nn.Module):
     """Translate ``(N, in_channels, H, W)`` into ``(N, out_channels, H, W)``, both in [-1, 1].
 
     H and W must be multiples of 4 and at least 16. ``model`` numbers its layers as the reference does, so its
-    state dicts load unchanged (only with ``upsampling="transpose"``).
+    state dicts load unchanged (only with ``upsampling="transpose"``), and with "blur" both ways as the generators of
+    contrastive unpaired translation do (https://github.com/taesungp/contrastive-unpaired-translation).
 
     Args:
         width: channels after the first layer (``ngf``); the blocks have four times as many.
         blocks: number of residual blocks; the paper uses 6 below 256 px, 9 from there on.
         upsampling: ``transpose`` is the paper's transposed convolution; ``resize`` repeats pixels and then
-            convolves, which leaves no checkerboard (Odena et al. 2016, https://doi.org/10.23915/distill.00003).
+            convolves, which leaves no checkerboard (Odena et al. 2016, https://doi.org/10.23915/distill.00003);
+            ``blur`` interpolates and convolves; see `gantool.nets.antialias`.
+        downsampling: ``stride`` is the paper's; ``blur`` convolves at full size and then halves.
         picture_skip: change the picture instead of making it anew; see `PictureSkip`.
     """
 
@@ -105,6 +110,7 @@ class ResnetGenerator(nn.Module):
         activation: Activation = "relu",
         dropout: bool = False,
         upsampling: Upsampling = "transpose",
+        downsampling: Downsampling = "stride",
         picture_skip: bool = False,
     ) -> None:
         super().__init__()
@@ -118,10 +124,14 @@ class ResnetGenerator(nn.Module):
         ]
         for channels in (width, width * 2):
             layers += [
-                nn.Conv2d(channels, channels * 2, 3, stride=2, padding=1, bias=bias),
+                nn.Conv2d(
+                    channels, channels * 2, 3, stride=2 if downsampling == "stride" else 1, padding=1, bias=bias
+                ),
                 norm_layer(norm, channels * 2),
                 activation_layer(activation),
             ]
+            if downsampling == "blur":
+                layers.append(blur_down())
         layers += [
             ResnetBlock(width * 4, norm=norm, padding=padding, activation=activation, dropout=dropout)
             for _ in range(blocks)
@@ -148,6 +158,8 @@ class ResnetGenerator(nn.Module):
 def _upsample(in_channels: int, out_channels: int, how: Upsampling, padding: Padding, bias: bool) -> list[nn.Module]:
     if how == "transpose":
         return [nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)]
+    if how == "blur":
+        return [blur_up(), nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)]
     border, own_padding = pad(padding, 1)
     return [
         nn.Upsample(scale_factor=2, mode="nearest"),

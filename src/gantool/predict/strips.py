@@ -39,12 +39,13 @@ _POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.Tanh)
 _SKIPPED = (nn.Identity, nn.Dropout)
 _PADDINGS = {nn.ReflectionPad2d: "reflect", nn.ReplicationPad2d: "replicate", nn.ZeroPad2d: "zeros"}
 _LEAVES = (
-    nn.Conv2d, nn.ConvTranspose2d, nn.InstanceNorm2d, nn.BatchNorm2d, nn.Upsample, *_POINTWISE, *_SKIPPED, *_PADDINGS
+    nn.Conv2d, nn.ConvTranspose2d, nn.InstanceNorm2d, nn.BatchNorm2d, nn.Upsample, nn.AvgPool2d, *_POINTWISE,
+    *_SKIPPED, *_PADDINGS,
 )  # fmt: skip
 
 
 def can_walk(net: nn.Module) -> bool:
-    """Whether the network consists of layers that strips are exact for."""
+    """Whether the network consists of layers that strips are exact for, as gantool's generators have them."""
     return all(
         isinstance(module, (*_LEAVES, nn.Sequential, PictureSkip, ResnetBlock, UnetLevel)) or module is net
         for module in net.modules()
@@ -216,6 +217,35 @@ class _Upsampled:
         return large[:, :, top - first * factor : bottom - first * factor]
 
 
+class _Interpolated:
+    """Doubled by linear interpolation; a row lies between the two nearest of the source, the border's repeat."""
+
+    def __init__(self, source: Rows) -> None:
+        self.channels, self.cheap = source.channels, source.cheap
+        self.height, self.width = source.height * 2, source.width * 2
+        self._source = _Padded(source, 1, 1, 0, 0, "replicate")
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        first = top // 2
+        block = self._source.rows(first, -(-bottom // 2) + 2)
+        large = F.interpolate(block, scale_factor=2, mode="bilinear", align_corners=False)
+        start = 2 * first - 2  # of the block's first row, which is the one above
+        return large[:, :, top - start : bottom - start]
+
+
+class _Pooled:
+    """Means of windows without a border; cheap if the source is, for they are read at most four times over."""
+
+    def __init__(self, source: Rows, size: int, stride: int) -> None:
+        self.channels, self.cheap = source.channels, source.cheap
+        self.height, self.width = ((side - size) // stride + 1 for side in (source.height, source.width))
+        self._source, self._size, self._stride = source, size, stride
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        block = self._source.rows(top * self._stride, (bottom - 1) * self._stride + self._size)
+        return F.avg_pool2d(block, self._size, self._stride)
+
+
 class _Concatenated:
     def __init__(self, upper: Rows, lower: Rows) -> None:
         self.channels, self.height, self.width = upper.channels + lower.channels, upper.height, upper.width
@@ -317,7 +347,13 @@ class _Walker:
         if isinstance(module, nn.BatchNorm2d):
             return self._batch_norm(module, rows)
         if isinstance(module, nn.Upsample):
-            return _Upsampled(rows if rows.cheap else self._finish(rows)[0], int(float(module.scale_factor)))  # type: ignore[arg-type]
+            source = rows if rows.cheap else self._finish(rows)[0]
+            if module.mode == "bilinear":
+                return _Interpolated(source)
+            return _Upsampled(source, int(float(module.scale_factor)))  # type: ignore[arg-type]
+        if isinstance(module, nn.AvgPool2d):
+            source = rows if rows.cheap else self._finish(rows)[0]
+            return _Pooled(source, int(module.kernel_size), int(module.stride))  # type: ignore[arg-type]
         if isinstance(module, _SKIPPED):
             return rows
         if isinstance(module, _POINTWISE):

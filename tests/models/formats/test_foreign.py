@@ -29,6 +29,7 @@ GENERATORS = {
     "unet_256_batch_trainmode_ngf4": ("unet_256", "instance_affine", False),
     "unet_256_instance_ngf4": ("unet_256", "instance", False),
     "unet_128_batch_ngf4": ("unet_128", "batch", False),
+    "resnet_9blocks_antialias_instance_ngf4": ("resnet_9blocks_antialias", "instance", False),
 }
 # Made by the reference in eval mode, with the running statistics.
 AVERAGED = {"unet_128_batch_ngf4", "resnet_6blocks_batch_ngf4"}
@@ -47,6 +48,33 @@ def test_golden_generators_are_recognized(name: str) -> None:
     with torch.no_grad():
         output = load_net(file, card, direction.target)(example["input"])
     assert (output - example["output"]).abs().max() <= 1e-5
+
+
+def test_generators_of_cut_are_written_as_they_were_read(tmp_path: Path) -> None:
+    file = golden("resnet_9blocks_antialias_instance_ngf4.weights.pth")
+    card = read_card(file)
+    assert card.task == "cut"
+    net = load_net(file, card, card.directions[0].target)
+    reference.write(tmp_path / "latest_net_G.pth", net, card, torch.zeros(1, 3, 32, 32))
+    expected, written = (torch.load(path, weights_only=True) for path in (file, tmp_path / "latest_net_G.pth"))
+    assert written.keys() == expected.keys()
+    assert all(torch.allclose(written[key], value, atol=1e-6) for key, value in expected.items())
+
+
+def test_other_files_of_cut_are_told_apart(tmp_path: Path) -> None:
+    state = torch.load(golden("resnet_9blocks_antialias_instance_ngf4.weights.pth"), weights_only=True)
+    half = {key: value for key, value in state.items() if key not in ("model.21.filt", "model.25.filt")}
+    sharp = {key: value * 2 if key == "model.7.filt" else value for key, value in state.items()}
+    few = {**state, "model.7.filt": torch.zeros(0, 1, 3, 3)}
+    projection = torch.load(golden("train_cut.pth"), weights_only=True)["start"]["F"]
+    critic = torch.load(golden("train_cut.pth"), weights_only=True)["start"]["D"]
+    for content, message in (
+        (half, "anti-aliased only where it halves"), (sharp, "model.7.filt is another filter"),
+        (few, "another filter"), (projection, "compares patches"), (critic, "is a discriminator"),
+    ):  # fmt: skip
+        torch.save(content, tmp_path / "latest_net_X.pth")
+        with pytest.raises(ModelError, match=message):
+            read_card(tmp_path / "latest_net_X.pth")
 
 
 @pytest.mark.parametrize("name", sorted(AVERAGED))

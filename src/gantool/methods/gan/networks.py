@@ -64,7 +64,8 @@ def check_settings(settings: GanSettings) -> None:
 
 
 def _discriminator_layers(settings: GanSettings) -> int | None:
-    return {"basic": 3, "n_layers": settings.model.discriminator_layers}.get(settings.model.discriminator)
+    layers = {"basic": 3, "basic_antialias": 3, "n_layers": settings.model.discriminator_layers}
+    return layers.get(settings.model.discriminator)
 
 
 def _spec(table: Mapping[str, NetworkSpec], key: str, name: str) -> NetworkSpec:

@@ -28,10 +28,11 @@ class Model(Section):
     """The networks."""
 
     generator: Name
-    """Generator network: resnet_9blocks, resnet_6blocks, the same with _resize (no checkerboard), resnet_light,
-    resnet_light_skip (changes the picture instead of making it anew), or unet_N for a power of two N."""
+    """Generator network: resnet_9blocks, resnet_6blocks, the same with _resize (no checkerboard) or _antialias
+    (filters where it halves and doubles), resnet_light, resnet_light_skip (changes the picture instead of making it
+    anew), or unet_N for a power of two N."""
     discriminator: Name
-    """Discriminator network: basic (70x70 patches), n_layers or pixel."""
+    """Discriminator network: basic (70x70 patches), basic_antialias, n_layers or pixel."""
     width: Width
     """Channels after the generator's first layer (ngf)."""
     discriminator_width: Width

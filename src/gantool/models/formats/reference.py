@@ -1,6 +1,7 @@
 """Generators of the reference implementation of CycleGAN and pix2pix (``latest_net_G_A.pth``), read and written.
 
-They are recognized by the keys and shapes of their state dicts. Free of torch until weights are read.
+So are those of contrastive unpaired translation, whose project grew out of it and names weights as it does. They are
+recognized by the keys and shapes of their state dicts. Free of torch until weights are read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gantool.cards import LARGEST_OPTION, Architecture, Card, Direction, Domain,
 from gantool.documents import brief
 from gantool.errors import ModelError
 from gantool.fetch.weights import SUFFIXES, read_weights
+from gantool.models.formats.blur_filters import with_filters, without_filters
 from gantool.models.formats.fit import require_fit
 from gantool.nets.registry import GENERATORS, build_generator
 
@@ -71,12 +73,14 @@ def read_generator(path: Path, *, running_statistics: bool = False) -> Generator
         found = _resnet(path, state, first=1)
     elif _kernel(state, "model.0.weight") == 7:
         found = _resnet(path, state, first=0)
+    elif any(key.startswith("mlp_0.") for key in state):
+        raise ModelError(f"{path}: compares patches in a training (net_F).", "Name the generator's file (net_G).")
     elif "model.0.weight" in state or "net.0.weight" in state or ("0.weight" in state and "2.weight" in state):
         raise ModelError(f"{path}: is a discriminator, which translates nothing.", "Name the generator's file.")
     else:
         raise ModelError(
             f"{path}: are the weights of an unknown network (its first tensor is {brief(next(iter(state)))}).",
-            "Known are gantool's own files, and generators of the reference CycleGAN and pix2pix.",
+            "Known are gantool's own files, and generators of the reference CycleGAN, pix2pix and CUT.",
         )
     with torch.device("meta"):
         net = build_generator(found.architecture.name, **found.architecture.options)
@@ -106,7 +110,13 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
     blocks = {int(match[1]) for key in state if (match := re.match(r"model\.(\d{1,4})\.conv_block\.", key))}
     inner = {int(match[1]) for key in state if (match := re.match(r"model\.\d+\.conv_block\.(\d{1,4})\.weight", key))
              if state[key].dim() == 4}  # fmt: skip
-    kind, name = _BLOCKS.get(frozenset(inner)), f"resnet_{len(blocks)}blocks"
+    blurs = {int(key.split(".")[1]) for key in state if re.fullmatch(r"model\.\d{1,4}\.filt", key)}
+    kind, name = _BLOCKS.get(frozenset(inner)), f"resnet_{len(blocks)}blocks{'_antialias' if blurs else ''}"
+    if blurs and len(blurs) != 4:
+        raise ModelError(
+            f"{path}: is a generator that is anti-aliased only where it halves or only where it doubles.",
+            "gantool has those that are anti-aliased in both, and in neither.",
+        )
     if kind is None or name not in GENERATORS:
         raise ModelError(f"{path}: is a ResNet generator with {len(blocks)} blocks of an unknown kind.")
     if (kind[0] == "zeros") != (first == 0):
@@ -125,7 +135,7 @@ def _resnet(path: Path, state: Mapping[str, Tensor], *, first: int) -> Generator
         "padding": kind[0],
         "dropout": kind[1],
     }
-    return _generator(name, options, state)
+    return _generator(path, name, options, state)
 
 
 def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
@@ -142,7 +152,7 @@ def _unet(path: Path, state: Mapping[str, Tensor]) -> Generator:
         "width": width,
         "norm": norm,
     }
-    return _generator(name, options, state)
+    return _generator(path, name, options, state)
 
 
 def _with_instance_norm(found: Generator) -> Generator:
@@ -166,7 +176,7 @@ def _norm(state: Mapping[str, Tensor], bias: str, scale: str) -> str:
     return "batch" if scale in state else "instance" if bias in state else "none"
 
 
-def _generator(name: str, options: dict[str, object], state: Mapping[str, Tensor]) -> Generator:
+def _generator(path: Path, name: str, options: dict[str, object], state: Mapping[str, Tensor]) -> Generator:
     """Under gantool's names.
 
     Old checkpoints carry running statistics of instance norm, which has none in use. Without norm gantool's
@@ -177,6 +187,7 @@ def _generator(name: str, options: dict[str, object], state: Mapping[str, Tensor
     norm = options["norm"]
     running = ("running_mean", "running_var", "num_batches_tracked")
     kept = {key: value for key, value in state.items() if norm == "batch" or not key.endswith(running)}
+    kept = without_filters(path, kept)
     if norm == "none":
         with torch.device("meta"):
             wanted = build_generator(name, **options).state_dict()
@@ -216,7 +227,7 @@ def read_card(path: Path, *, running_statistics: bool = False) -> Card:
     source, target = domains_of_name(path)
     name, options = found.architecture.name, found.architecture.options
     return Card(
-        task="pix2pix" if name.startswith("unet") else "cyclegan",
+        task=_method(name),
         domains=(
             Domain(name=source, channels=options["in_channels"]),
             Domain(name=target, channels=options["out_channels"]),
@@ -227,6 +238,11 @@ def read_card(path: Path, *, running_statistics: bool = False) -> Card:
         norm=found.norm,
         origin=Origin(run=path.stem, data=f"checkpoint {path.name}"),
     )
+
+
+def _method(network: str) -> str:
+    """The method whose published generators are of this kind."""
+    return "pix2pix" if network.startswith("unet") else "cut" if network.endswith("_antialias") else "cyclegan"
 
 
 def load(path: Path, card: Card, direction: Direction | None) -> nn.Module:
@@ -251,6 +267,8 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
     (direction,) = card.directions
     _require_in_reference(direction.architecture)
     state = {key: value.detach().cpu().clone() for key, value in net.state_dict().items()}
+    if direction.architecture.name.endswith("_antialias"):
+        state = with_filters(net, state)
     if direction.architecture.options.get("norm") == "instance_affine":
         for key in [key for key, module in net.named_modules() if isinstance(module, torch.nn.InstanceNorm2d)]:
             count = len(state[f"{key}.weight"])
@@ -264,10 +282,11 @@ def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | 
 
 def _require_in_reference(architecture: Architecture) -> None:
     name, options = architecture.name, architecture.options
-    if not re.fullmatch(r"resnet_[69]blocks|unet_(128|256)", name):
+    if not re.fullmatch(r"resnet_[69]blocks(_antialias)?|unet_(128|256)", name):
         raise ModelError(
             f"{name}: the reference implementation has no such network.",
-            "It has resnet_9blocks, resnet_6blocks, unet_256 and unet_128.",
+            "It has resnet_9blocks, resnet_6blocks, unet_256 and unet_128; that of CUT has resnet_9blocks_antialias "
+            "and resnet_6blocks_antialias.",
         )
     # Whatever its blocks do, the reference pads the picture by reflection; without norm it has no biases.
     for option, only in (("padding", ("reflect",)), ("activation", ("relu",)), ("norm", _NORMS)):
