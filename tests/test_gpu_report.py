@@ -153,6 +153,7 @@ def test_a_row_that_fails_lets_the_next_one_follow(
     assert [row["name"] for row in rows] == ["a", "b", "c", "d"]
 
 
+@pytest.mark.filterwarnings("ignore:Please use the new API settings")  # torch 2.9 and 2.10
 def test_float32_is_what_it_is_told_to_be() -> None:
     def now() -> tuple[bool, ...]:
         return (

@@ -140,7 +140,8 @@ def test_a_damaged_pt2_is_told_in_a_sentence(tmp_path: Path, capfd: pytest.Captu
         for info in before.infolist():
             if not info.filename.endswith("weight_0"):
                 after.writestr(info.filename, before.read(info))
-    with pytest.raises(ModelError, match="weight_0: file not found"):
+    # The oldest torch that is promised says no more than that it went wrong.
+    with pytest.raises(ModelError, match=r"a\.pt2.*(weight_0: file not found|cannot be loaded)"):
         torch_runner(tmp_path / "a.pt2", "pt2", torch.device("cpu"), trust=True)
     assert capfd.readouterr().err == ""
 
@@ -158,9 +159,11 @@ def test_complex_weights_are_not_cut_to_real_ones(tmp_path: Path) -> None:
     net = build_generator("resnet_6blocks", **OPTIONS)
     state = {f"to_b/{key}": value for key, value in net.state_dict().items()}
     first = next(iter(state))
-    save_file(
-        state | {first: state[first].to(torch.complex64)}, tmp_path / "a.safetensors", {"gantool": CARD.to_json()}
-    )
+    state[first] = state[first].to(torch.complex64)
+    try:
+        save_file(state, tmp_path / "a.safetensors", {"gantool": CARD.to_json()})
+    except KeyError:
+        pytest.skip("this safetensors knows no complex numbers")
     with pytest.raises(ModelError, match="some are complex numbers"):
         load_net(tmp_path / "a.safetensors", CARD, "b")
 
