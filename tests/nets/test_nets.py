@@ -55,6 +55,24 @@ def test_norms_add_the_references_epsilon_to_the_variance(norm: Any) -> None:
     assert normed.flatten().tolist() == pytest.approx([n * (9 / 19) ** 0.5 for n in (1, -1, -1, 1)], rel=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", ["resnet_9blocks", "resnet_6blocks_antialias", "resnet_light"])
+def test_gradients_are_the_same_in_every_layout(name: str, count: int) -> None:
+    """Torch's own instance norm has wrong ones for a single image in channels-last layout."""
+
+    def gradients(layout: torch.memory_format) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        net = build_generator(name, width=4, padding="zeros" if name == "resnet_light" else "reflect")
+        net.to(memory_format=layout)
+        images = torch.randn(count, 3, 32, 32).contiguous(memory_format=layout)
+        net(images).square().mean().backward()
+        # Biases in front of a norm have no gradient but rounding.
+        return [parameter.grad for parameter in net.parameters() if parameter.grad is not None and parameter.dim() > 1]
+
+    for plain, other in zip(gradients(torch.contiguous_format), gradients(torch.channels_last), strict=True):
+        assert (plain - other).abs().max() <= 1e-4 * plain.abs().max()
+
+
 def test_published_sizes() -> None:
     """Parameters in millions and patch counts as the papers and the reference implementation have them."""
 

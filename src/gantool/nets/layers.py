@@ -21,6 +21,7 @@ Initialization = Literal["normal", "xavier", "kaiming", "orthogonal"]
 __all__ = [
     "Activation",
     "Initialization",
+    "InstanceNorm",
     "Norm",
     "Padding",
     "activation_layer",
@@ -31,6 +32,18 @@ __all__ = [
 ]
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance norm whose gradient is right in every layout.
+
+    Torch (2.9 to 2.14 at least, on a CPU) computes a wrong one for a single image where the gradient comes in
+    channels-last layout, as convolutions with such weights hand it on. Through a flat view it comes in the usual one.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x)
+        return out.flatten().view(out.shape) if self.training and out.shape[0] == 1 else out
+
+
 def norm_layer(norm: Norm, channels: int) -> nn.Module:
     """Return the normalization for ``(N, channels, H, W)``.
 
@@ -39,9 +52,9 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
     and keeps its place in the state dict's numbering.
     """
     if norm == "instance":
-        return nn.InstanceNorm2d(channels, affine=False, track_running_stats=False)
+        return InstanceNorm(channels, affine=False, track_running_stats=False)
     if norm == "instance_affine":
-        return nn.InstanceNorm2d(channels, affine=True, track_running_stats=False)
+        return InstanceNorm(channels, affine=True, track_running_stats=False)
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     return nn.Identity()

@@ -81,8 +81,8 @@ def test_the_discriminator_has_the_generators_norm_unless_told() -> None:
         assert next(net.parameters()).shape[1] == 4
         return {type(module).__name__ for module in net.modules() if "Norm" in type(module).__name__}
 
-    assert norms() == {"InstanceNorm2d"}
+    assert norms() == {"InstanceNorm"}
     assert norms(**{"model.norm": "batch"}) == {"BatchNorm2d"}
     assert norms(**{"model.discriminator_norm": "batch"}) == {"BatchNorm2d"}
-    assert norms(**{"model.norm": "batch", "model.discriminator_norm": "instance"}) == {"InstanceNorm2d"}
+    assert norms(**{"model.norm": "batch", "model.discriminator_norm": "instance"}) == {"InstanceNorm"}
     assert norms(**{"model.norm": "batch", "model.discriminator_norm": "spectral"}) == set()
