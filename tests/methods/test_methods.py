@@ -65,6 +65,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
         "train.pool_size": 1, "augment.discriminator": ("color", "translation", "cutout"),
         "model.discriminator_norm": "spectral",
     },
+    "cut": {"loss.flip": True, "augment.discriminator": ("color", "translation", "cutout")},
     "pix2pix": {"loss.adversarial": "wgan-gp"},
     "segmentation": {
         "loss.class_weights": "auto",

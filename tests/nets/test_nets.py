@@ -67,7 +67,9 @@ def test_gradients_are_the_same_in_every_layout(name: str, count: int) -> None:
         images = torch.randn(count, 3, 32, 32).contiguous(memory_format=layout)
         net(images).square().mean().backward()
         # Biases in front of a norm have no gradient but rounding.
-        return [parameter.grad for parameter in net.parameters() if parameter.grad is not None and parameter.dim() > 1]
+        return [
+            parameter.grad for parameter in net.parameters() if parameter.grad is not None and parameter.dim() > 1
+        ]
 
     for plain, other in zip(gradients(torch.contiguous_format), gradients(torch.channels_last), strict=True):
         assert (plain - other).abs().max() <= 1e-4 * plain.abs().max()

@@ -55,7 +55,7 @@ def train(
     size: Annotated[int | None, typer.Option("--size", help="Side of the crops in pixels.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="DOMAIN", help="Domain that pix2pix translates to.")
+        str | None, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, for pix2pix and cut.")
     ] = None,
     encoder_weights: Annotated[
         str | None,

@@ -20,13 +20,13 @@ from gantool.data.sample import SEASONS, Scene, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelledSet
 from gantool.data.sources.unpaired import UnpairedFiles
-from gantool.errors import DataError, SettingsError, UsageError, counted
+from gantool.errors import DataError, SettingsError, UsageError, closest, counted
 from gantool.methods.gan.settings import UnpairedSettings
 from gantool.methods.images import TranslationImages, as_it_is, two_sides
 from gantool.methods.pairs import Sides, label_pairs
 from gantool.nets.registry import GENERATORS
 
-__all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "training_set"]
+__all__ = ["PairedTruth", "UnpairedData", "build_data", "preview_batch", "towards", "training_set"]
 
 # Scene numbers of the three splits of the built-in sample; training sides never share a scene either.
 _VALIDATION_SCENES, _TEST_SCENES = 1_000_000, 2_000_000
@@ -68,6 +68,21 @@ class UnpairedData:
     truth: PairedTruth | None = None
     held_out: tuple[Path | str, ...] = ()
     files: tuple[Path, ...] = ()
+
+    def turned(self) -> UnpairedData:
+        """The same images with both domains exchanged."""
+
+        def other(truth: PairedTruth | None) -> PairedTruth | None:
+            return None if truth is None else PairedTruth(truth.b, truth.a)
+
+        labelled = self.labelled
+        return replace(
+            self,
+            names=self.names[::-1], train=self.train[::-1], test=self.test[::-1],
+            preparations=self.preparations[::-1], classes=self.classes[::-1],
+            labelled=None if labelled is None else (labelled[0][::-1], labelled[1][::-1]),
+            validation=other(self.validation), truth=other(self.truth),
+        )  # fmt: skip
 
     def images(self, split: str, where: str) -> TranslationImages:
         """The images of a split, prepared without chance.
@@ -212,6 +227,19 @@ def _require_same_sizes(train: list[list[Path]]) -> None:
             raise DataError(
                 f"data.align: {a} has {size_a[0]}x{size_a[1]} pixels, its partner {b} has {size_b[0]}x{size_b[1]}."
             )
+
+
+def towards(data: UnpairedData, target: str | None) -> UnpairedData:
+    """The data with ``target`` as the second domain; None leaves it as it is.
+
+    Raises:
+        SettingsError: there is no such domain.
+    """
+    if target is None or target == data.names[1]:
+        return data
+    if target != data.names[0]:
+        raise SettingsError(f'--to {target}: the data has no domain "{target}".', closest(target, data.names))
+    return data.turned()
 
 
 def training_set(settings: UnpairedSettings, data: UnpairedData) -> UnpairedDataset:

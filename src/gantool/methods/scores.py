@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ __all__ = ["SlicedDistances", "baseline_ratios", "on_label_maps", "ratios_to_tru
 class SlicedDistances:
     """How far translations of test images are from real ones; those are looked at once, when first needed.
 
-    The gallery has the images by how well they cycle.
+    The gallery has the images by how well they cycle; of a model without a way back, by how much it changes them.
 
     Args:
         count: at most so many images per domain.
@@ -40,23 +40,36 @@ class SlicedDistances:
         self._real: list[PatchSet] = []
 
     def __call__(self, nets: Mapping[str, nn.Module]) -> Measurement:
-        gallery = Gallery("cycle error")
+        gallery = Gallery("cycle error" if len(nets) > 1 else "change")
         views = [self._views(side) for side in (0, 1)]
         if not self._real:
             self._real = [_patches(list(side.values())) for side in views]
-        distances = []
+        distances = {}
         for side, (source, target) in enumerate((self.data.names, self.data.names[::-1])):
-            inputs = list(views[side].values())
-            made = _translated(nets[f"to_{target}"], inputs, self.device)
-            distances.append(sliced_distance(self._real[1 - side], _patches(made), intervals=False).overall.value)
-            cycled = _translated(nets[f"to_{source}"], made, self.device)
-            for name, before, after, back in zip(views[side], inputs, made, cycled, strict=True):
-                pictures = {source: before, f"{source} to {target}": after, f"{source} cycled": back}
-                gallery.add(name, l1([back], [before]), pictures)
-        a, b = self.data.names
-        to_b, to_a = distances
-        mean = (to_a + to_b) / 2
-        return Measurement({"swd": mean, f"swd_to_{b}": to_b, f"swd_to_{a}": to_a}, mean, gallery=gallery)
+            if f"to_{target}" not in nets:
+                continue
+            made = _translated(nets[f"to_{target}"], list(views[side].values()), self.device)
+            distance = sliced_distance(self._real[1 - side], _patches(made), intervals=False).overall.value
+            distances[f"swd_to_{target}"] = distance
+            self._show(gallery, views[side], made, source, target, nets.get(f"to_{source}"))
+        mean = sum(distances.values()) / len(distances)
+        return Measurement({"swd": mean, **distances}, mean, gallery=gallery)
+
+    def _show(
+        self,
+        gallery: Gallery,
+        views: Mapping[str, Pixels],
+        made: Sequence[Pixels],
+        source: str,
+        target: str,
+        back: nn.Module | None,
+    ) -> None:
+        cycled = _translated(back, made, self.device) if back is not None else []
+        for n, (name, before) in enumerate(views.items()):
+            pictures = {source: before, f"{source} to {target}": made[n]}
+            if cycled:
+                pictures[f"{source} cycled"] = cycled[n]
+            gallery.add(name, l1([cycled[n] if cycled else made[n]], [before]), pictures)
 
     def _views(self, side: int) -> dict[str, Pixels]:
         """Some images of a domain, evenly spread, by name."""
@@ -80,9 +93,11 @@ def ratios_to_truth(
     device: torch.device,
     gallery: Gallery,
 ) -> dict[str, float]:
-    """L1(translated, truth) / L1(untranslated, truth) in both directions."""
+    """L1(translated, truth) / L1(untranslated, truth) in the directions that there are networks for."""
     ratios = {}
     for source, target, inputs, truths in ((*names, truth.a, truth.b), (*names[::-1], truth.b, truth.a)):
+        if f"to_{target}" not in nets:
+            continue
         made = _translated(nets[f"to_{target}"], inputs, device)
         ratios[f"l1_ratio_to_{target}"] = l1_ratio(made, inputs, truths)
         for n, (before, after, true) in enumerate(zip(inputs, made, truths, strict=True)):
@@ -147,16 +162,22 @@ def on_label_maps(
     return Measurement(values, 1 - values["mean_iou"], gallery=gallery)
 
 
-def baseline_ratios(data: UnpairedData) -> dict[str, dict[str, float]]:
-    """The same ratios for the median training image and for per-channel histogram matching."""
+def baseline_ratios(data: UnpairedData, wanted: Container[str]) -> dict[str, dict[str, float]]:
+    """The same ratios for the median training image and for per-channel histogram matching.
+
+    Args:
+        wanted: names of ratios.
+    """
     assert data.truth is not None
     out: dict[str, dict[str, float]] = {}
     sides = ((data.truth.a, data.truth.b, 1), (data.truth.b, data.truth.a, 0))
     for inputs, truths, side in sides:
+        key = f"l1_ratio_to_{data.names[side]}"
+        if key not in wanted:
+            continue
         training = [data.preparations[side].testing(data.train[side][n]) for n in range(len(data.train[side]))]
         constant = median_image(training)
         matcher = histogram_matcher(training)
-        key = f"l1_ratio_to_{data.names[side]}"
         out.setdefault("median training image", {})[key] = l1_ratio([constant] * len(truths), inputs, truths)
         out.setdefault("histogram matching", {})[key] = l1_ratio([matcher(x) for x in inputs], inputs, truths)
     return out

@@ -47,7 +47,7 @@ class TrainOptions:
         data: a folder or a name under ``./data``; default the built-in sample.
         domains: two plain folders by domain name, instead of ``data``.
         names: of the halves of side-by-side images, left and right.
-        to: domain that pix2pix translates to.
+        to: domain that a model of one direction translates to.
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
         assignments: ``section.key=value`` texts, as ``--set`` takes them; weaker than all options.

@@ -31,7 +31,7 @@ SPEC = MethodSpec(
     like=lambda model: tuple(_MODELS),
     refused={
         "model.encoder_weights": "--encoder-weights: {model} has no encoder.",
-        "data.to": "--to: {model} learns both directions; only pix2pix has one.",
+        "data.to": "--to: {model} learns both directions.",
     },
     load=_load,
 )

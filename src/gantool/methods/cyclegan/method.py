@@ -132,7 +132,7 @@ class CycleGanMethod:
             ratios = scores.ratios_to_truth(nets, data.names, truth, runtime.device, gallery)
             mean = sum(ratios.values()) / len(ratios)
             if final:
-                return Measurement(ratios, mean, scores.baseline_ratios(data), gallery)
+                return Measurement(ratios, mean, scores.baseline_ratios(data, ratios), gallery)
             return Measurement({"l1_ratio": mean, **ratios}, mean, gallery=gallery)
         if final:
             return None

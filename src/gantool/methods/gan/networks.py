@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,13 +11,15 @@ from torch import Tensor, nn
 
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
-from gantool.errors import SettingsError, closest
+from gantool.errors import ModelError, SettingsError, closest
 from gantool.methods.gan.settings import GanSettings, Model
+from gantool.models.files import load_net, read_card
 from gantool.nets.layers import initialize, with_spectral_norm
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator
 
 __all__ = [
     "check_settings",
+    "fill_from_file",
     "fill_generator",
     "generator_options",
     "initialize_all",
@@ -93,6 +96,25 @@ def fill_generator(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """
     averages = {key: value for key, value in net.state_dict().items() if key.endswith(_AVERAGES)}
     net.load_state_dict({**averages, **weights})
+
+
+def fill_from_file(path: Path, nets: Mapping[str, nn.Module]) -> None:
+    """Fill the only generator of a method, ``to_TARGET``, from a model file; one from elsewhere has one direction.
+
+    Raises:
+        ModelError: the file has another network, or none to that domain.
+    """
+    card = read_card(path)
+    for name, net in nets.items():
+        target = card.directions[0].target if card.from_elsewhere else name.removeprefix("to_")
+        weights = load_net(path, card, target).state_dict()
+        try:
+            fill_generator(net, weights)
+        except RuntimeError:
+            raise ModelError(
+                f"--init-from {path}: is another network than the settings ask for.",
+                "Set model.generator, model.width and model.norm to the same.",
+            ) from None
 
 
 def make_discriminator(settings: GanSettings, channels: int) -> nn.Module:

@@ -15,11 +15,10 @@ from gantool.engine.batches import EpochBatches, build_batches
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch
-from gantool.errors import ModelError
 from gantool.methods.base import Split
 from gantool.methods.gan.networks import (
     check_settings,
-    fill_generator,
+    fill_from_file,
     generator_options,
     initialize_all,
     make_discriminator,
@@ -32,7 +31,6 @@ from gantool.methods.pix2pix.settings import Pix2PixSettings
 from gantool.methods.pix2pix.task import Pix2Pix, Pix2PixWeights
 from gantool.methods.scores import scores_on_pairs
 from gantool.metrics.paired import l1
-from gantool.models.files import load_net, read_card
 from gantool.nets.deterministic import with_instance_norm
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.gallery import Gallery
@@ -133,17 +131,7 @@ class Pix2PixMethod:
 
     def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the generator; the discriminator starts anew."""
-        card = read_card(path)
-        for name, net in nets.items():
-            target = card.directions[0].target if card.from_elsewhere else name.removeprefix("to_")
-            weights = load_net(path, card, target).state_dict()
-            try:
-                fill_generator(net, weights)
-            except RuntimeError:
-                raise ModelError(
-                    f"--init-from {path}: is another network than the settings ask for.",
-                    "Set model.generator, model.width and model.norm to the same.",
-                ) from None
+        fill_from_file(path, nets)
 
     def _distance_of_the_mean(self) -> float:
         """L1 of the mean training image, the best constant guess under a squared error."""

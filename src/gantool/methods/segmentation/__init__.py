@@ -57,7 +57,7 @@ SPEC = MethodSpec(
     resolve=_resolve,
     like=_like,
     refused={
-        "data.to": "--to: {model} labels pixels; only pix2pix translates in one direction.",
+        "data.to": "--to: {model} labels pixels, it does not translate.",
         "data.domains": "--domain names two folders to translate between; a segmenter takes --data.",
         "data.names": "--domains names two kinds of pictures to translate between; a segmenter has classes.",
     },

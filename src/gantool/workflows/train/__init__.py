@@ -67,14 +67,14 @@ def train(
     """Train a model to the end of its last epoch.
 
     Args:
-        model: ``cyclegan``, ``cyclegan-light``, ``pix2pix``, ``unet``, or ``ARCH-ENCODER`` such as
+        model: ``cyclegan``, ``cyclegan-light``, ``cut``, ``pix2pix``, ``unet``, or ``ARCH-ENCODER`` such as
             ``unet-resnet50``; may be left out with ``resume``.
         data: a folder or a name under ``./data``; default the built-in sample.
         domains: two plain folders by domain name, instead of ``data``.
         epochs, batch_size, size, lr, seed, device, precision: the most used settings.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
         config: a YAML file of settings.
-        to: domain that pix2pix translates to.
+        to: domain that a model of one direction translates to.
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         name, runs: the run's name and the folder it is made in.
         resume: a run to go on with, or ``latest``.
