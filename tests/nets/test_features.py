@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from support import golden
+from torch import nn
 
+from gantool.nets.antialias import BlurDown
 from gantool.nets.features import LayeredGenerator
 from gantool.nets.patch_projection import PatchProjection
 from gantool.nets.registry import build_generator
@@ -70,3 +72,14 @@ def test_patches_are_those_at_their_places() -> None:
     assert found.shape == (2, 2, 3)
     assert torch.allclose(found[1, 0], mlp(features[1, :, 1, 2]))
     assert torch.allclose(found[0, 1], mlp(features[0, :, 0, 0]))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 7), (5, 6), (3, 2)])
+def test_halving_is_a_convolution_with_the_binomial_filter(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    line = torch.tensor([0.25, 0.5, 0.25], dtype=torch.float64)
+    padded = nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+    filtered = nn.functional.conv2d(padded, torch.outer(line, line).expand(3, 1, 3, 3), stride=2, groups=3)
+    assert torch.allclose(BlurDown()(x), filtered)
+    height, width = filtered.shape[2:]
+    assert torch.allclose(BlurDown.of_padded(padded[:, :, : 2 * height + 1, : 2 * width + 1]), filtered)

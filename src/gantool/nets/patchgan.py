@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gantool.nets.antialias import blur_down
+from gantool.nets.antialias import BlurDown
 from gantool.nets.layers import Norm, needs_bias, norm_layer
 
 __all__ = ["PatchDiscriminator", "PixelDiscriminator"]
@@ -45,7 +45,7 @@ class PatchDiscriminator(nn.Module):
             nn.LeakyReLU(0.2, True),
         ]
         if antialias:
-            stack.append(blur_down())
+            stack.append(BlurDown())
         channels = width
         for n in range(1, layers + 1):
             wider = width * min(2**n, 8)
@@ -56,7 +56,7 @@ class PatchDiscriminator(nn.Module):
                 nn.LeakyReLU(0.2, True),
             ]
             if antialias and n < layers:
-                stack.append(blur_down())
+                stack.append(BlurDown())
             channels = wider
         stack.append(nn.Conv2d(channels, 1, 4, stride=1, padding=1))
         self.model = nn.Sequential(*stack)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gantool.nets.antialias import blur_down, blur_up
+from gantool.nets.antialias import BlurDown, blur_up
 from gantool.nets.layers import Activation, Norm, Padding, activation_layer, needs_bias, norm_layer, pad
 
 __all__ = ["PictureSkip", "ResnetBlock", "ResnetGenerator"]
@@ -131,7 +131,7 @@ class ResnetGenerator(nn.Module):
                 activation_layer(activation),
             ]
             if downsampling == "blur":
-                layers.append(blur_down())
+                layers.append(BlurDown())
         layers += [
             ResnetBlock(width * 4, norm=norm, padding=padding, activation=activation, dropout=dropout)
             for _ in range(blocks)

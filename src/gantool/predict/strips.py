@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gantool.arrays import Floats, Pixels
+from gantool.nets.antialias import BlurDown
 from gantool.nets.resnet import PictureSkip, ResnetBlock
 from gantool.nets.unet import UnetLevel
 
@@ -39,7 +40,7 @@ _POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.Tanh)
 _SKIPPED = (nn.Identity, nn.Dropout)
 _PADDINGS = {nn.ReflectionPad2d: "reflect", nn.ReplicationPad2d: "replicate", nn.ZeroPad2d: "zeros"}
 _LEAVES = (
-    nn.Conv2d, nn.ConvTranspose2d, nn.InstanceNorm2d, nn.BatchNorm2d, nn.Upsample, nn.AvgPool2d, *_POINTWISE,
+    nn.Conv2d, nn.ConvTranspose2d, nn.InstanceNorm2d, nn.BatchNorm2d, nn.Upsample, BlurDown, *_POINTWISE,
     *_SKIPPED, *_PADDINGS,
 )  # fmt: skip
 
@@ -233,17 +234,16 @@ class _Interpolated:
         return large[:, :, top - start : bottom - start]
 
 
-class _Pooled:
-    """Means of windows without a border; cheap if the source is, for they are read at most four times over."""
+class _Blurred:
+    """Halved by a filter that reaches one row and column further."""
 
-    def __init__(self, source: Rows, size: int, stride: int) -> None:
+    def __init__(self, source: Rows) -> None:
         self.channels, self.cheap = source.channels, source.cheap
-        self.height, self.width = ((side - size) // stride + 1 for side in (source.height, source.width))
-        self._source, self._size, self._stride = source, size, stride
+        self.height, self.width = (source.height + 1) // 2, (source.width + 1) // 2
+        self._source = _Padded(source, 1, 1, 1, 1, "reflect")
 
     def rows(self, top: int, bottom: int) -> Tensor:
-        block = self._source.rows(top * self._stride, (bottom - 1) * self._stride + self._size)
-        return F.avg_pool2d(block, self._size, self._stride)
+        return BlurDown.of_padded(self._source.rows(2 * top, 2 * bottom + 1)[..., : 2 * self.width + 1])
 
 
 class _Concatenated:
@@ -351,9 +351,8 @@ class _Walker:
             if module.mode == "bilinear":
                 return _Interpolated(source)
             return _Upsampled(source, int(float(module.scale_factor)))  # type: ignore[arg-type]
-        if isinstance(module, nn.AvgPool2d):
-            source = rows if rows.cheap else self._finish(rows)[0]
-            return _Pooled(source, int(module.kernel_size), int(module.stride))  # type: ignore[arg-type]
+        if isinstance(module, BlurDown):
+            return _Blurred(rows if rows.cheap else self._finish(rows)[0])
         if isinstance(module, _SKIPPED):
             return rows
         if isinstance(module, _POINTWISE):

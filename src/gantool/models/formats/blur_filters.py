@@ -47,12 +47,14 @@ def with_filters(net: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
     """The weights and the filters of a ResNet generator, under the names that the other project gives them."""
     from torch import nn
 
+    from gantool.nets.antialias import BlurDown
+
     out, channels = dict(state), 0
     assert isinstance(net.model, nn.Sequential)
     for place, module in enumerate(net.model):
         if isinstance(module, nn.Conv2d):
             channels = module.out_channels
-        elif isinstance(module, nn.Sequential):
+        elif isinstance(module, BlurDown):
             out[f"model.{place}{_ENDING}"] = _filter(_HALVING).expand(channels, 1, 3, 3).clone()
         elif isinstance(module, nn.Upsample):
             following = net.model[place + 1]
