@@ -23,6 +23,7 @@ from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
 from gantool.methods.cyclegan.image_pool import ImagePool
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
+from gantool.methods.gan.game import Game
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator, build_generator
 
@@ -83,7 +84,7 @@ def our_step(runtime: Runtime, compiled: bool) -> Callable[[Tensor, Tensor], Non
             for net in player.nets.values():
                 net.compile()
     card = Card(task="cyclegan", domains=(Domain(name="a"), Domain(name="b")), directions=())
-    task = CycleGan(card, generators, discriminators, CycleGanWeights(), pool_size=50)
+    task = CycleGan(card, generators, discriminators, CycleGanWeights(), Game(), pool_size=50)
     runtime.prepare(task.players)
     update = runtime.make_update()
 

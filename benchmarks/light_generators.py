@@ -24,6 +24,7 @@ from gantool.engine.ema import Ema
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
+from gantool.methods.gan.game import Game
 from gantool.metrics.paired import l1_ratio
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_discriminator
@@ -65,7 +66,7 @@ def train(build: Callable[[], nn.Module], seconds: float, runtime: Runtime) -> t
         parameters = [parameter for net in nets.values() for parameter in net.parameters()]
         players.append(Player(name, nets, torch.optim.Adam(parameters, lr=5e-4, betas=(0.5, 0.999), fused=True)))
     card = Card(task="cyclegan", domains=(Domain(name="summer"), Domain(name="winter")), directions=())
-    task = CycleGan(card, players[0], players[1], CycleGanWeights(identity=0.3))
+    task = CycleGan(card, players[0], players[1], CycleGanWeights(identity=0.3), Game())
     runtime.prepare(task.players)
     update, ema = runtime.make_update(), Ema(task.nets(), 0.995)
     scenes = [draw_scene(n) for n in range(120)]

@@ -72,7 +72,7 @@ def test_two_ranks_equal_one(method: str, optimizer: str, tmp_path: Path) -> Non
         bound = 1e-5 if tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 15) else 1e-4
         assert max(float((one[key] - two[key]).abs().max()) for key in one) <= bound
         first = load_file(train_one_step(tmp_path, options))
-        assert max(float((one[key] - first[key]).abs().max()) for key in one) > 1e-3, "they went somewhere"
+        assert max(float((one[key] - first[key]).abs().max()) for key in one) > 5e-4, "they went somewhere"
 
 
 def train_one_step(folder: Path, options: list[str]) -> Path:

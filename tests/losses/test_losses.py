@@ -10,10 +10,10 @@ from torch import nn
 
 from gantool.losses.adversarial import (
     adversarial_loss,
-    discriminator_loss,
-    generator_loss,
     gradient_penalty,
+    relativistic,
     undecided,
+    zero_centered,
 )
 from gantool.losses.reconstruction import reconstruction_loss
 
@@ -22,21 +22,41 @@ def test_lsgan() -> None:
     logits = torch.tensor([[0.0, 2.0]])
     assert adversarial_loss(logits, real=True, mode="lsgan").item() == pytest.approx(1.0)  # (1 + 1) / 2
     assert adversarial_loss(logits, real=False, mode="lsgan").item() == pytest.approx(2.0)  # (0 + 4) / 2
-    assert discriminator_loss(torch.tensor([0.5]), torch.tensor([0.5]), "lsgan").item() == pytest.approx(0.25)
 
 
 def test_vanilla() -> None:
-    zero = torch.zeros(4)
-    assert discriminator_loss(zero, zero, "vanilla").item() == pytest.approx(math.log(2))
-    assert generator_loss(torch.tensor([1.0]), "vanilla").item() == pytest.approx(math.log(1 + math.exp(-1)))
+    one = torch.tensor([1.0])
+    assert adversarial_loss(torch.zeros(4), real=True, mode="vanilla").item() == pytest.approx(math.log(2))
+    assert adversarial_loss(one, real=True, mode="vanilla").item() == pytest.approx(math.log(1 + math.exp(-1)))
     assert adversarial_loss(torch.tensor([1.0]), real=False, mode="vanilla").item() == pytest.approx(
         math.log(1 + math.e)
     )
 
 
 def test_wasserstein() -> None:
-    assert generator_loss(torch.tensor([3.0]), "wgan-gp").item() == -3
-    assert discriminator_loss(torch.tensor([3.0]), torch.tensor([1.0]), "wgan-gp").item() == -1  # (-3 + 1) / 2
+    assert adversarial_loss(torch.tensor([3.0]), real=True, mode="wgan-gp").item() == -3
+    assert adversarial_loss(torch.tensor([1.0]), real=False, mode="wgan-gp").item() == 1
+
+
+def test_relativistic_pairs() -> None:
+    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([1.0, 0.5])
+    by_hand = (math.log(1 + math.exp(1 - 2)) + math.log(1 + math.exp(0.5 - 0))) / 2
+    assert relativistic(real, fake).item() == pytest.approx(by_hand)
+    assert undecided("relativistic") == ("ln 2", pytest.approx(relativistic(real, real).item()))
+
+
+def test_zero_centered_penalty_of_a_linear_critic() -> None:
+    """Of every pixel by itself: each logit has a gradient of length 3, however large the picture is."""
+    critic = nn.Conv2d(1, 1, 1)
+    critic.weight.data.fill_(3.0)
+    for side in (2, 5):
+        images = torch.randn(2, 1, side, side, requires_grad=True)
+        assert zero_centered([critic(images)], images).item() == pytest.approx(9)
+    both = [critic(images), 2 * critic(images)]
+    assert zero_centered(both, images).item() == pytest.approx((9 + 36) / 2), "the mean over scales"
+    zero_centered([critic(images)], images).backward()
+    assert critic.weight.grad is not None
+    assert critic.weight.grad.item() == pytest.approx(6), "the derivative of the square of the weight"
 
 
 def test_gradient_penalty_of_a_linear_critic() -> None:

@@ -13,6 +13,7 @@ from gantool.cards import Card, Domain
 from gantool.engine.loss_terms import LossTerm
 from gantool.engine.task import Player
 from gantool.losses.adversarial import Adversarial
+from gantool.methods.gan.game import Game
 from gantool.methods.pix2pix.task import Pix2Pix, Pix2PixWeights
 from gantool.report.plots import draw_panels, write_panels
 from gantool.workflows.train.curves import loss_panels
@@ -40,7 +41,7 @@ def test_curves_of_pix2pix_are_read_against_ln_2(tmp_path: Path) -> None:
         nets = {"to_b": torch.nn.Conv2d(3, 3, 1)}
         player = Player("either", nets, torch.optim.SGD(nets["to_b"].parameters(), lr=0.1))
         card = Card(task="pix2pix", domains=(Domain(name="a"), Domain(name="b")))
-        return Pix2Pix(card, player, player, Pix2PixWeights(mode)).losses
+        return Pix2Pix(card, player, player, Pix2PixWeights(), Game(mode)).losses
 
     records = [
         {"losses": {"discriminator_real": 0.9, "discriminator_fake": 0.5, "adversarial": 1.0, "reconstruction": 50.0},

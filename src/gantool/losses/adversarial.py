@@ -1,41 +1,46 @@
 """What the two players of a GAN minimize.
 
-========  =====================================================  ==============================
-mode      discriminator                                          generator
-========  =====================================================  ==============================
-lsgan     mean (D(x) - 1)^2  and  mean D(G(z))^2                 mean (D(G(z)) - 1)^2
-vanilla   -mean log s(D(x))  and  -mean log(1 - s(D(G(z))))      -mean log s(D(G(z)))
-wgan-gp   -mean D(x)  and  mean D(G(z)), plus the penalty        -mean D(G(z))
-========  =====================================================  ==============================
+============  =====================================================  ==============================
+mode          discriminator                                          generator
+============  =====================================================  ==============================
+lsgan         mean (D(x) - 1)^2  and  mean D(G(z))^2                 mean (D(G(z)) - 1)^2
+vanilla       -mean log s(D(x))  and  -mean log(1 - s(D(G(z))))      -mean log s(D(G(z)))
+wgan-gp       -mean D(x)  and  mean D(G(z)), plus the penalty        -mean D(G(z))
+relativistic  -mean log s(D(x) - D(G(z)))                            -mean log s(D(G(z)) - D(x))
+============  =====================================================  ==============================
 
-with s the sigmoid. Mao et al. 2017 (https://arxiv.org/abs/1611.04076), Goodfellow et al. 2014
-(https://arxiv.org/abs/1406.2661, the non-saturating form), Gulrajani et al. 2017
-(https://arxiv.org/abs/1704.00028). All are computed in float32 whatever the precision of the logits.
+with s the sigmoid; relativistic pairs each real picture with a translated one, as in R3GAN (Huang et al. 2024,
+https://arxiv.org/abs/2501.05441, equation 2, after Jolicoeur-Martineau 2018). Mao et al. 2017
+(https://arxiv.org/abs/1611.04076), Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661, the non-saturating form),
+Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028). All are computed in float32 whatever the precision of the
+logits; the discriminator's two terms count half each, and `gantool.methods.gan.game` puts them together.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-Adversarial = Literal["lsgan", "vanilla", "wgan-gp"]
+Adversarial = Literal["lsgan", "vanilla", "wgan-gp", "relativistic"]
 
 __all__ = [
     "Adversarial",
     "adversarial_loss",
-    "discriminator_loss",
-    "generator_loss",
     "gradient_penalty",
+    "relativistic",
     "undecided",
+    "zero_centered",
 ]
 
 
 def adversarial_loss(logits: Tensor, *, real: bool, mode: Adversarial) -> Tensor:
     """How far ``logits`` (any shape) are from saying "real" (or "fake"): a scalar in float32."""
+    assert mode != "relativistic", "which judges pairs"
     logits = logits.float()
     if mode == "wgan-gp":
         return -logits.mean() if real else logits.mean()
@@ -45,26 +50,37 @@ def adversarial_loss(logits: Tensor, *, real: bool, mode: Adversarial) -> Tensor
     return F.binary_cross_entropy_with_logits(logits, target)
 
 
-def generator_loss(fake_logits: Tensor, mode: Adversarial) -> Tensor:
-    """What the generator minimizes: its fakes are to be taken for real."""
-    return adversarial_loss(fake_logits, real=True, mode=mode)
-
-
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, mode: Adversarial) -> Tensor:
-    """The mean of the two terms, as the reference halves them; ln 2 for a discriminator that knows nothing."""
-    real = adversarial_loss(real_logits, real=True, mode=mode)
-    fake = adversarial_loss(fake_logits, real=False, mode=mode)
-    return (real + fake) * 0.5
-
-
 def undecided(mode: Adversarial) -> tuple[str, float] | None:
     """Name and value of what a discriminator that knows nothing loses; also a generator that deceives it half of the
     time. None where curves are not read against it.
     """
-    return ("ln 2", math.log(2)) if mode == "vanilla" else None
+    return ("ln 2", math.log(2)) if mode in ("vanilla", "relativistic") else None
 
 
-def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+def relativistic(more: Tensor, less: Tensor) -> Tensor:
+    """How far logits ``more`` are from being above ``less``, place by place: a scalar in float32."""
+    return F.softplus(less.float() - more.float()).mean()
+
+
+def zero_centered(logits: Sequence[Tensor], images: Tensor) -> Tensor:
+    """Mean squared length of the gradient of logits with respect to pictures: R1 on real ones, R2 on fakes.
+
+    Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018 (https://arxiv.org/abs/1801.04406),
+    equations 9 and 10, without gamma / 2. A patch discriminator has many logits per picture: the squared length is
+    divided by their number, so that it does not grow with the picture.
+
+    Args:
+        logits: of one discriminator or of several, whose mean counts.
+        images: what they are of, perhaps among others; must require a gradient.
+    """
+    squares = []
+    for one in logits:
+        (gradient,) = torch.autograd.grad(one.float().sum(), images, create_graph=True)
+        squares.append(gradient.float().square().sum() / one.numel())
+    return torch.stack(squares).mean()
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """Mean (|grad D| - 1)^2 between real and fake images (Gulrajani et al. 2017, equation 3).
 
     Args:

@@ -6,12 +6,14 @@ sees one patch; 70x70 pixels for three layers of stride 2. There is no sigmoid a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from gantool.nets.antialias import BlurDown
 from gantool.nets.layers import Norm, needs_bias, norm_layer
 
-__all__ = ["PatchDiscriminator", "PixelDiscriminator"]
+__all__ = ["MultiScaleDiscriminator", "PatchDiscriminator", "PixelDiscriminator"]
 
 
 class PatchDiscriminator(nn.Module):
@@ -63,6 +65,26 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.model(x)
+        return logits
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """Discriminators of one kind, each on a picture of half the size of the one before: a list of their logits.
+
+    Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018
+    (https://arxiv.org/abs/1711.11585), section 3.2: the coarser ones see the picture as a whole.
+    """
+
+    def __init__(self, nets: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(nets)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        logits = []
+        for place, net in enumerate(self.scales):
+            if place:
+                x = nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+            logits.append(net(x))
         return logits
 
 

@@ -18,6 +18,7 @@ from gantool.errors import ModelError, SettingsError, UsageError
 from gantool.methods.cut.method import CutMethod
 from gantool.methods.cut.patch_places import PatchPlaces
 from gantool.methods.cut.task import Cut, CutWeights
+from gantool.methods.gan.game import Game
 from gantool.methods.registry import load_settings, make_method
 from gantool.nets.registry import build_generator
 from gantool.workflows.plan_training import TrainOptions, plan_training
@@ -66,8 +67,8 @@ def test_every_weight_reaches_the_objective() -> None:
         "loss.patches": 17, "loss.temperature": 0.2, "loss.layers": (0, 4), "train.seed": 9,
         "augment.discriminator": ("color",), "optimizer.lr": 1e-3, "optimizer.discriminator_lr": 4e-3,
     })  # fmt: skip
-    assert one.weights == CutWeights("vanilla", 3.0, False, True, 0.2)
-    assert one.policies == ("color",)
+    assert one.weights == CutWeights(3.0, False, True, 0.2)
+    assert one.game == Game("vanilla", policies=("color",))
     assert [player.optimizer.param_groups[0]["lr"] for player in one.players] == [1e-3, 4e-3]
     assert (one._places.count, one._places._random.initial_seed()) == (17, 9)
     assert one.layered.layers == (0, 4)

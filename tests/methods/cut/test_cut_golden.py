@@ -21,6 +21,7 @@ from gantool.cards import Card, Domain
 from gantool.engine.task import Player
 from gantool.methods.cut.patch_places import PatchPlaces
 from gantool.methods.cut.task import Cut, CutWeights
+from gantool.methods.gan.game import Game
 from gantool.nets.features import LayeredGenerator
 from gantool.nets.layers import InstanceNorm
 from gantool.nets.patch_projection import PatchProjection
@@ -76,11 +77,12 @@ def plain_update(player: Player, loss: Tensor) -> None:
 def ours(data: dict[str, Any], settings: dict[str, Any], *, batch_calls: bool = True) -> list[dict[str, float]]:
     nets = Nets(data["start"], settings)
     weights = CutWeights(
-        settings["gan_mode"], settings["lambda_NCE"], settings["nce_idt"], settings["flip_equivariance"],
+        settings["lambda_NCE"], settings["nce_idt"], settings["flip_equivariance"],
         settings["nce_T"],
     )  # fmt: skip
+    game = Game(settings["gan_mode"], batch_calls=batch_calls)
     places = Recorded(data["patch_ids"], data["flipped"])
-    task = Cut(CARD, nets.layered, nets.generator, nets.discriminator, weights, places, batch_calls=batch_calls)
+    task = Cut(CARD, nets.layered, nets.generator, nets.discriminator, weights, game, places)
     steps = []
     for a, b in data["batches"]:
         losses = {name: value.item() for name, value in task.step({"a": a, "b": b}, plain_update).items()}

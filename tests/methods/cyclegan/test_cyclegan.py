@@ -10,6 +10,7 @@ from gantool.cards import Card, Domain
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
+from gantool.methods.gan.game import Game
 from gantool.methods.registry import make_method
 from gantool.nets.registry import build_discriminator, build_generator
 from gantool.workflows.plan_training import TrainOptions, plan_training
@@ -32,7 +33,8 @@ def make(channels: tuple[int, int] = (3, 3), norm: str = "instance", **options: 
     card = Card(
         task="cyclegan", domains=(Domain(name="day", channels=a), Domain(name="night", channels=b)), directions=()
     )
-    return CycleGan(card, players[0], players[1], CycleGanWeights(**options.pop("weights", {})), **options)
+    game = Game(**options.pop("game", {}))
+    return CycleGan(card, players[0], players[1], CycleGanWeights(**options.pop("weights", {})), game, **options)
 
 
 def batch(channels: tuple[int, int] = (3, 3), count: int = 1) -> dict[str, torch.Tensor]:
@@ -48,7 +50,7 @@ def update(player: Player, loss: torch.Tensor) -> None:
 @pytest.mark.parametrize("mode", ["lsgan", "vanilla", "wgan-gp"])
 @pytest.mark.parametrize("distance", ["l1", "mse"])
 def test_a_step_moves_both_players(mode: str, distance: str) -> None:
-    task = make(weights={"adversarial": mode, "cycle_distance": distance})
+    task = make(weights={"cycle_distance": distance}, game={"adversarial": mode})
     before = [p.clone() for player in task.players for p in player.parameters()]
     losses = task.step(batch(), update)
     after = [p for player in task.players for p in player.parameters()]
@@ -63,7 +65,7 @@ def test_discriminators_see_changed_images(batch_calls: bool) -> None:
     losses = {}
     for policies in ((), ("color", "translation", "cutout")):
         torch.manual_seed(0)
-        task = make(batch_calls=batch_calls, policies=policies)
+        task = make(game={"batch_calls": batch_calls, "policies": policies})
         losses[policies] = task.step(batch(), update)
     plain, changed = losses.values()
     for name, value in plain.items():
@@ -91,9 +93,9 @@ def test_the_generators_do_not_move_the_discriminators() -> None:
 def test_batched_calls_are_the_same_mathematics() -> None:
     data = batch(count=2)
     torch.manual_seed(1)
-    together = make(batch_calls=True).step(data, update)
+    together = make(game={"batch_calls": True}).step(data, update)
     torch.manual_seed(1)
-    apart = make(batch_calls=False).step(data, update)
+    apart = make(game={"batch_calls": False}).step(data, update)
     for name, value in together.items():
         assert value.item() == pytest.approx(apart[name].item(), rel=1e-4), name
 
@@ -108,7 +110,7 @@ def test_batch_norm_anywhere_keeps_real_and_fake_apart(key: str, batch: bool, wo
     runtime = Runtime("cpu", 1, "fp32")
     task = make_method(plan.settings, plan.kind).task(runtime, fresh=True)
     assert isinstance(task, CycleGan)
-    assert task.batch_calls is not batch
+    assert task.game.batch_calls is not batch
     # A bright fake and a dark real image: what a discriminator says of them depends on who shares its statistics.
     a, b = torch.rand(1, 3, 32, 32), -torch.rand(1, 3, 32, 32)
     losses = task.step({"a": a, "b": b}, lambda player, loss: None)
@@ -121,7 +123,7 @@ def test_batch_norm_anywhere_keeps_real_and_fake_apart(key: str, batch: bool, wo
 @pytest.mark.parametrize(("together", "side", "calls"), [(True, 32, 2), (False, 32, 3), (True, 36, 3)])
 def test_translation_and_identity_are_one_call_where_the_sizes_are_one(together: bool, side: int, calls: int) -> None:
     """Beside that of the cycle."""
-    task = make(batch_calls=together)
+    task = make(game={"batch_calls": together})
     seen: list[int] = []
     task.generators.nets["to_b"].register_forward_hook(lambda *_: seen.append(1))
     real = {"a": torch.rand(1, 3, 32, 32), "b": torch.rand(1, 3, side, side)}
@@ -183,7 +185,7 @@ def test_the_gradient_penalty_is_added() -> None:
     losses = {}
     for weight in (0.0, 1.0, 10.0):
         torch.manual_seed(3)
-        task = make(weights={"adversarial": "wgan-gp", "gradient_penalty": weight})
+        task = make(game={"adversarial": "wgan-gp", "gradient_penalty": weight})
         losses[weight] = task.step(batch(), lambda player, loss: None)
     for domain in ("day", "night"):
         none, once, ten = (float(losses[weight][f"discriminator_{domain}"]) for weight in losses)

@@ -13,6 +13,7 @@ from torch import Tensor
 from gantool.cards import Card, Domain
 from gantool.engine.task import Player
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
+from gantool.methods.gan.game import Game
 from gantool.nets.registry import build_discriminator, build_generator
 
 CARD = Card(task="cyclegan", domains=(Domain(name="A"), Domain(name="B")), directions=())
@@ -49,12 +50,12 @@ def make_task(start: dict[str, Any], settings: dict[str, Any], *, batch_calls: b
         adam = torch.optim.Adam(parameters, lr=settings["lr"], betas=(settings["beta1"], 0.999))
         players.append(Player(name, built, adam))
     weights = CycleGanWeights(
-        adversarial=settings["gan_mode"],
         cycle_a=settings["lambda_A"],
         cycle_b=settings["lambda_B"],
         identity=settings["lambda_identity"],
     )
-    return CycleGan(CARD, players[0], players[1], weights, pool_size=0, batch_calls=batch_calls)
+    game = Game(settings["gan_mode"], batch_calls=batch_calls)
+    return CycleGan(CARD, players[0], players[1], weights, game, pool_size=0)
 
 
 @pytest.mark.parametrize("name", ["train_cyclegan_lsgan", "train_cyclegan_vanilla_no_identity"])

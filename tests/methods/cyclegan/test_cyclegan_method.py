@@ -12,6 +12,7 @@ from torch import nn
 from gantool.engine.runtime import Runtime
 from gantool.methods.cyclegan.method import CycleGanMethod
 from gantool.methods.cyclegan.task import CycleGanWeights
+from gantool.methods.gan.game import Game
 from gantool.methods.registry import load_settings, make_method
 
 TINY: dict[str, Any] = {
@@ -30,11 +31,12 @@ def method(**settings: Any) -> CycleGanMethod:
 def test_every_weight_reaches_the_objective() -> None:
     task = method(**{
         "loss.adversarial": "wgan-gp", "loss.cycle_a": 2.0, "loss.cycle_b": 3.0, "loss.cycle_distance": "mse",
-        "loss.identity": 0.25, "loss.gradient_penalty": 7.0, "train.pool_size": 5, "train.seed": 9,
+        "loss.identity": 0.25, "loss.gradient_penalty": 7.0, "loss.r1": 0.5, "loss.r2": 0.25,
+        "train.pool_size": 5, "train.seed": 9,
         "augment.discriminator": ("color",), "optimizer.lr": 1e-3, "optimizer.discriminator_lr": 4e-3,
     }).task(Runtime("cpu", 1, "fp32"), fresh=True)  # fmt: skip
-    assert task.weights == CycleGanWeights("wgan-gp", 2.0, 3.0, "mse", 0.25, 7.0)
-    assert task.policies == ("color",)
+    assert task.weights == CycleGanWeights(2.0, 3.0, "mse", 0.25)
+    assert task.game == Game("wgan-gp", 7.0, 0.5, 0.25, ("color",))
     assert [player.optimizer.param_groups[0]["lr"] for player in task.players] == [1e-3, 4e-3]
     pools = task._pool_a, task._pool_b
     assert [(pool.size, pool._random.initial_seed()) for pool in pools] == [(5, 9), (5, 10)]

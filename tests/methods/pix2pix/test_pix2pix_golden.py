@@ -11,9 +11,11 @@ from torch import Tensor
 
 from gantool.cards import Card, Domain
 from gantool.engine.task import Player
+from gantool.methods.gan.game import Game
 from gantool.methods.pix2pix.task import Pix2Pix, Pix2PixWeights
 from gantool.nets.registry import build_discriminator, build_generator
 
+GAME = Game("vanilla", batch_calls=False)
 CARD = Card(task="pix2pix", domains=(Domain(name="A"), Domain(name="B")))
 NAMES = {
     "G_GAN": "adversarial", "G_L1": "reconstruction", "D_real": "discriminator_real", "D_fake": "discriminator_fake"
@@ -42,7 +44,7 @@ def test_losses_equal_the_reference() -> None:
         )
         for name, nets in (("generator", {"to_B": generator}), ("discriminator", {"pair": discriminator}))
     ]
-    task = Pix2Pix(CARD, players[0], players[1], Pix2PixWeights("vanilla", settings["lambda_L1"]))
+    task = Pix2Pix(CARD, players[0], players[1], Pix2PixWeights(settings["lambda_L1"]), GAME)
     for (a, b), expected in zip(data["batches"], record["losses"], strict=True):
         losses = task.step({"a": a, "b": b}, plain_update)
         assert {NAMES[theirs] for theirs in expected} == set(losses)
@@ -56,7 +58,7 @@ def test_the_discriminator_may_move_less_often() -> None:
         Player(name, nets, torch.optim.SGD(next(iter(nets.values())).parameters(), lr=0.1))
         for name, nets in (("generator", {"to_B": generator}), ("discriminator", {"pair": discriminator}))
     ]
-    task = Pix2Pix(CARD, players[0], players[1], Pix2PixWeights("lsgan", 1.0), every=4)
+    task = Pix2Pix(CARD, players[0], players[1], Pix2PixWeights(1.0), Game(batch_calls=False), every=4)
     moved = []
 
     def update(player: Player, loss: Tensor) -> None:

@@ -16,6 +16,7 @@ from gantool.data.datasets import ArrayImages
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Player
 from gantool.losses.adversarial import gradient_penalty
+from gantool.methods.gan.game import Game
 from gantool.methods.pairs import build_paired_data, preview_pairs
 from gantool.methods.pix2pix.method import Pix2PixMethod
 from gantool.methods.pix2pix.settings import Pix2PixSettings
@@ -58,7 +59,8 @@ def test_every_weight_reaches_the_objective() -> None:
         "loss.gradient_penalty": 3.0, "train.discriminator_every": 4, "optimizer.lr": 1e-3,
         "optimizer.discriminator_lr": 4e-3,
     }).task(Runtime("cpu", 1, "fp32"), fresh=True)  # fmt: skip
-    assert task.weights == Pix2PixWeights("wgan-gp", 7.0, "mse", 3.0)
+    assert task.weights == Pix2PixWeights(7.0, "mse")
+    assert task.game == Game("wgan-gp", 3.0, batch_calls=False)
     assert task.every == 4
     assert [player.optimizer.param_groups[0]["lr"] for player in task.players] == [1e-3, 4e-3]
 
@@ -73,7 +75,7 @@ def test_the_penalty_is_taken_between_true_and_made_pairs() -> None:
         for name, some in nets.items()
     ]
     card = Card(task="pix2pix", domains=(Domain(name="a"), Domain(name="b")))
-    task = Pix2Pix(card, players[0], players[1], Pix2PixWeights("wgan-gp", 1.0, "l1", 10.0))
+    task = Pix2Pix(card, players[0], players[1], Pix2PixWeights(1.0, "l1"), Game("wgan-gp", 10.0, batch_calls=False))
     a, b = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8) * 2 - 1
     losses: dict[str, float] = {}
     torch.manual_seed(5)

@@ -22,6 +22,7 @@ from gantool.methods.cut.patch_places import PatchPlaces
 from gantool.methods.cut.settings import CutSettings
 from gantool.methods.cut.task import Cut, CutWeights
 from gantool.methods.domains import PairedTruth, build_data, preview_batch, towards, training_set
+from gantool.methods.gan.game import make_game
 from gantool.methods.gan.networks import (
     check_settings,
     fill_from_file,
@@ -86,11 +87,9 @@ class CutMethod:
             make_player(
                 settings, "discriminator", {"target": critic}, settings.optimizer.discriminator_lr or lr, runtime
             ),
-            CutWeights(loss.adversarial, loss.contrast, loss.identity, loss.flip, loss.temperature),
+            CutWeights(loss.contrast, loss.identity, loss.flip, loss.temperature),
+            make_game(settings, settings.augment.discriminator),
             PatchPlaces(loss.patches, settings.train.seed),
-            batch_calls=settings.runtime.batch_calls
-            and "batch" not in (settings.model.norm, settings.model.discriminator_norm),
-            policies=settings.augment.discriminator,
         )
 
     def _card(self) -> Card:

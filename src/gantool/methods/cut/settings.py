@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gantool.methods.gan import settings as gan
 from gantool.methods.gan.settings import UnpairedAugment, UnpairedSettings
 from gantool.settings import schema
-from gantool.settings.schema import Name, NotNegative, Positive, Section, Width
+from gantool.settings.schema import Name, NotNegative, Positive, Width
 
 __all__ = ["CutSettings", "Domains", "Loss", "Model"]
 
@@ -28,11 +28,9 @@ class Domains(gan.Domains):
     """Domain to translate to; null is the second."""
 
 
-class Loss(Section):
+class Loss(gan.Loss):
     """The objective."""
 
-    adversarial: Literal["lsgan", "vanilla"]
-    """Least squares or cross-entropy."""
     contrast: NotNegative
     """Weight of the contrastive loss: a patch of the result is to be nearer to the source's patch at its place than
     to others (lambda_NCE)."""

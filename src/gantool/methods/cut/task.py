@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from gantool.cards import Card
 from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
 from gantool.engine.task import Batch, Player, Update
-from gantool.losses.adversarial import Adversarial, discriminator_loss, generator_loss, undecided
+from gantool.losses.adversarial import undecided
 from gantool.losses.contrastive import patch_nce, unit
-from gantool.losses.diff_augment import Policy, diff_augment
 from gantool.methods.cut.patch_places import PatchPlaces
+from gantool.methods.gan.game import Game
 from gantool.nets.features import LayeredGenerator
 
 __all__ = ["Cut", "CutWeights"]
@@ -38,7 +38,6 @@ __all__ = ["Cut", "CutWeights"]
 class CutWeights:
     """The objective's modes and weights."""
 
-    adversarial: Adversarial = "lsgan"
     contrast: float = 1.0
     identity: bool = True
     flip: bool = False
@@ -53,10 +52,8 @@ class Cut:
         layered: the generator, with the layers whose features are compared.
         generator: player with the generator as ``to_TARGET`` and the networks H as ``projection``.
         discriminator: player with the net ``target``.
+        game: how generator and discriminator play.
         places: where patches are compared.
-        batch_calls: let the discriminator judge real and translated pictures together, which is the same mathematics
-            unless it mixes the images of a batch (batch norm).
-        policies: random changes of all that the discriminator sees; see `gantool.losses.diff_augment`.
     """
 
     def __init__(
@@ -66,17 +63,15 @@ class Cut:
         generator: Player,
         discriminator: Player,
         weights: CutWeights,
+        game: Game,
         places: PatchPlaces,
-        *,
-        batch_calls: bool = True,
-        policies: Sequence[Policy] = (),
     ) -> None:
         self.players = (generator, discriminator)
-        self.layered, self.generator, self.discriminator, self.weights = layered, generator, discriminator, weights
-        self.batch_calls, self.policies = batch_calls, tuple(policies)
+        self.layered, self.generator, self.discriminator = layered, generator, discriminator
+        self.weights, self.game = weights, game
         self._card, self._places = card, places
         self._source, self._target = (domain.name for domain in card.domains)
-        line = undecided(weights.adversarial)
+        line = undecided(game.adversarial)
         # Where there are two contrasts, their mean counts.
         names = (self._source, self._target) if weights.identity else (self._source,)
         self.losses = {
@@ -94,23 +89,15 @@ class Cut:
         made, features = self.layered(sources.flip(3) if mirrored else sources)
         keys = self._keys(sources, features, mirrored)
         fake = made[: len(real_a)]
-        critic = self._critic_loss(d, real_b, fake.detach())
+        critic = self.game.discriminator(d, real_b, fake.detach())
         update(self.discriminator, critic)
 
         self.discriminator.requires_grad_(False)
-        losses = {"adversarial": generator_loss(d(diff_augment(fake, self.policies)), w.adversarial)}
+        losses = {"adversarial": self.game.generator(d, fake, real_b)}
         losses |= self._contrasts(made, keys, mirrored, len(real_a))
         update(self.generator, torch.stack([loss * self.losses[name].weight for name, loss in losses.items()]).sum())
         self.discriminator.requires_grad_(True)
         return {name: loss.detach() for name, loss in {"discriminator": critic, **losses}.items()}
-
-    def _critic_loss(self, d: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        fake = fake.to(real.dtype)
-        if self.batch_calls:
-            real_logits, fake_logits = d(diff_augment(torch.cat([real, fake]), self.policies)).chunk(2)
-        else:
-            real_logits, fake_logits = (d(diff_augment(images, self.policies)) for images in (real, fake))
-        return discriminator_loss(real_logits, fake_logits, self.weights.adversarial)
 
     def _keys(self, sources: Tensor, features: Sequence[Tensor], mirrored: bool) -> list[Tensor]:
         """Features of the sources as they are: those of their translation, unless that was of mirrored ones."""

@@ -20,6 +20,7 @@ from gantool.methods.base import Split
 from gantool.methods.cyclegan.settings import CycleGanSettings
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.methods.domains import PairedTruth, build_data, preview_batch, training_set
+from gantool.methods.gan.game import make_game
 from gantool.methods.gan.networks import (
     check_settings,
     fill_generator,
@@ -62,24 +63,15 @@ class CycleGanMethod:
         place(settings, (to_b, to_a, d_a, d_b), runtime)
         loss, lr = settings.loss, settings.optimizer.lr
         critics_lr = settings.optimizer.discriminator_lr or lr
-        weights = CycleGanWeights(
-            loss.adversarial, loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity, loss.gradient_penalty
-        )
         return CycleGan(
             card,
             make_player(settings, "generators", {"to_b": to_b, "to_a": to_a}, lr, runtime),
             make_player(settings, "discriminators", {"b": d_b, "a": d_a}, critics_lr, runtime),
-            weights,
+            CycleGanWeights(loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity),
+            make_game(settings, settings.augment.discriminator),
             pool_size=settings.train.pool_size,
-            batch_calls=settings.runtime.batch_calls and not self._mixes_batches(),
-            policies=settings.augment.discriminator,
             seed=settings.train.seed + 2 * runtime.rank,
         )
-
-    def _mixes_batches(self) -> bool:
-        """Whether a network's result for an image depends on the others of its batch."""
-        model = self.settings.model
-        return "batch" in (model.norm, model.discriminator_norm)
 
     def _card(self) -> Card:
         settings, model, names = self.settings, self.settings.model, self.data.names

@@ -6,18 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from gantool.methods.gan import settings as gan
 from gantool.methods.gan.settings import UnpairedAugment, UnpairedSettings
 from gantool.settings import schema
-from gantool.settings.schema import NotNegative, Section
+from gantool.settings.schema import NotNegative
 
 __all__ = ["CycleGanSettings", "Loss", "Train"]
 
 
-class Loss(Section):
+class Loss(gan.Loss):
     """The objective."""
 
-    adversarial: Literal["lsgan", "vanilla", "wgan-gp"]
-    """Least squares, cross-entropy, or Wasserstein with gradient penalty."""
     cycle_a: NotNegative
     """Weight of the cycle that starts in the first domain (lambda_A)."""
     cycle_b: NotNegative
@@ -26,8 +25,6 @@ class Loss(Section):
     """Distance in the cycle loss."""
     identity: NotNegative
     """Weight of the identity loss as a fraction of the cycle weights; 0 leaves it out. Keeps colors."""
-    gradient_penalty: NotNegative = 10.0
-    """Weight of the gradient penalty of wgan-gp."""
 
 
 class Train(schema.Train):

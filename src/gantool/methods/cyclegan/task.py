@@ -13,7 +13,7 @@ went through the image pool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +23,10 @@ from torch import Tensor, nn
 from gantool.cards import Card
 from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
 from gantool.engine.task import Batch, Player, Update
-from gantool.losses.adversarial import (
-    Adversarial,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    undecided,
-)
-from gantool.losses.diff_augment import Policy, diff_augment
+from gantool.losses.adversarial import undecided
 from gantool.losses.reconstruction import Distance, reconstruction_loss
 from gantool.methods.cyclegan.image_pool import ImagePool
+from gantool.methods.gan.game import Game
 
 __all__ = ["CycleGan", "CycleGanWeights"]
 
@@ -41,12 +35,10 @@ __all__ = ["CycleGan", "CycleGanWeights"]
 class CycleGanWeights:
     """The objective's modes and weights; ``identity`` is a share of the cycle weights, 0 leaves it out."""
 
-    adversarial: Adversarial = "lsgan"
     cycle_a: float = 10.0
     cycle_b: float = 10.0
     cycle_distance: Distance = "l1"
     identity: float = 0.5
-    gradient_penalty: float = 10.0
 
 
 class CycleGan:
@@ -56,10 +48,9 @@ class CycleGan:
         card: names the domains and describes both generators.
         generators: player with nets ``to_b`` (G) and ``to_a`` (F).
         discriminators: player with nets ``b`` and ``a``.
+        game: how generators and discriminators play. Its ``batch_calls`` also runs translated and identity image
+            through a generator together.
         pool_size: images kept per domain, 0 for none.
-        batch_calls: run translated and identity image through a generator together, which is the same
-            mathematics unless the network mixes the images of a batch (batch norm).
-        policies: random changes of all that the discriminators see; see `gantool.losses.diff_augment`.
         seed: of the image pools.
     """
 
@@ -69,20 +60,17 @@ class CycleGan:
         generators: Player,
         discriminators: Player,
         weights: CycleGanWeights,
+        game: Game,
         *,
         pool_size: int = 50,
-        batch_calls: bool = True,
-        policies: Sequence[Policy] = (),
         seed: int = 0,
     ) -> None:
         self.players = (generators, discriminators)
         self.generators, self.discriminators = generators, discriminators
-        self.weights = weights
-        self.batch_calls = batch_calls
-        self.policies = tuple(policies)
+        self.weights, self.game = weights, game
         self._card = card
         self._a, self._b = (domain.name for domain in card.domains)
-        lines = {group: undecided(weights.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
+        lines = {group: undecided(game.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
         self.losses = {
             f"{group}_{domain}": LossTerm(group, reference=lines.get(group))
             for group in (ADVERSARIAL, "cycle", "identity", DISCRIMINATOR)
@@ -100,8 +88,8 @@ class CycleGan:
         fake_b, same_b = self._translate(g, real_a, real_b)
         fake_a, same_a = self._translate(f, real_b, real_a)
         losses = {
-            f"adversarial_{self._b}": generator_loss(d_b(diff_augment(fake_b, self.policies)), w.adversarial),
-            f"adversarial_{self._a}": generator_loss(d_a(diff_augment(fake_a, self.policies)), w.adversarial),
+            f"adversarial_{self._b}": self.game.generator(d_b, fake_b, real_b),
+            f"adversarial_{self._a}": self.game.generator(d_a, fake_a, real_a),
             f"cycle_{self._a}": w.cycle_a * reconstruction_loss(f(fake_b), real_a, w.cycle_distance),
             f"cycle_{self._b}": w.cycle_b * reconstruction_loss(g(fake_a), real_b, w.cycle_distance),
         }
@@ -112,8 +100,8 @@ class CycleGan:
         self.discriminators.requires_grad_(True)
 
         critics = {
-            f"discriminator_{self._b}": self._critic_loss(d_b, real_b, self._pool_b.exchange(fake_b)),
-            f"discriminator_{self._a}": self._critic_loss(d_a, real_a, self._pool_a.exchange(fake_a)),
+            f"discriminator_{self._b}": self.game.discriminator(d_b, real_b, self._pool_b.exchange(fake_b)),
+            f"discriminator_{self._a}": self.game.discriminator(d_a, real_a, self._pool_a.exchange(fake_a)),
         }
         update(self.discriminators, torch.stack(list(critics.values())).sum())
         return {name: loss.detach() for name, loss in (losses | critics).items()}
@@ -122,23 +110,10 @@ class CycleGan:
         """Return the translated ``source`` and, where the objective asks for it, what becomes of ``target``."""
         if self.weights.identity == 0:
             return generator(source), None
-        if self.batch_calls and source.shape == target.shape:
+        if self.game.batch_calls and source.shape == target.shape:
             translated, same = generator(torch.cat([source, target])).chunk(2)
             return translated, same
         return generator(source), generator(target)
-
-    def _critic_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        mode = self.weights.adversarial
-        fake = fake.to(real.dtype)
-        if self.batch_calls:
-            real_logits, fake_logits = discriminator(diff_augment(torch.cat([real, fake]), self.policies)).chunk(2)
-        else:
-            real_logits, fake_logits = (discriminator(diff_augment(images, self.policies)) for images in (real, fake))
-        loss = discriminator_loss(real_logits, fake_logits, mode)
-        if mode == "wgan-gp":
-            mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-            loss = loss + self.weights.gradient_penalty * gradient_penalty(discriminator, real, fake.float(), mix)
-        return loss
 
     def nets(self) -> dict[str, nn.Module]:
         g, f = self.generators.nets["to_b"], self.generators.nets["to_a"]

@@ -15,6 +15,7 @@ from gantool.errors import ModelError, SettingsError, closest
 from gantool.methods.gan.settings import GanSettings, Model
 from gantool.models.files import load_net, read_card
 from gantool.nets.layers import initialize, with_spectral_norm
+from gantool.nets.patchgan import MultiScaleDiscriminator
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator
 
 __all__ = [
@@ -52,9 +53,12 @@ def check_settings(settings: GanSettings) -> None:
             f"Use {' or '.join(str(size) for size in near)}.",
         )
     layers = _discriminator_layers(settings)
-    if layers is not None and data.size < 4 * 2**layers:
+    scales = model.discriminator_scales
+    least = 2 ** (scales - 1) * (4 * 2**layers if layers is not None else 1)
+    if data.size < least:
+        several = f" at {scales} scales" if scales > 1 else ""
         raise SettingsError(
-            f"data.size: must be at least {4 * 2**layers} for a discriminator of {layers} layers, got {data.size}.",
+            f"data.size: must be at least {least} for a discriminator of {layers} layers{several}, got {data.size}.",
             "Choose a larger --size, or model.discriminator=n_layers with fewer model.discriminator_layers.",
         )
     if data.load_size is not None and data.load_size < data.size:
@@ -126,7 +130,11 @@ def make_discriminator(settings: GanSettings, channels: int) -> nn.Module:
     }  # fmt: skip
     if model.discriminator == "n_layers":
         options["layers"] = model.discriminator_layers
-    return build_discriminator(model.discriminator, **options)
+    if model.discriminator_scales == 1:
+        return build_discriminator(model.discriminator, **options)
+    return MultiScaleDiscriminator(
+        [build_discriminator(model.discriminator, **options) for _ in range(model.discriminator_scales)]
+    )
 
 
 def initialize_all(

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantool.settings import schema
-from gantool.settings.schema import Name, Positive, Scenes, Section, Width
+from gantool.settings.schema import Name, NotNegative, Positive, Scenes, Section, Width
 
 __all__ = [
     "Augment",
     "Domains",
     "GanSettings",
+    "Loss",
     "Metrics",
     "Model",
     "Optimizer",
@@ -39,6 +40,8 @@ class Model(Section):
     """Channels after the discriminator's first layer (ndf)."""
     discriminator_layers: Annotated[int, Field(ge=1, le=16)] = 3
     """Halvings of the discriminator n_layers; more see larger patches."""
+    discriminator_scales: Annotated[int, Field(ge=1, le=4)] = 1
+    """So many discriminators, each on a picture of half the size of the one before; their mean counts."""
     norm: Literal["instance", "batch", "none"]
     """Normalization layer in generator and discriminator."""
     discriminator_norm: Literal["instance", "batch", "none", "spectral"] | None = None
@@ -54,6 +57,20 @@ class Model(Section):
     """Distribution of the first weights."""
     init_gain: float = Field(default=0.02, gt=0)
     """Scale of the first weights."""
+
+
+class Loss(Section):
+    """The objective."""
+
+    adversarial: Literal["lsgan", "vanilla", "wgan-gp", "relativistic"]
+    """Least squares, cross-entropy, Wasserstein with gradient penalty, or cross-entropy of real pictures against
+    translated ones (R3GAN, together with r1 and r2)."""
+    gradient_penalty: NotNegative = 10.0
+    """Weight of the gradient penalty of wgan-gp."""
+    r1: NotNegative = 0.0
+    """Weight of the squared gradient of the discriminator on real pictures (gamma); keeps it from being too sure."""
+    r2: NotNegative = 0.0
+    """The same on translated pictures."""
 
 
 class Pictures(schema.Data):
@@ -146,6 +163,7 @@ class GanSettings(schema.Settings):
     model: Model
     data: Pictures
     augment: Augment
+    loss: Loss
     optimizer: Optimizer
     metrics: Metrics
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Batch
 from gantool.methods.base import Split
+from gantool.methods.gan.game import make_game
 from gantool.methods.gan.networks import (
     check_settings,
     fill_from_file,
@@ -90,7 +92,8 @@ class Pix2PixMethod:
             make_player(
                 settings, "discriminator", {"pair": discriminator}, settings.optimizer.discriminator_lr or lr, runtime
             ),
-            Pix2PixWeights(loss.adversarial, loss.reconstruction, loss.distance, loss.gradient_penalty),
+            Pix2PixWeights(loss.reconstruction, loss.distance),
+            replace(make_game(settings), batch_calls=False),
             every=settings.train.discriminator_every,
             for_use=self._without_batch,
         )

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
+from gantool.methods.gan import settings as gan
 from gantool.methods.gan.settings import PairedSettings
 from gantool.settings import schema
-from gantool.settings.schema import NotNegative, Positive, Section
+from gantool.settings.schema import NotNegative, Positive
 
 __all__ = ["Loss", "Pix2PixSettings", "Train"]
 
 
-class Loss(Section):
+class Loss(gan.Loss):
     """The objective."""
 
-    adversarial: Literal["lsgan", "vanilla", "wgan-gp"]
-    """Least squares, cross-entropy, or Wasserstein with gradient penalty."""
     reconstruction: NotNegative
     """Weight of the distance to the true picture (lambda)."""
     distance: Literal["l1", "mse"] = "l1"
     """That distance."""
-    gradient_penalty: NotNegative = Field(default=10.0)
-    """Weight of the gradient penalty of wgan-gp."""
 
 
 class Train(schema.Train):

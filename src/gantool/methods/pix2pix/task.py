@@ -22,15 +22,9 @@ from torch import Tensor, nn
 from gantool.cards import Card
 from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
 from gantool.engine.task import Batch, Player, Update
-from gantool.losses.adversarial import (
-    Adversarial,
-    adversarial_loss,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    undecided,
-)
+from gantool.losses.adversarial import undecided
 from gantool.losses.reconstruction import Distance, reconstruction_loss
+from gantool.methods.gan.game import Game
 
 __all__ = ["Pix2Pix", "Pix2PixWeights"]
 
@@ -39,10 +33,8 @@ __all__ = ["Pix2Pix", "Pix2PixWeights"]
 class Pix2PixWeights:
     """The objective's modes and weights; ``reconstruction`` is lambda."""
 
-    adversarial: Adversarial = "vanilla"
     reconstruction: float = 100.0
     distance: Distance = "l1"
-    gradient_penalty: float = 10.0
 
 
 class Pix2Pix:
@@ -52,6 +44,7 @@ class Pix2Pix:
         card: names source and target; its only direction is the generator's.
         generator: player with the net ``to_TARGET``.
         discriminator: player with the net ``pair``, on ``C_a + C_b`` channels.
+        game: how they play; the discriminator judges true and made pairs one after the other (batch norm).
         every: the discriminator moves in every so manieth step only.
         for_use: turns the generator into what is delivered, for the pictures.
     """
@@ -62,15 +55,17 @@ class Pix2Pix:
         generator: Player,
         discriminator: Player,
         weights: Pix2PixWeights,
+        game: Game,
         *,
         every: int = 1,
         for_use: Callable[[nn.Module], nn.Module] = lambda net: net,
     ) -> None:
         self.players = (generator, discriminator)
-        self.generator, self.discriminator, self.weights, self.every = generator, discriminator, weights, every
+        self.generator, self.discriminator = generator, discriminator
+        self.weights, self.game, self.every = weights, game, every
         self._card, self._for_use = card, for_use
         self._source, self._target = (domain.name for domain in card.domains)
-        line = undecided(weights.adversarial)
+        line = undecided(game.adversarial)
         # The discriminator's objective is the mean of its two losses.
         self.losses = {
             "discriminator_real": LossTerm(DISCRIMINATOR, 0.5, line),
@@ -83,31 +78,22 @@ class Pix2Pix:
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
         a, b = batch["a"], batch["b"]
         g, d, w = self.generator.nets[f"to_{self._target}"], self.discriminator.nets["pair"], self.weights
-        fake = g(a)
+        fake, true = g(a), torch.cat([a, b], 1)
         losses: dict[str, Tensor] = {}
 
-        real_logits, fake_logits = d(torch.cat([a, b], 1)), d(torch.cat([a, fake.detach().to(b.dtype)], 1))
-        losses["discriminator_real"] = adversarial_loss(real_logits, real=True, mode=w.adversarial)
-        losses["discriminator_fake"] = adversarial_loss(fake_logits, real=False, mode=w.adversarial)
+        made = torch.cat([a, fake.detach().to(b.dtype)], 1)
+        losses["discriminator_real"], losses["discriminator_fake"], penalty = self.game.terms(d, true, made)
         if self._steps % self.every == 0:
-            loss = discriminator_loss(real_logits, fake_logits, w.adversarial)
-            if w.adversarial == "wgan-gp":
-                loss = loss + w.gradient_penalty * self._penalty(d, a, b, fake)
-            update(self.discriminator, loss)
+            objective = (losses["discriminator_real"] + losses["discriminator_fake"]) * 0.5
+            update(self.discriminator, objective + penalty)
         self._steps += 1
 
         self.discriminator.requires_grad_(False)
-        losses["adversarial"] = generator_loss(d(torch.cat([a, fake], 1)), w.adversarial)
+        losses["adversarial"] = self.game.generator(d, torch.cat([a, fake], 1), true)
         losses["reconstruction"] = w.reconstruction * reconstruction_loss(fake, b, w.distance)
         update(self.generator, losses["adversarial"] + losses["reconstruction"])
         self.discriminator.requires_grad_(True)
         return {name: loss.detach() for name, loss in losses.items()}
-
-    @staticmethod
-    def _penalty(d: nn.Module, a: Tensor, b: Tensor, fake: Tensor) -> Tensor:
-        mix = torch.rand(len(b), 1, 1, 1, device=b.device)
-        real, made = torch.cat([a, b], 1), torch.cat([a, fake.detach().float()], 1)
-        return gradient_penalty(d, real, made, mix)
 
     def nets(self) -> dict[str, nn.Module]:
         return dict(self.generator.nets)
