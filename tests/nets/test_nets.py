@@ -10,6 +10,7 @@ import torch
 from gantool.errors import ModelError
 from gantool.nets.layers import initialize, norm_layer
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from gantool.nets.resnet import ResnetBlock, recompute_blocks
 
 SMALL = [name for name, spec in GENERATORS.items() if spec.multiple_of <= 256]
 RESNETS = [name for name in GENERATORS if name.startswith("resnet")]
@@ -73,6 +74,25 @@ def test_gradients_are_the_same_in_every_layout(name: str, count: int) -> None:
 
     for plain, other in zip(gradients(torch.contiguous_format), gradients(torch.channels_last), strict=True):
         assert (plain - other).abs().max() <= 1e-4 * plain.abs().max()
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_recomputed_blocks_have_the_same_gradients(dropout: bool) -> None:
+    found, calls = [], []
+    for again in (False, True):
+        calls.clear()
+        torch.manual_seed(0)
+        net = build_generator("resnet_light", width=4, dropout=dropout)
+        if again:
+            recompute_blocks(net)
+        for module in net.modules():
+            if isinstance(module, ResnetBlock):
+                module.conv_block.register_forward_pre_hook(lambda *_: calls.append(1))
+        out = net(torch.randn(1, 3, 32, 32))
+        out.square().mean().backward()
+        found.append([out.detach(), *(parameter.grad for parameter in net.parameters())])
+        assert len(calls) == (8 if again else 4)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_published_sizes() -> None:

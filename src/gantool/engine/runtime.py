@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gantool.devices import Precision, choose_device, choose_precision
-from gantool.engine.task import Batch, Player, Update
+from gantool.engine.task import Batch, Player, Update, each_part
 from gantool.errors import SettingsError
 
 T = TypeVar("T")
@@ -133,13 +133,17 @@ class Runtime:
     def make_update(self, clip_norm: float | None = None) -> Update:
         """Return the verb that tasks move their players with."""
 
-        def update(player: Player, loss: Tensor) -> None:
+        def update(player: Player, loss: Tensor | Sequence[Callable[[], Tensor]]) -> None:
             optimizer = self._optimizers[player.name]
             parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
-            # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
+            optimizer.zero_grad()
+            for part in each_part(loss):
+                # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
+                with torch.autocast(self.device.type, enabled=False):
+                    self._fabric.backward(part)
+                torch.clear_autocast_cache()
+                del part  # the next one is computed without it
             with torch.autocast(self.device.type, enabled=False):
-                optimizer.zero_grad()
-                self._fabric.backward(loss)
                 self._average_gradients(parameters)
                 if clip_norm is not None:
                     self._fabric.strategy.precision.unscale_gradients(player.optimizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from gantool.cards import Card
 from gantool.engine.loss_terms import LossTerm
 
-__all__ = ["Batch", "Player", "Task", "Update"]
+__all__ = ["Batch", "Player", "Task", "Update", "each_part"]
 
 Batch = Mapping[str, Tensor]
 
@@ -35,8 +35,21 @@ class Player:
             net.requires_grad_(on)
 
 
-Update = Callable[[Player, Tensor], None]
-"""``update(player, loss)``: zero gradients, backward, average over ranks, clip, step."""
+Update = Callable[[Player, "Tensor | Sequence[Callable[[], Tensor]]"], None]
+"""``update(player, loss)``: zero gradients, backward, average over ranks, clip, step.
+
+A loss in parts is a list of functions, each of which computes one: the gradients are those of their sum, but only
+what one part needs is in memory at a time.
+"""
+
+
+def each_part(loss: Tensor | Sequence[Callable[[], Tensor]]) -> Iterator[Tensor]:
+    """The loss itself, or its parts one after the other, each computed when it is asked for."""
+    if isinstance(loss, Tensor):
+        yield loss
+        return
+    for compute in loss:
+        yield compute()
 
 
 class Task(Protocol):

@@ -10,18 +10,25 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from gantool.nets.antialias import BlurDown, blur_up
 from gantool.nets.layers import Activation, Norm, Padding, activation_layer, needs_bias, norm_layer, pad
 
-__all__ = ["PictureSkip", "ResnetBlock", "ResnetGenerator"]
+__all__ = ["PictureSkip", "ResnetBlock", "ResnetGenerator", "recompute_blocks"]
 
 Upsampling = Literal["transpose", "resize", "blur"]
 Downsampling = Literal["stride", "blur"]
 
 
 class ResnetBlock(nn.Module):
-    """``x + conv_block(x)``: two 3x3 convolutions with norm; the shape stays ``(N, channels, H, W)``."""
+    """``x + conv_block(x)``: two 3x3 convolutions with norm; the shape stays ``(N, channels, H, W)``.
+
+    Attributes:
+        recomputed: compute again in the backward pass instead of keeping anything but the input.
+    """
+
+    recomputed = False
 
     def __init__(
         self,
@@ -52,8 +59,18 @@ class ResnetBlock(nn.Module):
         self.conv_block = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.conv_block(x)
+        if self.recomputed and torch.is_grad_enabled():
+            out: Tensor = x + checkpoint(self.conv_block, x, use_reentrant=False)
+        else:
+            out = x + self.conv_block(x)
         return out
+
+
+def recompute_blocks(net: nn.Module) -> None:
+    """Let all residual blocks of a network be `ResnetBlock.recomputed`."""
+    for module in net.modules():
+        if isinstance(module, ResnetBlock):
+            module.recomputed = True
 
 
 class PictureSkip(nn.Module):

@@ -94,6 +94,14 @@ def test_scales_see_pictures_of_half_the_size() -> None:
     assert torch.allclose(flat, nets[1](torch.ones(1, 3, 16, 16))), "the border is no darker"
 
 
+def test_recomputing_is_refused_where_it_cannot_be_had() -> None:
+    again = {"runtime.checkpointing": True}
+    with pytest.raises(SettingsError, match=r"runtime\.checkpointing: unet_64 has no residual blocks"):
+        check_settings(load_settings("pix2pix-sample", base={**again, "model.norm": "instance"}))
+    with pytest.raises(SettingsError, match=r"runtime\.checkpointing: batch norm would count every batch twice"):
+        load_settings("cyclegan", base={**again, "model.norm": "batch"})
+
+
 def test_settings_reach_the_game_and_the_networks() -> None:
     settings = load_settings(
         "cyclegan-sample",

@@ -70,6 +70,7 @@ class CycleGanMethod:
             CycleGanWeights(loss.cycle_a, loss.cycle_b, loss.cycle_distance, loss.identity),
             make_game(settings, settings.augment.discriminator),
             pool_size=settings.train.pool_size,
+            split_backward=settings.runtime.split_backward,
             seed=settings.train.seed + 2 * runtime.rank,
         )
 

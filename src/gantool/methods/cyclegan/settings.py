@@ -11,7 +11,7 @@ from gantool.methods.gan.settings import UnpairedAugment, UnpairedSettings
 from gantool.settings import schema
 from gantool.settings.schema import NotNegative
 
-__all__ = ["CycleGanSettings", "Loss", "Train"]
+__all__ = ["CycleGanSettings", "Loss", "Runtime", "Train"]
 
 
 class Loss(gan.Loss):
@@ -34,6 +34,13 @@ class Train(schema.Train):
     """Earlier fakes kept per domain for the discriminators; 0 for none."""
 
 
+class Runtime(gan.Runtime):
+    """Where and how fast it runs; nothing here changes what is learned."""
+
+    split_backward: bool = False
+    """Differentiate one cycle at a time: the same gradients with half of the memory."""
+
+
 class CycleGanSettings(UnpairedSettings):
     """Everything that decides a training run of CycleGAN."""
 
@@ -42,6 +49,7 @@ class CycleGanSettings(UnpairedSettings):
     augment: UnpairedAugment
     loss: Loss
     train: Train
+    runtime: Runtime
 
     @model_validator(mode="after")
     def _identity_needs_equal_channels(self) -> CycleGanSettings:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,6 +52,7 @@ class CycleGan:
         game: how generators and discriminators play. Its ``batch_calls`` also runs translated and identity image
             through a generator together.
         pool_size: images kept per domain, 0 for none.
+        split_backward: differentiate one cycle at a time, which needs half of the memory.
         seed: of the image pools.
     """
 
@@ -63,11 +65,12 @@ class CycleGan:
         game: Game,
         *,
         pool_size: int = 50,
+        split_backward: bool = False,
         seed: int = 0,
     ) -> None:
         self.players = (generators, discriminators)
         self.generators, self.discriminators = generators, discriminators
-        self.weights, self.game = weights, game
+        self.weights, self.game, self.split_backward = weights, game, split_backward
         self._card = card
         self._a, self._b = (domain.name for domain in card.domains)
         lines = {group: undecided(game.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
@@ -85,18 +88,21 @@ class CycleGan:
         w = self.weights
 
         self.discriminators.requires_grad_(False)
-        fake_b, same_b = self._translate(g, real_a, real_b)
-        fake_a, same_a = self._translate(f, real_b, real_a)
-        losses = {
-            f"adversarial_{self._b}": self.game.generator(d_b, fake_b, real_b),
-            f"adversarial_{self._a}": self.game.generator(d_a, fake_a, real_a),
-            f"cycle_{self._a}": w.cycle_a * reconstruction_loss(f(fake_b), real_a, w.cycle_distance),
-            f"cycle_{self._b}": w.cycle_b * reconstruction_loss(g(fake_a), real_b, w.cycle_distance),
-        }
-        if same_a is not None and same_b is not None:
-            losses[f"identity_{self._b}"] = w.cycle_b * w.identity * reconstruction_loss(same_b, real_b)
-            losses[f"identity_{self._a}"] = w.cycle_a * w.identity * reconstruction_loss(same_a, real_a)
-        update(self.generators, torch.stack(list(losses.values())).sum())
+        if self.split_backward:
+            fake_b, fake_a, losses = self._move_in_parts(batch, update)
+        else:
+            fake_b, same_b = self._translate(g, real_a, real_b)
+            fake_a, same_a = self._translate(f, real_b, real_a)
+            losses = {
+                f"adversarial_{self._b}": self.game.generator(d_b, fake_b, real_b),
+                f"adversarial_{self._a}": self.game.generator(d_a, fake_a, real_a),
+                f"cycle_{self._a}": w.cycle_a * reconstruction_loss(f(fake_b), real_a, w.cycle_distance),
+                f"cycle_{self._b}": w.cycle_b * reconstruction_loss(g(fake_a), real_b, w.cycle_distance),
+            }
+            if same_a is not None and same_b is not None:
+                losses[f"identity_{self._b}"] = w.cycle_b * w.identity * reconstruction_loss(same_b, real_b)
+                losses[f"identity_{self._a}"] = w.cycle_a * w.identity * reconstruction_loss(same_a, real_a)
+            update(self.generators, torch.stack(list(losses.values())).sum())
         self.discriminators.requires_grad_(True)
 
         critics = {
@@ -105,6 +111,32 @@ class CycleGan:
         }
         update(self.discriminators, torch.stack(list(critics.values())).sum())
         return {name: loss.detach() for name, loss in (losses | critics).items()}
+
+    def _move_in_parts(self, batch: Batch, update: Update) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Move the generators by the same objective, one cycle at a time; return fakes and losses, detached."""
+        g, f, w = self.generators.nets["to_b"], self.generators.nets["to_a"], self.weights
+        fakes: dict[str, Tensor] = {}
+        losses: dict[str, Tensor] = {}
+
+        def cycle(there: nn.Module, back: nn.Module, source: str, target: str, names: tuple[str, str]) -> Tensor:
+            a, b = names
+            weight_a, weight_b = (w.cycle_a, w.cycle_b) if source == "a" else (w.cycle_b, w.cycle_a)
+            fake, same = self._translate(there, batch[source], batch[target])
+            critic = self.discriminators.nets[target]
+            found = {
+                f"adversarial_{b}": self.game.generator(critic, fake, batch[target]),
+                f"cycle_{a}": weight_a * reconstruction_loss(back(fake), batch[source], w.cycle_distance),
+            }
+            if same is not None:
+                found[f"identity_{b}"] = weight_b * w.identity * reconstruction_loss(same, batch[target])
+            fakes[target] = fake.detach()
+            losses.update({name: loss.detach() for name, loss in found.items()})
+            return torch.stack(list(found.values())).sum()
+
+        first = partial(cycle, g, f, "a", "b", (self._a, self._b))
+        second = partial(cycle, f, g, "b", "a", (self._b, self._a))
+        update(self.generators, [first, second])
+        return fakes["b"], fakes["a"], losses
 
     def _translate(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the translated ``source`` and, where the objective asks for it, what becomes of ``target``."""

@@ -17,6 +17,7 @@ from gantool.models.files import load_net, read_card
 from gantool.nets.layers import initialize, with_spectral_norm
 from gantool.nets.patchgan import MultiScaleDiscriminator
 from gantool.nets.registry import DISCRIMINATORS, GENERATORS, NetworkSpec, build_discriminator
+from gantool.nets.resnet import recompute_blocks
 
 __all__ = [
     "check_settings",
@@ -44,6 +45,8 @@ def check_settings(settings: GanSettings) -> None:
     for key, default in (("padding", "reflect"), ("activation", "relu")):
         if key not in generator.options and getattr(model, key) != default:
             raise SettingsError(f"model.{key}: {model.generator} has no such option, leave it at {default}.")
+    if settings.runtime.checkpointing and not model.generator.startswith("resnet"):
+        raise SettingsError(f"runtime.checkpointing: {model.generator} has no residual blocks.")
     multiple = generator.multiple_of
     if data.size % multiple:
         low = data.size // multiple * multiple
@@ -152,6 +155,9 @@ def initialize_all(
 def place(settings: GanSettings, nets: Sequence[nn.Module], runtime: Runtime) -> None:
     """Move networks to the device, compiled on request, and start the random numbers of this rank's training."""
     runtime.place(nets, channels_last=settings.runtime.channels_last)
+    if settings.runtime.checkpointing:
+        for net in nets:
+            recompute_blocks(net)
     if settings.runtime.compile:
         for net in nets:
             net.compile()

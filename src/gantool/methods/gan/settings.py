@@ -20,6 +20,7 @@ __all__ = [
     "PairedSettings",
     "Pairs",
     "Pictures",
+    "Runtime",
     "UnpairedAugment",
     "UnpairedSettings",
 ]
@@ -135,6 +136,14 @@ class Metrics(schema.Metrics):
     """Test images per measurement."""
 
 
+class Runtime(schema.Runtime):
+    """Where and how fast it runs; nothing here changes what is learned."""
+
+    checkpointing: bool = False
+    """Compute the residual blocks of generators again in the backward pass instead of keeping what they computed:
+    less memory, more time."""
+
+
 class Domains(Pictures):
     """Where the pictures come from and how large they are."""
 
@@ -166,11 +175,14 @@ class GanSettings(schema.Settings):
     loss: Loss
     optimizer: Optimizer
     metrics: Metrics
+    runtime: Runtime
 
     @model_validator(mode="after")
     def _batch_norm_has_pixels(self) -> GanSettings:
         if self.model.norm == "batch" and self.data.size < 32:
             raise ValueError("data.size: must be at least 32 with batch norm")
+        if self.model.norm == "batch" and self.runtime.checkpointing:
+            raise ValueError("runtime.checkpointing: batch norm would count every batch twice; use instance norm")
         return self
 
 
