@@ -2,9 +2,9 @@
 
     python benchmarks/step_memory.py [--sizes 256 512] [--steps 2] [--device cpu] [--json FILE]
 
-Every way runs in a process of its own: the most memory that a step takes beyond what the process has before it, and
-its processor time. ``runtime.split_backward`` differentiates one cycle at a time, ``runtime.checkpointing`` computes the
-residual blocks of generators again.
+Every way runs in a process of its own: the most memory that a step takes beyond what the process has before it and
+its processor time. ``runtime.split_backward`` differentiates one cycle at a time, ``runtime.checkpointing`` computes
+the residual blocks of generators again.
 """
 
 from __future__ import annotations
