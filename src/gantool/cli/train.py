@@ -57,6 +57,10 @@ def train(
     to: Annotated[
         str | None, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, for pix2pix and cut.")
     ] = None,
+    distill: Annotated[
+        str | None,
+        typer.Option("--distill", metavar="MODEL", help="Train a light generator that learns what a model does."),
+    ] = None,
     encoder_weights: Annotated[
         str | None,
         typer.Option(
@@ -117,7 +121,7 @@ def train(
     plan = planning.plan_training(
         planning.TrainOptions(
             model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
-            devices, workers, device, precision, compile_nets or None, to, encoder_weights,
+            devices, workers, device, precision, compile_nets or None, to, encoder_weights, distill,
             assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
             dry_run=dry_run, accept_changed_data=accept_changed_data,
         )

@@ -23,7 +23,7 @@ __all__ = [
     "resolve_name",
 ]
 
-_FOLDERS = ("cyclegan", "cut", "pix2pix", "segmentation")
+_FOLDERS = ("cyclegan", "cut", "pix2pix", "distill", "segmentation")
 
 METHODS: Mapping[str, MethodSpec] = {
     spec.name: spec for spec in (import_module(f"gantool.methods.{folder}").SPEC for folder in _FOLDERS)

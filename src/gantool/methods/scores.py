@@ -22,7 +22,14 @@ from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import as_pictures
 from gantool.report.gallery import Gallery
 
-__all__ = ["SlicedDistances", "baseline_ratios", "on_label_maps", "ratios_to_truth", "scores_on_pairs"]
+__all__ = [
+    "SlicedDistances",
+    "baseline_ratios",
+    "distance_to_teacher",
+    "on_label_maps",
+    "ratios_to_truth",
+    "scores_on_pairs",
+]
 
 
 class SlicedDistances:
@@ -104,6 +111,19 @@ def ratios_to_truth(
             pictures = {source: before, f"{source} to {target}": after, f"true {target}": true}
             gallery.add(f"scene {n + 1} ({source})", l1([after], [true]), pictures)
     return ratios
+
+
+def distance_to_teacher(
+    student: nn.Module, teacher: nn.Module, data: UnpairedData, device: torch.device, count: int | None
+) -> float:
+    """L1 between what both make of test pictures of the first domain, in levels of 255.
+
+    Args:
+        count: at most so many pictures.
+    """
+    images, preparation = data.test[0] if len(data.test[0]) else data.train[0], data.preparations[0]
+    views = [preparation.testing(images[n]) for n in range(min(len(images), count or len(images)))]
+    return l1(_translated(student, views, device), _translated(teacher, views, device))
 
 
 def scores_on_pairs(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gantool.nets.patchgan import MultiScaleDiscriminator
 from gantool.nets.resnet import PictureSkip, ResnetBlock
 
-__all__ = ["LayeredGenerator"]
+__all__ = ["LayeredGenerator", "critic_layers"]
 
 
 class LayeredGenerator(nn.Module):
@@ -68,6 +69,27 @@ class LayeredGenerator(nn.Module):
             _, found = self(torch.zeros(1, first.in_channels, 32, 32, device=first.weight.device), False)
         self.net.train(training)
         return [features.shape[1] for features in found]
+
+
+def critic_layers(net: nn.Module, x: Tensor) -> list[Tensor]:
+    """What the activations of a discriminator make of ``(N, C, H, W)``; of several scales one after the other.
+
+    Raises:
+        TypeError: it is no sequence of layers.
+    """
+    if isinstance(net, MultiScaleDiscriminator):
+        return [
+            layer for part, view in zip(net.scales, net.views(x), strict=True) for layer in critic_layers(part, view)
+        ]
+    stack = getattr(net, "model", None) or getattr(net, "net", None)
+    if not isinstance(stack, nn.Sequential):
+        raise TypeError(f"{type(net).__name__} has no sequence of layers")
+    found = []
+    for layer in stack:
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            found.append(x)
+    return found
 
 
 def usual_layers(body: nn.Sequential) -> tuple[int, ...]:

@@ -80,12 +80,14 @@ class MultiScaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList(nets)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        logits = []
-        for place, net in enumerate(self.scales):
-            if place:
-                x = nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
-            logits.append(net(x))
-        return logits
+        return [net(view) for net, view in zip(self.scales, self.views(x), strict=True)]
+
+    def views(self, x: Tensor) -> list[Tensor]:
+        """What each of them sees."""
+        views = [x]
+        for _ in range(len(self.scales) - 1):
+            views.append(nn.functional.avg_pool2d(views[-1], 3, 2, 1, count_include_pad=False))
+        return views
 
 
 class PixelDiscriminator(nn.Module):

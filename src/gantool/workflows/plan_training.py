@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gantool.errors import RunError, SettingsError, UsageError
+from gantool.errors import ModelError, RunError, SettingsError, UsageError
 from gantool.methods.base import MethodSpec, ModelName
 from gantool.methods.registry import MODELS, PRESETS, overlay_settings, read_settings, resolve_name
+from gantool.models.find import find_model
 from gantool.models.runs import Run, find_run
 from gantool.settings.schema import Settings
 from gantool.settings.sources import load_settings, preset_tree
@@ -27,6 +28,7 @@ _KEYS: Mapping[str, str] = {
     "batch_size": "train.batch_size",
     "seed": "train.seed",
     "lr": "optimizer.lr",
+    "distill": "model.teacher",
     "encoder_weights": "model.encoder_weights",
     "devices": "runtime.devices",
     "workers": "runtime.workers",
@@ -48,6 +50,7 @@ class TrainOptions:
         domains: two plain folders by domain name, instead of ``data``.
         names: of the halves of side-by-side images, left and right.
         to: domain that a model of one direction translates to.
+        distill: a run or a model file whose translations a light generator is to learn; its data is the default.
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
         assignments: ``section.key=value`` texts, as ``--set`` takes them; weaker than all options.
@@ -77,6 +80,7 @@ class TrainOptions:
     compile: bool | None = None
     to: str | None = None
     encoder_weights: str | None = None
+    distill: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     assignments: Sequence[str] = ()
     config: Path | None = None
@@ -144,6 +148,8 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
         return _plan_resume(find_run(options.resume, options.runs), options)
     if options.accept_changed_data:
         raise UsageError("--accept-changed-data is for a run that goes on.", "Name it: --resume RUN.")
+    if options.distill is not None:
+        options = _with_teacher(options, options.distill)
     if options.model is None:
         raise UsageError("No model named.", f"Name one: gantool train {next(iter(MODELS))}.")
     settings, notes = _settings_of(options.model, options)
@@ -152,6 +158,31 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
         options.model, settings, options.runs, options.name, init_from=None if init_from == "none" else init_from,
         dry_run=options.dry_run, notes=notes,
     )  # fmt: skip
+
+
+def _with_teacher(options: TrainOptions, teacher: str) -> TrainOptions:
+    """The options with the teacher's file, its size, and the data of its run where they say nothing else.
+
+    Raises:
+        UsageError, ModelError: another model is named, or there is no such teacher.
+    """
+    if options.model not in (None, "distill"):
+        raise UsageError(
+            f"--distill trains a model of its own, not {options.model}.", "Leave the model out, or name distill."
+        )
+    try:
+        found = find_model(teacher, options.runs)
+    except ModelError as error:
+        raise ModelError(f"--distill {teacher}: {error.message}", error.remedy) from None
+    file = teacher if found.is_bundled else str(found.path)
+    given, run = options.said(), Run(found.path.parent)
+    settings: dict[str, Any] = dict(options.settings)
+    if options.size is None and "data.size" not in given and not found.card.from_elsewhere:
+        settings["data.size"] = found.card.size
+    if run.settings.is_file() and options.config is None and not given & {"data.path", "data.domains"}:
+        data = read_settings(run.settings).data.model_dump()
+        settings |= {f"data.{key}": data[key] for key in ("path", "domains", "names", "channels") if data.get(key)}
+    return replace(options, model="distill", distill=file, settings=settings)
 
 
 def _settings_of(model: str, options: TrainOptions) -> tuple[Settings, tuple[str, ...]]:

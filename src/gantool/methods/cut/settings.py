@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gantool.methods.gan import settings as gan
-from gantool.methods.gan.settings import UnpairedAugment, UnpairedSettings
+from gantool.methods.gan.settings import OneWaySettings, UnpairedAugment
 from gantool.settings import schema
-from gantool.settings.schema import Name, NotNegative, Positive, Width
+from gantool.settings.schema import NotNegative, Positive, Width
 
-__all__ = ["CutSettings", "Domains", "Loss", "Model"]
+__all__ = ["CutSettings", "Loss", "Model"]
 
 
 class Model(gan.Model):
@@ -19,13 +19,6 @@ class Model(gan.Model):
 
     projection_width: Width = 256
     """Length of the vectors that patches are compared by."""
-
-
-class Domains(gan.Domains):
-    """Where the pictures come from and how large they are."""
-
-    to: Name | None = None
-    """Domain to translate to; null is the second."""
 
 
 class Loss(gan.Loss):
@@ -48,13 +41,12 @@ class Loss(gan.Loss):
     both halvings, and the first and the middle block."""
 
 
-class CutSettings(UnpairedSettings):
+class CutSettings(OneWaySettings):
     """Everything that decides a training run of CUT."""
 
     task: Literal["cut"]
     """The method."""
     model: Model
-    data: Domains
     augment: UnpairedAugment
     loss: Loss
     train: schema.Train

@@ -16,6 +16,8 @@ __all__ = [
     "Loss",
     "Metrics",
     "Model",
+    "OneWayDomains",
+    "OneWaySettings",
     "Optimizer",
     "PairedSettings",
     "Pairs",
@@ -151,6 +153,13 @@ class Domains(Pictures):
     """Keep image n of one domain with image n of the other, with the same crop and flip (paired data)."""
 
 
+class OneWayDomains(Domains):
+    """Where the pictures come from and how large they are."""
+
+    to: Name | None = None
+    """Domain to translate to; null is the second."""
+
+
 class Pairs(Pictures):
     """Where the pairs come from and how large they are."""
 
@@ -190,6 +199,12 @@ class UnpairedSettings(GanSettings):
     """Of methods that learn from two domains without pairs."""
 
     data: Domains
+
+
+class OneWaySettings(UnpairedSettings):
+    """Of methods that learn one direction from two domains without pairs."""
+
+    data: OneWayDomains
 
 
 class PairedSettings(GanSettings):

@@ -61,6 +61,7 @@ def train(
     runs: str | Path = "runs",
     resume: str | None = None,
     init_from: str | None = None,
+    distill: str | None = None,
     accept_changed_data: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainResult:
@@ -80,6 +81,7 @@ def train(
         resume: a run to go on with, or ``latest``.
         init_from: a run or model file to take first weights from; ``none`` for none where the model's name stands for
             some.
+        distill: a run or model file whose translations a light generator is to learn, instead of ``model``.
         accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
         on_event: called with every `Event` while training.
 
@@ -88,8 +90,9 @@ def train(
     """
     options = TrainOptions(
         model, data, domains, None, epochs, batch_size, size, lr, seed, device=device, precision=precision, to=to,
-        encoder_weights=encoder_weights, settings=settings or {}, config=Path(config) if config is not None else None,
-        name=name, runs=Path(runs), resume=resume, init_from=init_from, accept_changed_data=accept_changed_data,
+        encoder_weights=encoder_weights, distill=distill, settings=settings or {},
+        config=Path(config) if config is not None else None, name=name, runs=Path(runs), resume=resume,
+        init_from=init_from, accept_changed_data=accept_changed_data,
     )  # fmt: skip
     for event in training_events(plan_training(options)):
         if on_event is not None:
