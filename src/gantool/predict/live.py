@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gantool.arrays import Floats, Pixels
+from gantool.predict.cores import tell_torch
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.runner import Strips
 from gantool.predict.strips import can_walk, run_in_strips
@@ -66,6 +67,7 @@ class LiveRunner:
 
     @torch.no_grad()
     def __call__(self, images: Pixels) -> Floats:
+        tell_torch()
         batch = torch.from_numpy(np.array(images, order="C")).to(self._device)
         values = batch.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous()
         with self._autocast():
