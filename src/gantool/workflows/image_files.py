@@ -22,6 +22,7 @@ from gantool.errors import GantoolError
 from gantool.hardware import threads_to_compute
 from gantool.predict.cores import on_one_core
 from gantool.workflows.image_jobs import ImageJob
+from gantool.workflows.kept_memory import keep_freed_memory
 
 __all__ = ["ImageOutcome", "Sight", "Work", "Written", "look_at", "work_through"]
 
@@ -112,6 +113,8 @@ def work_through(jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[ImageOut
     """Yield what became of each image, in order; one that fails does not stop the others."""
     cores = threads_to_compute()
     line = _Line(work, cores)
+    if len(jobs) > cores:
+        keep_freed_memory()
     try:
         # Fewer images than cores are sooner done if each has all of them.
         for group in _groups(jobs, work, cores if len(jobs) >= max(cores, 2) else 0):
