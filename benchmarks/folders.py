@@ -134,10 +134,11 @@ def command(verb: str, folder: Path) -> tuple[float, float, float]:
     words = [sys.executable, "-m", "gantool", *COMMANDS[verb], str(out), "--quiet"]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL)
-    _, code, used = os.wait4(process.pid, 0)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if code:
-        raise RuntimeError(f"gantool {verb} ended with {code}")
+    if process.returncode:
+        raise RuntimeError(f"gantool {verb} ended with {process.returncode}")
     shutil.rmtree(out)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, used.ru_maxrss / 1024
 
