@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gantool.cores import is_on_one_core
 from gantool.data.images import Picture
 from gantool.errors import DataError, OutputError
-from gantool.predict.cores import is_on_one_core
 from gantool.workflows.image_files import Sight, Work, Written, work_through
 from gantool.workflows.image_jobs import ImageJob
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gantool.arrays import Floats, Pixels
-from gantool.predict.cores import tell_torch
+from gantool.cores import tell_torch
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.runner import Strips
 from gantool.predict.strips import can_walk, run_in_strips

@@ -14,11 +14,11 @@ import numpy as np
 
 from gantool.arrays import Floats, Pixels, to_values
 from gantool.cards import Card
+from gantool.cores import is_on_one_core, tell_torch
 from gantool.devices import choose_device, require_precision
 from gantool.documents import brief
 from gantool.errors import ModelError, SettingsError
 from gantool.models.formats.onnx_file import open_onnx
-from gantool.predict.cores import is_on_one_core, tell_torch
 
 __all__ = [
     "SMALLEST_SIDE",

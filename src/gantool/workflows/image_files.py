@@ -17,10 +17,10 @@ from pathlib import Path
 from threading import Semaphore
 from typing import Any, Generic, TypeVar
 
+from gantool.cores import on_one_core
 from gantool.data.images import Picture, upright_size
 from gantool.errors import GantoolError
 from gantool.hardware import threads_to_compute
-from gantool.predict.cores import on_one_core
 from gantool.workflows.image_jobs import ImageJob
 from gantool.workflows.kept_memory import keep_freed_memory
 

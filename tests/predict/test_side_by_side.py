@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from gantool.arrays import Pixels
+from gantool.cores import is_on_one_core, on_one_core
 from gantool.data.sample import draw_scene
 from gantool.models.find import find_model
 from gantool.models.formats.onnx_file import open_onnx
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
-from gantool.predict.cores import is_on_one_core, on_one_core
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.live import LiveRunner, stored_as_cast
 from gantool.predict.load import open_segmenter, open_translator
