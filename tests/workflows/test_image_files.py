@@ -86,7 +86,7 @@ def test_order_batches_and_failures(behind: int, at_once: int) -> None:
     assert all(not item.outputs for item in done if item.error)
 
 
-@pytest.mark.parametrize(("at_once", "images", "apart"), [(2, 9, True), (1, 9, False), (2, 1, False)])
+@pytest.mark.parametrize(("at_once", "images", "apart"), [(6, 9, True), (5, 9, False), (6, 1, False)])
 def test_several_run_on_a_core_each_where_memory_suffices(at_once: int, images: int, apart: bool) -> None:
     here = threading.current_thread()
     together = threading.Barrier(2)
@@ -117,11 +117,11 @@ def test_a_slow_image_keeps_the_others_waiting_and_no_more_than_a_few() -> None:
     results = work_through(jobs(100), simple(run))
     threading.Timer(0.3, first.set).start()
     assert str(next(results).source) == "000"
-    assert 4 <= len(begun) <= 12
+    assert 6 <= len(begun) <= 12
     assert [str(item.source) for item in results] == [f"{n:03d}" for n in range(1, 100)]
 
 
-@pytest.mark.parametrize(("size", "most"), [(1, 8), (10**7, 4), (10**8, 3)])
+@pytest.mark.parametrize(("size", "most"), [(1, 12), (10**7, 4), (10**8, 3)])
 def test_the_pixels_under_way_are_bounded(size: int, most: int) -> None:
     under_way, seen = 0, []
     lock = threading.Lock()

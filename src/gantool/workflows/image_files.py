@@ -1,7 +1,7 @@
 """From image files to image files: what `translate` and `segment` share in working through many of them.
 
-Images of which one per core can run at the same time are read, run and written by threads, each image on one core.
-The others run one after the other on all cores, in the caller's thread, where Ctrl-C ends them, while threads read
+Images of which three per core can run at the same time are read, run and written by threads, each on one core. The
+others run one after the other on all cores, in the caller's thread, where Ctrl-C ends them, while threads read
 the next ones and write the last ones. Either way outcomes come in the order of the images, and how many images are
 under way is bounded by their pixels, so that memory does not grow with their number.
 """
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Semaphore
 from typing import Any, Generic, TypeVar
 
 from gantool.cores import on_one_core
@@ -30,7 +29,7 @@ Made = TypeVar("Made")
 
 _PIXELS_PER_CORE = 24 * 10**6  # of the images under way, which memory has to hold; ...
 _FEWEST = 3  # ... but one may always be read and one written while one is computed
-_THREADS_PER_CORE = 2  # since a thread that writes waits for the disk
+_THREADS_PER_CORE = 3  # since one waits for the disk, or for another thread's turn in Python, now and then
 
 
 @dataclass(frozen=True)
@@ -140,14 +139,14 @@ def _groups(jobs: Sequence[ImageJob], work: Work[Any], cores: int) -> Iterator[_
     """Group images as far as their sizes are known without reading them; one that cannot be looked at comes alone.
 
     Args:
-        cores: how many groups run at the same time, if memory suffices for that; 0 for one after the other.
+        cores: that groups run on at the same time, if memory suffices for that; 0 for one after the other.
     """
 
     def group(jobs: Sequence[ImageJob], sight: Sight | None) -> _Group:
         if sight is None:
             return _Group(jobs, 0, apart=False)
         width, height = sight.size
-        apart = cores > 0 and work.at_once(height, width) >= cores * len(jobs)
+        apart = cores > 0 and work.at_once(height, width) >= _THREADS_PER_CORE * cores * len(jobs)
         return _Group(jobs, sight.pixels * len(jobs), apart)
 
     waiting: list[ImageJob] = []
@@ -187,7 +186,6 @@ class _Line:
     def __init__(self, work: Work[Any], cores: int) -> None:
         self._work, self._cores = work, cores
         self._threads = ThreadPoolExecutor(_THREADS_PER_CORE * cores)
-        self._seats = Semaphore(cores)
         self._begun: deque[tuple[_Group, Future[Any]]] = deque()
         self._written: deque[tuple[int, Future[ImageOutcome]]] = deque()
 
@@ -222,7 +220,7 @@ class _Line:
 
     def _whole(self, group: _Group) -> list[ImageOutcome]:
         items = self._read(group)
-        with self._seats, on_one_core():
+        with on_one_core():
             self._run(items)
         return [self._write(item) for item in items]
 
