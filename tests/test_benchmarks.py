@@ -15,9 +15,12 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import against_reference
+import folders
 import measured
 import run as benchmarks
 from measured import Row
+
+from gantool.hardware import threads_to_compute
 
 
 def row(name: str, value: float | None, unit: str = "s", **more: Any) -> dict[str, Any]:
@@ -288,3 +291,16 @@ def test_what_an_image_costs_is_the_slope() -> None:
     assert rows["gantool train (fp32): an image"].ratio == 0.75
     assert rows["train.py: one epoch of 4 images, start-up included"].value == 9.0
     assert rows["gantool translate: 4 images, start-up included"].ratio == 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["translate", "segment"])
+def test_folders_are_measured_against_plain_loops(verb: str, tmp_path: Path) -> None:
+    folders.photos(tmp_path / "in", 12, None)
+    rows = {row.name: row for row in folders.compared(verb, tmp_path, 12, 1)}
+    seconds, bound = rows[f"{verb}, core-seconds per image"].value, rows[f"{verb}, bound: cores / core-seconds"].value
+    assert seconds is not None and bound is not None and seconds > 0
+    assert bound == pytest.approx(1000 * threads_to_compute() / seconds)
+    against = rows[f"{verb}, gantool, against the bound"]
+    assert against.value is not None and against.ratio == pytest.approx(against.value / bound)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"], "what was written is removed"

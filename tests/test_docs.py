@@ -43,6 +43,7 @@ def test_every_option_in_the_docs_exists() -> None:
         "--nproc-per-node",
         "--check",
         "--images",
+        "--photos",
         "--side",
         "--seeds",
         "--sizes",

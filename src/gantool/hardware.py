@@ -14,9 +14,18 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Gpu", "automatic_device", "automatic_precision", "cuda_gpus", "has_mps", "usable_cores"]
+__all__ = [
+    "Gpu",
+    "automatic_device",
+    "automatic_precision",
+    "cuda_gpus",
+    "has_mps",
+    "threads_to_compute",
+    "usable_cores",
+]
 
 _MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+_MOST_THREADS = 256
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_tile"})
 
 
@@ -107,3 +116,11 @@ def _cpu_computes_bf16() -> bool:
 def usable_cores() -> int:
     """The cores that this process may use, which in a container or a job are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_to_compute() -> int:
+    """``OMP_NUM_THREADS``, as for torch, or the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= _MOST_THREADS:
+        return int(wanted)
+    return min(usable_cores(), _MOST_THREADS)

@@ -1,22 +1,37 @@
-"""Working through files: in order, in batches of one size, and past failures."""
+"""Working through files: in order, in batches of one size, on one core each or on all of them, and past failures."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from gantool.cores import is_on_one_core
 from gantool.data.images import Picture
 from gantool.errors import DataError, OutputError
-from gantool.workflows.image_files import Work, Written, keep_loaded, picture_of, work_through
+from gantool.workflows.image_files import Sight, Work, Written, work_through
 from gantool.workflows.image_jobs import ImageJob
 
 WIDTHS = {"a": 4, "b": 4, "c": 4, "bad": 0, "d": 4, "wide": 9, "full": 4, "odd": 4}
 JOBS = [ImageJob(Path(name), {"winter": Path(f"{name}.winter")}) for name in WIDTHS]
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
+def look(job: ImageJob) -> Sight:
+    width = WIDTHS[str(job.source)]
+    if not width:
+        raise DataError("no image.")
+    return Sight((width, 3), 3 * width)
 
 
 def read(job: ImageJob) -> Picture:
@@ -31,8 +46,24 @@ def write(job: ImageJob, picture: Picture, made: str) -> Written:
     return Written((picture.pixels.shape[1], 3), (*picture.notes, made))
 
 
+def simple(run: Callable[[str], object] = str, *, at_once: int = 99, size: int = 1) -> Work[Any]:
+    """Work on images that are there, of ``size`` pixels."""
+    return Work(
+        lambda job: Sight((size, 1), size),
+        lambda job: Picture(np.zeros((1, 1, 3), np.uint8)),
+        lambda pairs: [run(str(job.source)) for job, _ in pairs],
+        lambda job, picture, made: Written((1, 1), (str(made),)),
+        lambda height, width: at_once,
+    )
+
+
+def jobs(count: int) -> list[ImageJob]:
+    return [ImageJob(Path(f"{n:03d}"), {}) for n in range(count)]
+
+
+@pytest.mark.parametrize("at_once", [1, 99])
 @pytest.mark.parametrize("behind", [0, 1])
-def test_order_batches_and_failures(behind: int) -> None:
+def test_order_batches_and_failures(behind: int, at_once: int) -> None:
     batches: list[list[str]] = []
 
     def run(pairs: Sequence[tuple[ImageJob, Picture]]) -> list[str]:
@@ -41,8 +72,9 @@ def test_order_batches_and_failures(behind: int) -> None:
             raise RuntimeError("out of memory\nand more")
         return [f"made {job.source}" for job, _ in pairs]
 
-    done = list(work_through(JOBS, Work(read, run, write, batch_size=2, behind=behind)))
-    assert batches == [["a", "b"], ["c"], ["d"], ["wide"], ["full", "odd"]]
+    work = Work(look, read, run, write, lambda height, width: at_once, batch_size=2, behind=behind)
+    done = list(work_through(JOBS, work))
+    assert sorted(batches) == [["a", "b"], ["c"], ["d"], ["full", "odd"], ["wide"]]
     assert [str(item.source) for item in done] == list(WIDTHS)
     assert {str(item.source): item.error for item in done if item.error} == {
         "bad": "bad: is not an image that can be read.",
@@ -54,34 +86,113 @@ def test_order_batches_and_failures(behind: int) -> None:
     assert all(not item.outputs for item in done if item.error)
 
 
-def test_a_model_is_loaded_again_when_its_file_changes(tmp_path: Path) -> None:
-    loads: list[str] = []
+@pytest.mark.parametrize(("at_once", "images", "apart"), [(6, 9, True), (5, 9, False), (6, 1, False)])
+def test_several_run_on_a_core_each_where_memory_suffices(at_once: int, images: int, apart: bool) -> None:
+    here = threading.current_thread()
+    together = threading.Barrier(2)
 
-    def load(options: str) -> int:
-        loads.append(options)
-        return len(loads)
+    def run(name: str) -> bool:
+        if apart and int(name) < 8:
+            together.wait(timeout=20)  # breaks unless two run at the same time
+        assert (threading.current_thread() is not here) == apart
+        return is_on_one_core()
 
-    path = tmp_path / "model"
-    path.write_text("one")
-    assert [keep_loaded(load, options, path) for options in ("x", "x", "y")] == [1, 1, 2]
-    os.utime(path, ns=(1, 1))
-    assert keep_loaded(load, "x", path) == 3
+    done = list(work_through(jobs(images), simple(run, at_once=at_once)))
+    assert [(str(item.source), item.written.notes) for item in done] == [
+        (f"{n:03d}", (str(apart),)) for n in range(images)
+    ]
+    assert not is_on_one_core()
 
 
-def test_pictures_as_people_hand_them_over(tmp_path: Path) -> None:
-    gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    Image.fromarray(gray).save(tmp_path / "gray.png")
-    color = np.repeat(gray[:, :, None], 3, axis=2)
-    for image in (
-        gray,
-        gray[:, :, None],
-        color,
-        Image.fromarray(gray),
-        tmp_path / "gray.png",
-        str(tmp_path / "gray.png"),
-    ):
-        assert np.array_equal(picture_of(image).pixels, color)
-    with pytest.raises(DataError, match="The array has type float64"):
-        picture_of(gray.astype(float))  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="expected \\(height, width, 3\\) or \\(height, width\\)"):
-        picture_of(color[None])
+def test_a_slow_image_keeps_the_others_waiting_and_no_more_than_a_few() -> None:
+    begun: list[str] = []
+    first = threading.Event()
+
+    def run(name: str) -> str:
+        begun.append(name)
+        if name == "000":
+            assert first.wait(timeout=20)
+        return name
+
+    results = work_through(jobs(100), simple(run))
+    threading.Timer(0.3, first.set).start()
+    assert str(next(results).source) == "000"
+    assert 6 <= len(begun) <= 12
+    assert [str(item.source) for item in results] == [f"{n:03d}" for n in range(1, 100)]
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 12), (10**7, 4), (10**8, 3)])
+def test_the_pixels_under_way_are_bounded(size: int, most: int) -> None:
+    under_way, seen = 0, []
+    lock = threading.Lock()
+
+    def begin(job: ImageJob) -> Picture:
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            seen.append(under_way)
+        return Picture(np.zeros((1, 1, 3), np.uint8))
+
+    for _ in work_through(jobs(30), replace(simple(size=size), read=begin)):
+        with lock:
+            under_way -= 1
+    assert max(seen) <= most + 1, "one more may have begun before the finished one is handed on"
+
+
+def test_what_is_left_is_done_in_order_and_may_fail() -> None:
+    order: list[str] = []
+
+    def last(name: str) -> None:
+        order.append(name)
+        if name == "003":
+            raise OutputError("no space left.")
+
+    def slow_first(job: ImageJob, picture: Picture, made: str) -> Written:
+        time.sleep(0.02 if made in ("000", "003") else 0)
+        return Written((1, 1), last=lambda: last(made))
+
+    done = list(work_through(jobs(9), replace(simple(), write=slow_first)))
+    assert order == [f"{n:03d}" for n in range(9)]
+    assert [item.error for item in done if item.error] == ["003: no space left."]
+    assert all(item.written.last is None for item in done), "nothing of an image is kept"
+
+
+@pytest.mark.parametrize("at_once", [1, 99])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, KeyError])
+def test_nothing_is_begun_after_an_interruption(error: type[BaseException], at_once: int) -> None:
+    begun: list[str] = []
+
+    def read_and_note(job: ImageJob) -> Picture:
+        begun.append(str(job.source))
+        return Picture(np.zeros((1, 1, 3), np.uint8))
+
+    def run(name: str) -> str:
+        if name == "005":
+            raise error
+        return name
+
+    with pytest.raises(error):
+        list(work_through(jobs(200), replace(simple(run, at_once=at_once), read=read_and_note)))
+    count = len(begun)
+    assert count < 40
+    time.sleep(0.05)
+    assert len(begun) == count
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+
+
+def test_a_header_that_lies_about_the_size_changes_nothing() -> None:
+    shapes: list[set[tuple[int, ...]]] = []
+
+    def run(pairs: Sequence[tuple[ImageJob, Picture]]) -> list[str]:
+        shapes.append({picture.pixels.shape for _, picture in pairs})
+        return [str(job.source) for job, _ in pairs]
+
+    odd = replace(
+        simple(),
+        run=run,
+        batch_size=3,
+        read=lambda job: Picture(np.zeros((1, int(job.source.name) % 2 + 1, 3), np.uint8)),
+    )
+    done = list(work_through(jobs(6), odd))
+    assert [item.written.notes for item in done] == [(f"{n:03d}",) for n in range(6)]
+    assert all(len(one) == 1 for one in shapes)

@@ -19,7 +19,7 @@ from gantool.predict.scaling import between, widened
 from gantool.predict.sizes import require_size
 from gantool.predict.tiling import ramp, tile_starts
 
-__all__ = ["Segmented", "in_windows", "resized_rows", "segment_in_bands"]
+__all__ = ["Segmented", "in_windows", "loaded_size", "resized_rows", "segment_in_bands"]
 
 _ROWS = 64  # finished rows that are handed on and scaled back at a time
 
@@ -74,10 +74,15 @@ def _loaded(pixels: Pixels, load_size: int) -> Pixels:
     height, width = pixels.shape[:2]
     if load_size == 0:
         return pixels
-    grow = load_size / min(height, width)
-    size = (max(round(width * grow), 1), max(round(height * grow), 1))
-    require_size(f"--size {load_size}", *size)
-    return resized(pixels, size, Image.Resampling.BILINEAR)
+    high, wide = loaded_size(height, width, load_size)
+    require_size(f"--size {load_size}", wide, high)
+    return resized(pixels, (wide, high), Image.Resampling.BILINEAR)
+
+
+def loaded_size(height: int, width: int, load_size: int) -> tuple[int, int]:
+    """Height and width that an image is scaled to; see `segment_in_bands`."""
+    grow = load_size / min(height, width) if load_size else 1.0
+    return max(round(height * grow), 1), max(round(width * grow), 1)
 
 
 def in_windows(probabilities: Callable[[Pixels], Floats], pixels: Pixels, side: int) -> Iterator[Floats]:

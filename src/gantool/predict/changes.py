@@ -45,6 +45,13 @@ class Change:
     strength: float = 1.0
     exact: tuple[int, int] | None = None
 
+    def small(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that the network sees of a picture."""
+        if self.exact is not None:
+            return self.exact
+        scale = min(self.size / max(height, width), 1.0)
+        return max(round(height * scale), _SMALLEST_SIDE), max(round(width * scale), _SMALLEST_SIDE)
+
     def apply(self, net: Callable[[Pixels], Floats], pixels: Pixels) -> Pixels:
         """Translate ``(H, W, C)`` uint8.
 
@@ -52,14 +59,9 @@ class Change:
             net: gives ``(C, h, w)`` in [-1, 1] for ``(h, w, C)`` uint8.
         """
         height, width = pixels.shape[:2]
-        scale = min(self.size / max(height, width), 1.0)
-        size = [max(round(side * scale), _SMALLEST_SIDE) for side in (width, height)]
-        if self.exact is not None:
-            size = [self.exact[1], self.exact[0]]
+        size = self.small(height, width)[::-1]
         gray = pixels.shape[2] == 1
-        image = Image.fromarray(pixels[:, :, 0] if gray else pixels).resize(
-            (size[0], size[1]), Image.Resampling.LANCZOS
-        )
+        image = Image.fromarray(pixels[:, :, 0] if gray else pixels).resize(size, Image.Resampling.LANCZOS)
         small = np.asarray(image)[:, :, None] if gray else np.asarray(image)
         made = np.arctanh(_CONTRAST * np.clip(net(small), -1, 1)).transpose(1, 2, 0)
         change = np.float32(self.strength) * _smoothed(made - _SQUASHED[small], self.blur)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gantool.arrays import Floats, Pixels
-from gantool.predict.bands import Segmented, in_windows, resized_rows, segment_in_bands
+from gantool.predict.bands import Segmented, in_windows, loaded_size, resized_rows, segment_in_bands
 from gantool.predict.pieces import LARGEST_TILE, Pieces
 from gantool.predict.runner import Runner, require_numbers
 from gantool.predict.scaling import scaled_picture
@@ -53,6 +53,12 @@ class LabelPredictor:
         """Label ``(H, W, 3)`` uint8, H and W at least 1; ``watch`` sees the probabilities at the network's scale."""
         bands = self._bands if watch is None else partial(self._watched, watch)
         return segment_in_bands(bands, pixels, load_size=self.load_size, probabilities=probabilities)
+
+    def at_once(self, height: int, width: int) -> int:
+        """How many images of this size may run at the same time; see `Pieces.at_once`."""
+        sides = loaded_size(height, width, self.load_size)
+        high, wide = (round(side * max(self._scales)) for side in sides)
+        return self._pieces.at_once(high, wide)
 
     def _watched(self, watch: Watch, pixels: Pixels) -> Iterator[Floats]:
         for band in self._bands(pixels):

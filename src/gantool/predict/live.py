@@ -11,14 +11,31 @@ import torch
 from torch import nn
 
 from gantool.arrays import Floats, Pixels
+from gantool.cores import tell_torch
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.runner import Strips
 from gantool.predict.strips import can_walk, run_in_strips
 
-__all__ = ["LiveRunner"]
+__all__ = ["LiveRunner", "stored_as_cast"]
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _MEASURED_SIDE = 32
+
+
+def stored_as_cast(net: nn.Module, precision: str) -> nn.Module:
+    """Store the weights of convolutions as autocast would cast them anew for every picture: the results are the same.
+
+    Subclasses of convolutions and parametrized ones, which may compute with their weights, are left.
+
+    Args:
+        net: is changed.
+        precision: ``bf16`` or ``fp16``; with others nothing is done.
+    """
+    kind = _TYPES.get(precision)
+    for module in net.modules() if kind is not None else ():
+        if type(module) in (nn.Conv2d, nn.ConvTranspose2d):
+            module.to(kind)
+    return net
 
 
 class LiveRunner:
@@ -54,7 +71,8 @@ class LiveRunner:
     @cached_property
     def most_pixels(self) -> float:
         side = max(2 * self.multiple_of, self.smallest, _MEASURED_SIDE)
-        return self._memory / max(bytes_per_pixel(self.net, side, self._device), 1.0)
+        with self._autocast():
+            return self._memory / max(bytes_per_pixel(self.net, side, self._device), 1.0)
 
     @property
     def parameters(self) -> int:
@@ -66,6 +84,7 @@ class LiveRunner:
 
     @torch.no_grad()
     def __call__(self, images: Pixels) -> Floats:
+        tell_torch()
         batch = torch.from_numpy(np.array(images, order="C")).to(self._device)
         values = batch.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous()
         with self._autocast():

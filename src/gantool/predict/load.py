@@ -49,12 +49,13 @@ def open_runner(
         path, card = (form, read_card(form)) if form is not None else (path, card)
     if card.exported is not None:
         return file_runner(path, card, device=device, precision=precision, trust=trust)
-    from gantool.predict.live import LiveRunner
+    from gantool.predict.live import LiveRunner, stored_as_cast
 
     chosen = choose_device(device)
     # bf16 moves a picture by about one level of 255; pictures are worth the time unless asked otherwise.
     kind = "fp32" if precision == "auto" else choose_precision(precision, chosen)
-    net = load_net(path, card, target) if target is not None else load_segmenter(path, card)
+    # Networks of other libraries may look at what their weights are stored as.
+    net = load_segmenter(path, card) if target is None else stored_as_cast(load_net(path, card, target), kind)
     return LiveRunner(net, multiple_of=card.multiple_of, smallest=card.smallest, device=chosen, precision=kind)
 
 

@@ -44,7 +44,8 @@ class PicturePredictor:
     def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
         """Translate images of one size together, as many at once as memory allows; each is what it would be alone."""
         height, width = images[0].shape[:2]
-        if self._change is not None and self._pieces.tiling.mode == "auto":
+        if self._changes:
+            assert self._change is not None
             return [self._change.apply(lambda small: self._values([small])[0], image) for image in images]
         way = self.way(height, width)
         if way == "strips":
@@ -54,6 +55,17 @@ class PicturePredictor:
         count = self._pieces.together(height, width) if len(images) > 1 else 1
         groups = (images[n : n + count] for n in range(0, len(images), count))
         return [made for group in groups for made in as_pictures(self._values(group))]
+
+    @property
+    def _changes(self) -> bool:
+        return self._change is not None and self._pieces.tiling.mode == "auto"
+
+    def at_once(self, height: int, width: int) -> int:
+        """How many images of this size may run at the same time; see `Pieces.at_once`."""
+        if self._changes:
+            assert self._change is not None
+            height, width = self._change.small(height, width)
+        return self._pieces.at_once(height, width)
 
     def way(self, height: int, width: int) -> Way:
         """How images of this size are run."""

@@ -55,6 +55,16 @@ class Pieces:
             return 1
         return max(int(self.runner.most_pixels / (height * width)), 1) if self.tiling.mode == "auto" else 2**31
 
+    def at_once(self, height: int, width: int) -> int:
+        """How many images of this size memory suffices for at the same time, each on one core; 1 if they take turns.
+
+        They do on a GPU, which one call fills, and where an image is run in pieces.
+        """
+        if self.runner.device != "cpu" or self.side(height, width):
+            return 1
+        high, wide = self._wanted(height, width)
+        return max(int(self.runner.most_pixels / (high * wide)), 1)
+
     def padded(self, pixels: Pixels, *, mirrored_edge: bool) -> Pixels:
         """Continue ``(H, W, C)`` to the right and below by its mirror image, up to a size that the runner takes.
 
@@ -63,7 +73,7 @@ class Pieces:
                 otherwise its last pixels are repeated where it is.
         """
         height, width = pixels.shape[:2]
-        wanted = self.runner.fixed or (self._taken(height), self._taken(width))
+        wanted = self._wanted(height, width)
         below, right = wanted[0] - height, wanted[1] - width
         if not (below or right):
             return pixels
@@ -72,6 +82,9 @@ class Pieces:
         down, across = min(below, height - 1), min(right, width - 1)
         pixels = np.pad(pixels, ((0, down), (0, across), (0, 0)), mode="reflect")
         return np.pad(pixels, ((0, below - down), (0, right - across), (0, 0)), mode="edge")
+
+    def _wanted(self, height: int, width: int) -> tuple[int, int]:
+        return self.runner.fixed or (self._taken(height), self._taken(width))
 
     def _taken(self, side: int) -> int:
         """The smallest side that the runner takes and that is no shorter than this."""

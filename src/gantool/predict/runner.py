@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from gantool.arrays import Floats, Pixels, to_values
 from gantool.cards import Card
+from gantool.cores import is_on_one_core, tell_torch
 from gantool.devices import choose_device, require_precision
 from gantool.documents import brief
 from gantool.errors import ModelError, SettingsError
@@ -39,6 +41,8 @@ _LARGEST_PIECE = 2048 * 1536  # pixels; how much memory a file takes cannot be a
 
 class Runner(Protocol):
     """Runs images of one size: ``(N, H, W, C)`` uint8 to ``(N, C', H, W)`` float32, pictures in [-1, 1] or logits.
+
+    On a CPU several threads may call it at once, each `on_one_core`.
 
     Attributes:
         multiple_of, smallest: what it needs of height and width.
@@ -159,12 +163,17 @@ def onnx_runner(path: Path, card: Card, device: str = "auto") -> FileRunner:
     if device.partition(":")[0] not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"--device {device}: an ONNX file runs on cpu or cuda.")
     session, _ = open_onnx(path, device)
+    opening = Lock()  # so that threads that begin together open one session for all of them
     names = [one.name for one in session.get_inputs()]
     if len(names) != 1:
         raise ModelError(f"{path}: takes {len(names)} inputs, expected one, the picture.")
 
     def run(batch: Floats) -> Floats:
-        return np.asarray(session.run(None, {names[0]: batch})[0], dtype=np.float32)
+        chosen = session
+        if is_on_one_core():
+            with opening:
+                chosen, _ = open_onnx(path, device, threads=1)
+        return np.asarray(chosen.run(None, {names[0]: batch})[0], dtype=np.float32)
 
     return _as_the_card_says(run, card, "cpu" if device == "auto" else device)
 
@@ -176,7 +185,12 @@ def torch_file_runner(path: Path, card: Card, device: str = "auto", *, trust: bo
     assert card.exported is not None
     chosen = choose_device(device)
     function = torch_runner(path, card.exported.format, chosen, trust=trust)
-    return _as_the_card_says(function, card, str(chosen))
+
+    def run(batch: Floats) -> Floats:
+        tell_torch()
+        return function(batch)
+
+    return _as_the_card_says(run, card, str(chosen))
 
 
 def _as_the_card_says(function: Callable[[Floats], Floats], card: Card, device: str) -> FileRunner:

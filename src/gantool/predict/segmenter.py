@@ -73,6 +73,10 @@ class NearestColors:
             raise DataError("A translation to label maps has no probabilities.", "Leave them out of --outputs.")
         return Segmented(nearest_classes(self._predictor(pixels), self._colors))
 
+    def at_once(self, height: int, width: int) -> int:
+        """How many images of this size may run at the same time; see `PicturePredictor.at_once`."""
+        return self._predictor.at_once(height, width)
+
 
 @dataclass(frozen=True)
 class LoadedSegmenter:

@@ -1,39 +1,62 @@
-"""From image to image: what `translate` and `segment` share in working through files, and in taking one picture."""
+"""From image files to image files: what `translate` and `segment` share in working through many of them.
+
+Images of which three per core can run at the same time are read, run and written by threads, each on one core. The
+others run one after the other on all cores, in the caller's thread, where Ctrl-C ends them, while threads read
+the next ones and write the last ones. Either way outcomes come in the order of the images, and how many images are
+under way is bounded by their pixels, so that memory does not grow with their number.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-from PIL import Image
-
-from gantool.arrays import Pixels, as_color
-from gantool.data.images import Picture, open_image, picture_from
-from gantool.errors import DataError, GantoolError
+from gantool.cores import on_one_core
+from gantool.data.images import Picture, upright_size
+from gantool.errors import GantoolError
+from gantool.hardware import threads_to_compute
 from gantool.workflows.image_jobs import ImageJob
+from gantool.workflows.kept_memory import keep_freed_memory
 
-__all__ = ["ImageOutcome", "Work", "Written", "keep_loaded", "picture_of", "work_through"]
+__all__ = ["ImageOutcome", "Sight", "Work", "Written", "look_at", "work_through"]
 
 Made = TypeVar("Made")
-Loaded = TypeVar("Loaded")
-Options = TypeVar("Options", bound=Hashable)
 
-_READ_AHEAD = 2
+_PIXELS_PER_CORE = 24 * 10**6  # of the images under way, which memory has to hold; ...
+_FEWEST = 3  # ... but one may always be read and one written while one is computed
+_THREADS_PER_CORE = 3  # since one waits for the disk, or for another thread's turn in Python, now and then
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of an image before it is read.
+
+    Attributes:
+        size: (width, height) as it is run.
+        pixels: what its memory is reckoned by.
+    """
+
+    size: tuple[int, int]
+    pixels: int
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written for one image: ``size`` as (width, height), and class shares of label maps."""
+    """What was written for one image: ``size`` as (width, height), and class shares of label maps.
+
+    Attributes:
+        last: what is left to do for it, in the order of the images; may raise as the writing may.
+    """
 
     size: tuple[int, int]
     notes: tuple[str, ...] = ()
     shares: Mapping[str, float] = field(default_factory=dict)
+    last: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,125 +72,218 @@ class ImageOutcome:
 
 @dataclass(frozen=True)
 class Work(Generic[Made]):
-    """What is done with an image.
+    """What is done with an image; all but ``look`` is called by several threads at once.
 
     Attributes:
-        read: may raise a `GantoolError`, as the others may; it concerns that image alone.
+        look: at an image, without reading it. As the others it may raise a `GantoolError`, which concerns that image
+            alone.
         run: images of one size, with their jobs, to what is made of each.
+        at_once: how many images of a height and width can run at the same time, each on one core; see
+            `Pieces.at_once`.
         batch_size: how many images run together.
-        behind: how many batches may wait to be written while the next one is computed.
+        behind: how many batches may wait to be written while the next one is computed on all cores.
     """
 
+    look: Callable[[ImageJob], Sight]
     read: Callable[[ImageJob], Picture]
     run: Callable[[Sequence[tuple[ImageJob, Picture]]], Sequence[Made]]
     write: Callable[[ImageJob, Picture, Made], Written]
+    at_once: Callable[[int, int], int]
     batch_size: int = 1
     behind: int = 1
 
 
-def work_through(jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[ImageOutcome]:
-    """Yield what became of each image, in order; one that fails does not stop the others.
+def look_at(job: ImageJob, size: tuple[int, int] | None = None, copies: float = 1.0) -> Sight:
+    """See `Work.look`.
 
-    The next images are read and the last ones written while one is computed.
+    Args:
+        size: (width, height) that the image is scaled to; None for its own.
+        copies: how much more memory it takes than images of its size usually do.
+
+    Raises:
+        DataError: no image.
     """
-    with ThreadPoolExecutor(_READ_AHEAD) as reader, ThreadPoolExecutor(1) as writer:
-        written: list[Future[ImageOutcome]] = []
-        for batch in _batches(_read_ahead(reader, jobs, work), work.batch_size):
-            written += _run(batch, work, writer)
-            while len(written) > work.behind * work.batch_size:
-                yield written.pop(0).result()
-        for future in written:
-            yield future.result()
+    own = upright_size(job.source)
+    size = size or own
+    return Sight(size, int(copies * max(own[0] * own[1], size[0] * size[1])))
 
 
-_Read = tuple[ImageJob, Picture | None, str]
-"""A job with its picture, or with what is wrong with it."""
+def work_through(jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[ImageOutcome]:
+    """Yield what became of each image, in order; one that fails does not stop the others."""
+    cores = threads_to_compute()
+    line = _Line(work, cores)
+    if len(jobs) > cores:
+        keep_freed_memory()
+    try:
+        # Fewer images than cores are sooner done if each has all of them.
+        for group in _groups(jobs, work, cores if len(jobs) >= max(cores, 2) else 0):
+            while line.is_full(group):
+                yield from line.next()
+            line.add(group)
+        while line.is_busy:
+            yield from line.next()
+    finally:
+        line.close()
 
 
-def _read_ahead(reader: ThreadPoolExecutor, jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[_Read]:
-    waiting: list[Future[_Read]] = []
+@dataclass(frozen=True)
+class _Group:
+    """Neighbors of one size. Those ``apart`` run on one core while others do."""
+
+    jobs: Sequence[ImageJob]
+    pixels: int
+    apart: bool
+
+
+def _groups(jobs: Sequence[ImageJob], work: Work[Any], cores: int) -> Iterator[_Group]:
+    """Group images as far as their sizes are known without reading them; one that cannot be looked at comes alone.
+
+    Args:
+        cores: that groups run on at the same time, if memory suffices for that; 0 for one after the other.
+    """
+
+    def group(jobs: Sequence[ImageJob], sight: Sight | None) -> _Group:
+        if sight is None:
+            return _Group(jobs, 0, apart=False)
+        width, height = sight.size
+        apart = cores > 0 and work.at_once(height, width) >= _THREADS_PER_CORE * cores * len(jobs)
+        return _Group(jobs, sight.pixels * len(jobs), apart)
+
+    waiting: list[ImageJob] = []
+    last: Sight | None = None
     for job in jobs:
-        waiting.append(reader.submit(_read, job, work))
-        if len(waiting) > _READ_AHEAD:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
+        sight = _look(job, work)
+        if waiting and (sight is None or last is None or sight.size != last.size or len(waiting) == work.batch_size):
+            yield group(waiting, last)
+            waiting = []
+        waiting.append(job)
+        last = sight
+    if waiting:
+        yield group(waiting, last)
 
 
-def _read(job: ImageJob, work: Work[Any]) -> _Read:
+def _look(job: ImageJob, work: Work[Any]) -> Sight | None:
     try:
-        return job, work.read(job), ""
+        return work.look(job)
+    except GantoolError:
+        return None  # whoever reads it will say what is wrong
+
+
+@dataclass
+class _Item:
+    """An image under way, with what is known of it by now."""
+
+    job: ImageJob
+    picture: Picture | None = None
+    made: Any = None
+    seconds: float = 0.0
+    error: str = ""
+
+
+class _Line:
+    """The images under way, in their order."""
+
+    def __init__(self, work: Work[Any], cores: int) -> None:
+        self._work, self._cores = work, cores
+        self._threads = ThreadPoolExecutor(_THREADS_PER_CORE * cores)
+        self._begun: deque[tuple[_Group, Future[Any]]] = deque()
+        self._written: deque[tuple[int, Future[ImageOutcome]]] = deque()
+
+    def is_full(self, group: _Group) -> bool:
+        """Whether something has to be finished before this group can be begun."""
+        if len(self._begun) >= 2 * _THREADS_PER_CORE * self._cores:
+            return True
+        pixels = sum(one.pixels for one, _ in self._begun) + sum(pixels for pixels, _ in self._written)
+        under_way = len(self._begun) + len(self._written)
+        return under_way >= _FEWEST and pixels + group.pixels > _PIXELS_PER_CORE * self._cores
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._begun or self._written)
+
+    def add(self, group: _Group) -> None:
+        self._begun.append((group, self._threads.submit(self._whole if group.apart else self._read, group)))
+
+    def next(self) -> Iterator[ImageOutcome]:
+        """Go on with the first group, and yield what is finished by then."""
+        if self._begun:
+            group, future = self._begun.popleft()
+            results = map(_finished, future.result()) if group.apart else self._on_all_cores(future.result())
+            self._written += [(group.pixels // len(group.jobs), result) for result in results]
+        behind = self._work.behind * self._work.batch_size if self._begun else 0
+        while self._written and (len(self._written) > behind or self._written[0][1].done()):
+            yield _concluded(self._written.popleft()[1].result())
+
+    def close(self) -> None:
+        """Wait for what threads are doing; what they have not begun is left."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _whole(self, group: _Group) -> list[ImageOutcome]:
+        items = self._read(group)
+        with on_one_core():
+            self._run(items)
+        return [self._write(item) for item in items]
+
+    def _on_all_cores(self, items: Sequence[_Item]) -> list[Future[ImageOutcome]]:
+        self._run(items)
+        return [self._threads.submit(self._write, item) for item in items]
+
+    def _read(self, group: _Group) -> list[_Item]:
+        items = [_Item(job) for job in group.jobs]
+        for item in items:
+            try:
+                item.picture = self._work.read(item.job)
+            except GantoolError as error:
+                item.error = _about(item.job, error)
+        return items
+
+    def _run(self, items: Sequence[_Item]) -> None:
+        pairs = [(item, item.picture) for item in items if item.picture is not None]
+        for shape in dict.fromkeys(picture.pixels.shape for _, picture in pairs):  # one, unless a header lies
+            self._run_together([item for item, picture in pairs if picture.pixels.shape == shape])
+
+    def _run_together(self, items: Sequence[_Item]) -> None:
+        started = time.perf_counter()
+        try:
+            results = self._work.run([(item.job, item.picture) for item in items if item.picture is not None])
+        except (GantoolError, RuntimeError, MemoryError) as error:
+            for item in items:
+                item.error = _about(item.job, error)
+            return
+        for item, made in zip(items, results, strict=True):
+            item.made, item.seconds = made, (time.perf_counter() - started) / len(items)
+
+    def _write(self, item: _Item) -> ImageOutcome:
+        if item.error or item.picture is None:
+            return ImageOutcome(item.job.source, {}, error=item.error)
+        try:
+            written = self._work.write(item.job, item.picture, item.made)
+        except GantoolError as error:
+            return ImageOutcome(item.job.source, {}, error=_about(item.job, error))
+        return ImageOutcome(item.job.source, item.job.outputs, item.seconds, written)
+
+
+def _finished(outcome: ImageOutcome) -> Future[ImageOutcome]:
+    future: Future[ImageOutcome] = Future()
+    future.set_result(outcome)
+    return future
+
+
+def _concluded(outcome: ImageOutcome) -> ImageOutcome:
+    """Do what is left to do for an image in its turn."""
+    last = outcome.written.last
+    if last is None:
+        return outcome
+    try:
+        last()
     except GantoolError as error:
-        return job, None, _about(job, error)
+        return ImageOutcome(outcome.source, {}, error=_about(outcome, error))
+    return replace(outcome, written=replace(outcome.written, last=None))
 
 
-def _batches(items: Iterable[_Read], batch_size: int) -> Iterator[list[_Read]]:
-    """Group neighbors of one size; what failed to load comes alone."""
-    group: list[_Read] = []
-    for item in items:
-        shapes = [one[1].pixels.shape if one[1] is not None else None for one in (item, *group[:1])]
-        if group and (shapes[0] is None or shapes[0] != shapes[1] or len(group) == batch_size):
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group
-
-
-def _run(batch: Sequence[_Read], work: Work[Any], writer: ThreadPoolExecutor) -> list[Future[ImageOutcome]]:
-    pairs = [(job, picture) for job, picture, _ in batch if picture is not None]
-    if not pairs:
-        return [writer.submit(ImageOutcome, job.source, {}, error=error) for job, _, error in batch]
-    started = time.perf_counter()
-    try:
-        results = work.run(pairs)
-    except (GantoolError, RuntimeError, MemoryError) as error:
-        return [writer.submit(ImageOutcome, job.source, {}, error=_about(job, error)) for job, _ in pairs]
-    seconds = (time.perf_counter() - started) / len(pairs)
-    return [
-        writer.submit(_write, job, picture, made, seconds, work)
-        for (job, picture), made in zip(pairs, results, strict=True)
-    ]
-
-
-def _write(job: ImageJob, picture: Picture, made: Any, seconds: float, work: Work[Any]) -> ImageOutcome:
-    try:
-        return ImageOutcome(job.source, job.outputs, seconds, work.write(job, picture, made))
-    except GantoolError as error:
-        return ImageOutcome(job.source, {}, error=_about(job, error))
-
-
-def _about(job: ImageJob, error: Exception) -> str:
+def _about(job: ImageJob | ImageOutcome, error: Exception) -> str:
     if isinstance(error, GantoolError):
         named = any(str(path) in str(error) for path in (job.source, *job.outputs.values()))
         return str(error) if named else f"{job.source}: {error}"
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return f"{job.source}: {line} (a smaller --size or --tile may help)"
-
-
-def picture_of(image: str | Path | Image.Image | Pixels) -> Picture:
-    """One picture as people hand it over: a file, a PIL image, or an array ``(H, W, 3)`` or ``(H, W)`` of uint8.
-
-    Raises:
-        DataError: the file cannot be read, or the array is no picture.
-    """
-    if not isinstance(image, np.ndarray):
-        # A picture that is open already was turned by whoever opened it, or not on purpose.
-        return picture_from(image if isinstance(image, Image.Image) else open_image(Path(image)))
-    if image.dtype != np.uint8:
-        raise DataError(f"The array has type {image.dtype}, expected uint8 in 0..255.")
-    array = image[:, :, None] if image.ndim == 2 else image
-    if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
-        raise DataError(f"The array has shape {array.shape}, expected (height, width, 3) or (height, width).")
-    return Picture(as_color(array))
-
-
-def keep_loaded(load: Callable[[Options], Loaded], options: Options, path: Path) -> Loaded:
-    """``load(options)``, kept for the next picture as long as the model's file ``path`` does not change."""
-    loaded: Loaded = _kept(load, options, path.stat().st_mtime_ns)
-    return loaded
-
-
-@lru_cache(maxsize=4)
-def _kept(load: Callable[[Any], Any], options: Hashable, changed: int) -> Any:
-    return load(options)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from gantool.data.images import SUFFIXES, find_images
@@ -179,6 +181,7 @@ def _plan(
     jobs: list[ImageJob] = []
     owner: dict[Path, Path] = {}
     existing: list[Path] = []
+    resolved = cache(Path.resolve)
     for item in inputs:
         planned: dict[str, Path] = {}
         wanted = names(item.path)
@@ -191,18 +194,21 @@ def _plan(
         for kind, name in wanted.items():
             place = item.path.parent if kind in beside and files.output is None else folder / item.tree
             target = file if file is not None else place / name
-            same = target.resolve()
+            there = os.path.lexists(target)
+            # Thousands of results go into few folders, each of which is looked up once.
+            same = target.resolve() if there else resolved(target.parent) / target.name
             if same in owner:
                 raise OutputError(
                     f"{owner[same]} and {item.path} would both be written to {target}.",
                     "Give them to separate calls with different -o folders.",
                 )
-            if same == item.path.resolve():
+            if there and same == item.path.resolve():
                 raise OutputError(f"{item.path}: its result would replace it.", "Choose another -o.")
             owner[same] = item.path
-            if target.exists():
+            there = there and target.exists()
+            if there:
                 existing.append(target)
-            if not (files.skip_existing and target.exists()):
+            if not (files.skip_existing and there):
                 planned[kind] = target
         if planned or every:
             jobs.append(ImageJob(item.path, planned))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,13 +137,13 @@ class LabelWriter:
         self._regions, self._add = regions, add
 
     def __call__(self, job: ImageJob, picture: Picture, result: LabelMap) -> Written:
-        """Write one; see `work_through`."""
+        """Write one; see `Work.write`."""
         result = self._regions.applied(result)
         for kind, path in job.outputs.items():
             self._write(kind, path, job, picture, result)
-        if self._add is not None:
-            self._add(job.source, result.mask)
-        return Written((picture.pixels.shape[1], picture.pixels.shape[0]), picture.notes, result.shares)
+        size = (picture.pixels.shape[1], picture.pixels.shape[0])
+        last = partial(self._add, job.source, result.mask) if self._add is not None else None
+        return Written(size, picture.notes, result.shares, last)
 
     def _write(self, kind: str, path: Path, job: ImageJob, picture: Picture, result: LabelMap) -> None:
         if kind == "mask":

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from gantool.files import atomic
 from gantool.metrics.uncertainty import Doubts
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
 from gantool.report.pages import thumbnail, write_page
-from gantool.workflows.image_files import ImageOutcome, Work, Written, work_through
+from gantool.workflows.image_files import ImageOutcome, Work, Written, look_at, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, plan_file
 from gantool.workflows.label_outputs import LabelPlan, LabelWriter, RegionOptions, label_writer
 
@@ -130,29 +131,53 @@ class Ranking:
                 made.append((self.segmenter(picture.pixels, probabilities=wanted, watch=doubts), doubts))
             return made
 
+        large = any("probabilities" in job.outputs for job in labels.jobs)
+        look = partial(look_at, copies=1 + len(classes) / 4 if large else 1)
         with label_writer(labels, classes, regions) as write:
 
             def keep(job: ImageJob, picture: Picture, made: tuple[LabelMap, Doubts]) -> Written:
                 return self._keep(job, picture, *made, write)
 
-            yield from work_through(labels.jobs, Work(lambda job: read_picture(job.source), run, keep, behind=0))
+            yield from work_through(
+                labels.jobs,
+                Work(
+                    look, lambda job: read_picture(job.source), run, keep, self.segmenter.predictor.at_once, behind=0
+                ),
+            )
 
     def _keep(
         self, job: ImageJob, picture: Picture, labelled: LabelMap, doubts: Doubts, write: LabelWriter
     ) -> Written:
         written = write(job, picture, labelled)
         shown = _shown(picture.pixels, labelled, doubts)
+        return replace(written, last=partial(self._put, job, shown, labelled.shares, doubts, written.last))
+
+    def _put(
+        self,
+        job: ImageJob,
+        shown: Pixels,
+        shares: Mapping[str, float],
+        doubts: Doubts,
+        before: Callable[[], None] | None,
+    ) -> None:
+        """Put an image at the end of those that were seen.
+
+        Args:
+            shown: its picture for the page.
+            before: what is to be done first.
+        """
+        if before is not None:
+            before()
         # The ending keeps folder scans from taking it for an image of the user's.
         name = f"{len(self._images) + 1:05d}.overlay.jpg"
         with atomic(self.plan.pictures / name) as temporary:
             Image.fromarray(shown).save(temporary, format="JPEG", quality=80)
         self._images.append(
             RankedImage(
-                job.source, doubts.entropy, doubts.margin, labelled.shares, doubts.by_class,
+                job.source, doubts.entropy, doubts.margin, shares, doubts.by_class,
                 (name, shown.shape[1], shown.shape[0]),
             )
         )  # fmt: skip
-        return written
 
     def write(self) -> None:
         """Write the table and the page.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from gantool.models.find import FoundModel, find_model, find_segmenter
 from gantool.predict.load import open_segmenter
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
 from gantool.predict.tiling import parse_tiling
-from gantool.workflows.image_files import ImageOutcome, Work, keep_loaded, picture_of, work_through
+from gantool.workflows.image_files import ImageOutcome, Work, look_at, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob
 from gantool.workflows.label_outputs import LabelPlan, RegionOptions, label_writer
+from gantool.workflows.one_picture import keep_loaded, picture_of
 
 __all__ = ["SegmentOptions", "load_segmentation", "segment", "segment_files"]
 
@@ -152,7 +154,14 @@ def segment_files(
     def run(pairs: Sequence[tuple[ImageJob, Picture]]) -> list[LabelMap]:
         return [segmenter(picture.pixels, probabilities="probabilities" in job.outputs) for job, picture in pairs]
 
-    # Probabilities are large: one image's at a time.
-    behind = 0 if any("probabilities" in job.outputs for job in jobs) else 1
+    # Probabilities are large: those of few images at a time, and of one where they come from all cores.
+    large = any("probabilities" in job.outputs for job in jobs)
+    look = partial(look_at, copies=1 + len(classes) / 4 if large else 1)
     with label_writer(plan, classes, regions or RegionOptions()) as write:
-        yield from work_through(jobs, Work(lambda job: read_picture(job.source), run, write, behind=behind))
+        yield from work_through(
+            jobs,
+            Work(
+                look, lambda job: read_picture(job.source), run, write, segmenter.predictor.at_once,
+                behind=0 if large else 1,
+            ),
+        )  # fmt: skip

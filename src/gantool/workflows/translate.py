@@ -17,8 +17,9 @@ from gantool.predict.load import open_translator
 from gantool.predict.sizes import require_size
 from gantool.predict.tiling import parse_tiling
 from gantool.predict.translator import Translator
-from gantool.workflows.image_files import ImageOutcome, Work, Written, keep_loaded, picture_of, work_through
+from gantool.workflows.image_files import ImageOutcome, Sight, Work, Written, look_at, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, marked_name, plan_jobs
+from gantool.workflows.one_picture import keep_loaded, picture_of
 
 __all__ = ["TranslateOptions", "load_translator", "plan_translation", "translate", "translate_files"]
 
@@ -137,6 +138,9 @@ def translate_files(
 ) -> Iterator[ImageOutcome]:
     """Translate files; see `work_through`."""
 
+    def look(job: ImageJob) -> Sight:
+        return look_at(job, options.size)
+
     def read(job: ImageJob) -> Picture:
         picture = read_picture(job.source)
         doubts = translator.doubts(picture.pixels, str(job.source))
@@ -146,7 +150,7 @@ def translate_files(
         return translator.batch([picture.pixels for _, picture in pairs])
 
     write = partial(_write, side_by_side=options.side_by_side)
-    return work_through(jobs, Work(read, run, write, options.batch_size))
+    return work_through(jobs, Work(look, read, run, write, translator.predictor.at_once, options.batch_size))
 
 
 def _write(job: ImageJob, picture: Picture, result: Pixels, *, side_by_side: bool) -> Written:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from gantool.arrays import Floats
 from gantool.cards import Card
 from gantool.errors import ModelError
-from gantool.hardware import usable_cores
+from gantool.hardware import threads_to_compute
 from gantool.models.formats.native import KEY
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = ["forget_sessions", "matches", "open_onnx", "quantize", "read_card", "write"]
-
-_MOST_THREADS = 256
 
 
 def matches(path: Path) -> bool:
@@ -31,16 +28,18 @@ def read_card(path: Path) -> Card:
     return open_onnx(path)[1]
 
 
-def open_onnx(path: Path, device: str = "auto") -> tuple[Any, Card]:
+def open_onnx(path: Path, device: str = "auto", threads: int = 0) -> tuple[Any, Card]:
     """An ONNX Runtime session and the card of an exported file.
 
     Args:
         device: ``auto`` and ``cpu`` run on the CPU, ``cuda`` and ``cuda:N`` on a GPU.
+        threads: how many compute one call; 0 for `threads_to_compute`.
 
     Raises:
         ModelError: damaged, not exported by gantool, or no runtime for the device.
     """
-    return _session(str(path), path.stat().st_mtime_ns, "cpu" if device == "auto" else device)
+    kind = "cpu" if device == "auto" else device
+    return _session(str(path), path.stat().st_mtime_ns, kind, threads or threads_to_compute())
 
 
 def forget_sessions() -> None:
@@ -48,8 +47,8 @@ def forget_sessions() -> None:
     _session.cache_clear()
 
 
-@lru_cache(maxsize=2)
-def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
+@lru_cache(maxsize=4)
+def _session(path: str, changed: int, device: str, threads: int) -> tuple[Any, Card]:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(4)  # what is an error is raised as well
@@ -62,7 +61,7 @@ def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
             )
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(index or 0)}))
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _threads()
+    options.intra_op_num_threads = threads
     # Threads that wait in a loop slow down whatever else uses the cores: a second call, torch, reading and writing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
@@ -77,14 +76,6 @@ def _session(path: str, changed: int, device: str) -> tuple[Any, Card]:
     if text is None:
         raise ModelError(f"{path}: was not exported by gantool (it has no card).")
     return session, Card.from_json(text, path)
-
-
-def _threads() -> int:
-    """``OMP_NUM_THREADS``, as for torch, or the cores that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    if wanted.isascii() and wanted.isdigit() and 0 < int(wanted) <= _MOST_THREADS:
-        return int(wanted)
-    return min(usable_cores(), _MOST_THREADS)
 
 
 def write(path: Path, net: nn.Module, card: Card, example: Tensor, opset: int | None = None) -> None:
