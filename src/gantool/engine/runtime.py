@@ -68,7 +68,6 @@ class Runtime:
             precision=_FABRIC_PRECISION[self.precision],
         )
         self._optimizers: dict[str, Any] = {}
-        self._compiled = False
 
     @property
     def device(self) -> torch.device:
@@ -136,10 +135,9 @@ class Runtime:
         def update(player: Player, loss: Tensor) -> None:
             optimizer = self._optimizers[player.name]
             parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
-            # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
             with torch.autocast(self.device.type, enabled=False):
                 optimizer.zero_grad()
-                self._fabric.backward(loss)
+                self.backward(loss)
                 self._average_gradients(parameters)
                 if clip_norm is not None:
                     self._fabric.strategy.precision.unscale_gradients(player.optimizer)
@@ -149,6 +147,12 @@ class Runtime:
             torch.clear_autocast_cache()
 
         return update
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss, scaled where the precision wants that."""
+        # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
+        with torch.autocast(self.device.type, enabled=False):
+            self._fabric.backward(loss)
 
     def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
         if self.world_size == 1:

@@ -150,8 +150,9 @@ class Runtime(Section):
     """auto is bf16 where the hardware has it, fp16 on older GPUs, fp32 otherwise."""
     workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that read images; null chooses (none on a CPU)."""
-    compile: bool = False
-    """Compile the networks with torch.compile; needs a C++ compiler."""
+    compile: Literal["auto", True, False] = "auto"
+    """Compile the networks with torch.compile, which needs a C++ compiler: auto where the steps to come are known to
+    save more time than compiling takes."""
     channels_last: bool = False
     """Store images channel by channel per pixel; faster on recent GPUs."""
     batch_calls: bool = True
@@ -171,6 +172,11 @@ class Settings(Section):
     train: Train
     metrics: Metrics
     runtime: Runtime
+
+    @property
+    def one_size(self) -> bool:
+        """Whether all images of the training have one size."""
+        return True
 
     @model_validator(mode="after")
     def _batches_fit_devices(self) -> Settings:

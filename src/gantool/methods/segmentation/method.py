@@ -114,8 +114,6 @@ class SegmentationMethod:
         if model.freeze_encoder and net.encoder is not None:
             net.encoder.requires_grad_(False)
         runtime.place([net], channels_last=settings.runtime.channels_last)
-        if settings.runtime.compile:
-            net.compile()
         torch.manual_seed(settings.train.seed + 1 + runtime.rank)
         card = Card(
             task="segmentation",
