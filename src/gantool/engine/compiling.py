@@ -25,6 +25,7 @@ from gantool.engine.runtime import Runtime
 from gantool.engine.step_work import StepWork, count_work
 from gantool.engine.task import Batch, Task
 from gantool.errors import roughly
+from gantool.nets.resnet import ResnetGenerator
 from gantool.settings.schema import Settings
 
 __all__ = ["CompileChoice", "choose_compile", "compile_networks", "has_compiler", "rehearse"]
@@ -92,7 +93,7 @@ def compile_networks(task: Task, batch: Batch, runtime: Runtime) -> str:
     Returns:
         Why not; nothing where they are compiled.
     """
-    nets = [net for player in task.players for net in player.nets.values()]
+    nets = _networks(task)
     calls = [_CompiledCall(net) for net in nets]
     for net, call in zip(nets, calls, strict=True):
         # Where torch.nn.Module.compile puts what it compiles; copies of the network do not take it along.
@@ -114,7 +115,7 @@ def compile_networks(task: Task, batch: Batch, runtime: Runtime) -> str:
 
 def rehearse(task: Task, batch: Batch, runtime: Runtime) -> None:
     """Take a step that moves no weight and leaves no trace, neither in the networks nor in what chance does next."""
-    nets = [net for player in task.players for net in player.nets.values()]
+    nets = _networks(task)
     buffers = [(buffer, buffer.clone()) for net in nets for buffer in net.buffers()]
     trained = [(parameter, parameter.requires_grad) for net in nets for parameter in net.parameters()]
     random, state = random_state(runtime.device), task.state_dict()
@@ -155,10 +156,11 @@ def _quiet() -> Iterator[None]:
 
 _LEAST_STEPS = 200
 """Fewer save nothing whatever the networks; the work of a step is not even counted."""
-_SAVES = {1: 0.30, 2: 0.30}
-"""Seconds that compiling saves for every GB that a step moves, by threads; see "Compiled networks" in
+_SAVES = ((8.0, 0.13), (2.0, 0.06))
+"""GB that a step with a ResNet generator moves on a CPU, from where on, and seconds that compiling saves for each of
+them. Smaller steps, and those of U-Nets and segmenters, gain nothing or lose; see "Compiled networks" in
 docs/performance.md."""
-_COSTS = 0.03
+_COSTS = 0.08
 """Processor seconds that compiling takes for every operator that a step calls."""
 _MARGIN = 2.0
 """Compile where that saves so many times of what it costs: other machines gain less."""
@@ -185,18 +187,25 @@ def choose_compile(
         return CompileChoice(False, f"what it gains was never measured on {runtime.device.type}")
     if steps < _LEAST_STEPS:
         return CompileChoice(False, "too few steps to gain anything")
+    if not any(isinstance(net, ResnetGenerator) for net in _networks(task)):
+        return CompileChoice(False, "networks of this kind gain nothing")
     try:
         work = count_work(lambda: rehearse(task, batch, runtime))
     except Exception as error:  # the training itself says what is wrong, if anything is
         return CompileChoice(False, f"the work of a step cannot be counted ({type(error).__name__})")
-    return _weigh(work, steps, torch.get_num_threads(), compiler=has_compiler())
+    return _weigh(work, steps, compiler=has_compiler())
 
 
-def _weigh(work: StepWork, steps: int, threads: int, *, compiler: bool) -> CompileChoice:
-    saves = steps * work.moved / 1e9 * _SAVES[min(threads, max(_SAVES))]
+def _weigh(work: StepWork, steps: int, *, compiler: bool) -> CompileChoice:
+    moved = work.moved / 1e9
+    saves = steps * moved * next((seconds for least, seconds in _SAVES if moved >= least), 0.0)
     costs = work.calls * _COSTS
     if saves < _MARGIN * costs:
         return CompileChoice(False, f"would save {roughly(saves)} and take {roughly(costs)}")
     if not compiler:
         return CompileChoice(False, f"there is no C++ compiler; it would save {roughly(saves)}", True)
     return CompileChoice(True, f"takes {roughly(costs)} and saves {roughly(saves)}", True)
+
+
+def _networks(task: Task) -> list[nn.Module]:
+    return [net for player in task.players for net in player.nets.values()]

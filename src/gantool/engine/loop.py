@@ -99,6 +99,7 @@ class Trainer:
         self._measures = settings.metrics.every > 0
         self._stopping = False
         self._compile = compile
+        self._channels_last = settings.channels_last(runtime.device.type, runtime.precision)
 
     @property
     def nets(self) -> Mapping[str, nn.Module]:
@@ -178,7 +179,7 @@ class Trainer:
             yield Decided(False, f"could not be compiled ({problem})", True)
 
     def _on_device(self, batch: Batch) -> Batch:
-        return self.runtime.to_device(batch, channels_last=self.settings.runtime.channels_last)
+        return self.runtime.to_device(batch, channels_last=self._channels_last)
 
     def _step(self, batch: Batch) -> dict[str, Tensor]:
         try:

@@ -19,12 +19,11 @@ class StepWork:
     """The work of a step.
 
     Attributes:
-        flops: additions and multiplications of convolutions and matrix products, which compiling leaves as they are.
-        moved: bytes that everything else writes (norms, padding, activations, casts), which compiling puts together.
+        moved: bytes that everything but convolutions and matrix products writes (norms, padding, activations, casts):
+            what a compiler puts together, while it leaves those as they are.
         calls: operators that are called.
     """
 
-    flops: int
     moved: int
     calls: int
 
@@ -33,25 +32,22 @@ def count_work(step: Callable[[], object]) -> StepWork:
     """The work of what ``step`` does, backward passes included."""
     with _Counting() as counting:
         step()
-    return StepWork(counting.flops, counting.moved, counting.calls)
+    return StepWork(counting.moved, counting.calls)
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.flops = self.moved = self.calls = 0
+        self.moved = self.calls = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func.overloadpacket)
-        if formula is not None:
-            self.flops += formula(*args, **(kwargs or {}), out_val=out)
+        if not func.is_view:
             self.calls += 1
-        elif not func.is_view:
-            self.moved += sum(one.nbytes for one in _tensors(out))
-            self.calls += 1
+            if func.overloadpacket not in flop_registry:
+                self.moved += sum(one.nbytes for one in _tensors(out))
         return out
 
 

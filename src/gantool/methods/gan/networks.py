@@ -120,7 +120,7 @@ def initialize_all(
 
 def place(settings: GanSettings, nets: Sequence[nn.Module], runtime: Runtime) -> None:
     """Move networks to the device and start the random numbers of this rank's training."""
-    runtime.place(nets, channels_last=settings.runtime.channels_last)
+    runtime.place(nets, channels_last=settings.channels_last(runtime.device.type, runtime.precision))
     torch.manual_seed(settings.train.seed + 1 + runtime.rank)
 
 

@@ -128,6 +128,10 @@ class SegmentationSettings(schema.Settings):
     optimizer: Optimizer
     train: Train
 
+    def channels_last(self, device: str, precision: str) -> bool:
+        wanted = self.runtime.channels_last
+        return (device, precision) == ("cpu", "bf16") if wanted == "auto" else wanted
+
     @model_validator(mode="after")
     def _fits_together(self) -> SegmentationSettings:
         unknown = [name for name in self.loss.terms if name not in LOSSES]
