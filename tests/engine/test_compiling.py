@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,27 @@ def test_a_compiler_that_fails_changes_nothing(broken: None) -> None:
     assert compile_networks(built.task, built.batch, built.runtime) == "g++: no such instruction"
     assert built.step() == wanted
     assert all(net._compiled_call_impl is None for net in built.nets)
+
+
+def test_a_damaged_kernel_is_compiled_again(compiler: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what a killed process leaves: the second try is in a folder of its own, which does not stay."""
+    whole, tries = torch.compile, []
+
+    def stand_in(call: Callable[..., Any], *, dynamic: bool) -> Callable[..., Any]:
+        tries.append(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+        if tries[-1] == "damaged":
+            raise ImportError("x.main.so: file too short")
+        return whole(call, dynamic=dynamic)
+
+    monkeypatch.setattr(torch, "compile", stand_in)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "damaged")
+    built = Built()
+    assert compile_networks(built.task, built.batch, built.runtime) == ""
+    assert (tries[0], os.environ["TORCHINDUCTOR_CACHE_DIR"], Path(tries[-1]).exists()) == (
+        "damaged",
+        "damaged",
+        False,
+    )
 
 
 def test_only_calls_of_the_first_step_are_compiled(compiler: list[tuple[int, ...]]) -> None:

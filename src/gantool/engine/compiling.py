@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -93,24 +94,52 @@ def compile_networks(task: Task, batch: Batch, runtime: Runtime) -> str:
     Returns:
         Why not; nothing where they are compiled.
     """
-    nets = _networks(task)
-    calls = [_CompiledCall(net) for net in nets]
-    for net, call in zip(nets, calls, strict=True):
-        # Where torch.nn.Module.compile puts what it compiles; copies of the network do not take it along.
-        net._compiled_call_impl = call
-    problem = ""
+    problem = _try(task, batch, runtime)
+    if problem:
+        # Perhaps torch kept a half-written kernel of a process that was killed: it would fail on that for ever.
+        with _own_kernels():
+            problem = _try(task, batch, runtime, again=True)
+    if runtime.any_rank(bool(problem)):
+        _set_calls(task, None)
+        return problem or "another process could not compile them"
+    return ""
+
+
+def _try(task: Task, batch: Batch, runtime: Runtime, *, again: bool = False) -> str:
+    _set_calls(task, None)
     try:
+        if again:
+            torch._dynamo.reset()
+        calls = [_CompiledCall(net) for net in _networks(task)]
+        _set_calls(task, calls)
         with _quiet():
             rehearse(task, batch, runtime)
     except Exception as error:  # a compiler fails in any way; without it, the same step is taken again
-        problem = brief(str(error).strip().partition("\n")[0], 160) or type(error).__name__
-    if runtime.any_rank(bool(problem)):
-        for net in nets:
-            net._compiled_call_impl = None
-        return problem or "another process could not compile them"
+        return brief(str(error).strip().partition("\n")[0], 160) or type(error).__name__
     for call in calls:
         call.learning = False
     return ""
+
+
+def _set_calls(task: Task, calls: Sequence[_CompiledCall] | None) -> None:
+    for n, net in enumerate(_networks(task)):
+        # Where torch.nn.Module.compile puts what it compiles; copies of the network do not take it along.
+        net._compiled_call_impl = None if calls is None else calls[n]
+
+
+@contextmanager
+def _own_kernels() -> Iterator[None]:
+    """Let torch compile all over again, into a folder that is gone afterwards."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ[name] = folder
+        try:
+            yield
+        finally:
+            del os.environ[name]
+            if before is not None:
+                os.environ[name] = before
 
 
 def rehearse(task: Task, batch: Batch, runtime: Runtime) -> None:
