@@ -154,8 +154,8 @@ class Runtime(Section):
     """Compile the networks with torch.compile, which needs a C++ compiler: auto where the steps to come are known to
     save more time than compiling takes."""
     channels_last: Literal["auto", True, False] = "auto"
-    """Store the channels of a pixel side by side: auto for segmenters in bf16 on a CPU, where it was measured to be
-    faster."""
+    """Store the channels of a pixel side by side: auto for segmenters with a ResNet in bf16 on a CPU, where it was
+    measured to be faster."""
     batch_calls: bool = True
     """CycleGAN: run a generator once on translated and identity image together where that is the same."""
     tensorboard: bool = False

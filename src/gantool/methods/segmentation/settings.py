@@ -130,7 +130,10 @@ class SegmentationSettings(schema.Settings):
 
     def channels_last(self, device: str, precision: str) -> bool:
         wanted = self.runtime.channels_last
-        return (device, precision) == ("cpu", "bf16") if wanted == "auto" else wanted
+        if wanted != "auto":
+            return wanted
+        # Measured for ResNets; for others it is not known.
+        return (device, precision) == ("cpu", "bf16") and (self.model.encoder or "").startswith("resnet")
 
     @model_validator(mode="after")
     def _fits_together(self) -> SegmentationSettings:
