@@ -185,7 +185,7 @@ def _quiet() -> Iterator[None]:
 
 _LEAST_STEPS = 200
 """Fewer save nothing whatever the networks; the work of a step is not even counted."""
-_SAVES = ((8.0, 0.13), (2.0, 0.06))
+_SAVES = ((6.0, 0.17), (1.8, 0.07))
 """GB that a step with a ResNet generator moves on a CPU, from where on, and seconds that compiling saves for each of
 them. Smaller steps, and those of U-Nets and segmenters, gain nothing or lose; see "Compiled networks" in
 docs/performance.md."""
