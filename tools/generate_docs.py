@@ -64,7 +64,9 @@ def _row(parameter: Any) -> str:
         names = f"`{parameter.metavar or parameter.name.upper()}`".replace("|", "\\|")
     else:
         value = "" if parameter.is_flag else f" {parameter.metavar or 'N'}"
-        names = ", ".join(f"`{option}{value}`" for option in parameter.opts).replace("|", "\\|")
+        names = ", ".join(f"`{option}{value}`" for option in (*parameter.opts, *parameter.secondary_opts)).replace(
+            "|", "\\|"
+        )
     text = (parameter.help or "").replace("|", "\\|")
     default = parameter.default
     shown = default is not None and not parameter.required and not getattr(parameter, "is_flag", False)

@@ -173,6 +173,16 @@ def test_compile_without_a_compiler(cli: Cli, workplace: Path, monkeypatch: pyte
     assert (result.code, "needs a C++ compiler" in result.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("option", "written"), [((), "auto"), (("--compile",), "true"), (("--no-compile",), "false")]
+)
+def test_compiling_can_be_left_to_gantool(cli: Cli, workplace: Path, option: tuple[str, ...], written: str) -> None:
+    assert cli("train", "cyclegan", *option, "--write-settings", "s.yaml").code == 0
+    assert f"  compile: {written}\n" in Path("s.yaml").read_text()
+    wrong = cli("train", "cyclegan", "--set", "runtime.compile=maybe")
+    assert (wrong.code, "runtime.compile: must be 'auto', True or False, got" in wrong.err) == (2, True), wrong.err
+
+
 def test_a_dry_run_does_not_resume(cli: Cli, with_run: Path) -> None:
     before = {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     result = cli("train", "--resume", "latest", "--dry-run")

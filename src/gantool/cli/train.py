@@ -72,7 +72,10 @@ def train(
     workers: Annotated[int | None, typer.Option("--workers", help="Processes that read images.")] = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
-    compile_nets: Annotated[bool, typer.Option("--compile", help="Compile the networks (torch.compile).")] = False,
+    compile_nets: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile the networks, or never. Default: where it pays."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in YAML.")] = None,
     assignments: Annotated[
         list[str] | None,
@@ -121,7 +124,7 @@ def train(
     plan = planning.plan_training(
         planning.TrainOptions(
             model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
-            devices, workers, device, precision, compile_nets or None, to, encoder_weights, distill,
+            devices, workers, device, precision, compile_nets, to, encoder_weights, distill,
             assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
             dry_run=dry_run, accept_changed_data=accept_changed_data,
         )

@@ -61,7 +61,7 @@ class TrainingDisplay:
 
     def show(self, event: Event) -> None:
         """Show one event of the training loop."""
-        from gantool.engine.events import EndedEarly, EpochDone, Saved, StepDone
+        from gantool.engine.events import Decided, EndedEarly, EpochDone, Saved, StepDone
 
         if self._silent:
             return
@@ -76,6 +76,9 @@ class TrainingDisplay:
                 self._screen.warn(
                     f"{event.wait_share:.0%} of the time went into waiting for data; more --workers may help."
                 )
+        elif isinstance(event, Decided):
+            text = f"networks are {'' if event.compiled else 'not '}compiled: {event.reason}"
+            (self._screen.note if event.notable else self._screen.detail)(text)
         elif isinstance(event, Saved):
             self._screen.detail(f"saved {event.path}")
         elif isinstance(event, EndedEarly):

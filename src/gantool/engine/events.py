@@ -10,7 +10,19 @@ from torch import Tensor
 
 from gantool.report.gallery import Gallery
 
-__all__ = ["EndedEarly", "EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped"]
+__all__ = ["Decided", "EndedEarly", "EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped"]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Whether the networks are compiled, before the first step; a second one if they could not be.
+
+    ``notable`` is False where nobody needs to be told.
+    """
+
+    compiled: bool
+    reason: str
+    notable: bool
 
 
 @dataclass(frozen=True)
@@ -77,4 +89,4 @@ class EndedEarly:
     best_epoch: int
 
 
-Event = StepDone | EpochDone | Sampled | Saved | Stopped | EndedEarly
+Event = Decided | StepDone | EpochDone | Sampled | Saved | Stopped | EndedEarly

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from pydantic import Field, TypeAdapter
@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from gantool.documents import brief
 from gantool.engine.checkpoints import load_checkpoint, random_state, restore_random_state, save_checkpoint
+from gantool.engine.compiling import choose_compile, compile_networks
 from gantool.engine.ema import Ema
-from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
+from gantool.engine.events import Decided, EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
 from gantool.engine.loss_terms import generator_objective
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
@@ -67,6 +68,7 @@ class Trainer:
         preview: the batch for sample pictures.
         deliver: writes the given nets into a model file, for the given number of epochs.
         stop: asked after every step whether to save and end.
+        compile: whether to compile the networks before the first step; ``auto`` where that pays.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Trainer:
         preview: Batch | None = None,
         deliver: Callable[[Path, Mapping[str, nn.Module], int], None],
         stop: Callable[[], bool] = lambda: False,
+        compile: Literal["auto", True, False] = False,
     ) -> None:
         self.task, self.batches, self.settings, self.runtime, self.run = task, batches, settings, runtime, run
         self.measure, self.preview, self.deliver, self.stop = measure, preview, deliver, stop
@@ -95,6 +98,8 @@ class Trainer:
         self._sum_dtype = torch.float32 if runtime.device.type == "mps" else torch.float64
         self._measures = settings.metrics.every > 0
         self._stopping = False
+        self._compile = compile
+        self._channels_last = settings.channels_last(runtime.device.type, runtime.precision)
 
     @property
     def nets(self) -> Mapping[str, nn.Module]:
@@ -129,6 +134,9 @@ class Trainer:
         asked = time.perf_counter()
         for batch in self.batches.epoch(progress.epoch, progress.step_in_epoch):
             got = time.perf_counter()
+            if self._compile is not False:
+                yield from self._decide(batch)
+                asked, got = time.perf_counter() - (got - asked), time.perf_counter()
             self._set_learning_rates(progress.epoch + progress.step_in_epoch / steps)
             losses = self._step(batch)
             values = torch.stack(list(losses.values())).to(self._sum_dtype)
@@ -160,11 +168,23 @@ class Trainer:
         self._require_finite(progress.sums)
         yield from self._end_of_epoch()
 
+    def _decide(self, batch: Batch) -> Iterator[Event]:
+        """Compile the networks if they are to be, and say so."""
+        wanted, self._compile = self._compile, False
+        steps = self.settings.train.epochs * self.batches.steps_per_epoch - self.progress.step
+        batch = self._on_device(batch)
+        choice = choose_compile(wanted, self.task, batch, self.runtime, self.settings, steps)
+        yield Decided(choice.on, choice.reason, choice.notable)
+        if choice.on and (problem := compile_networks(self.task, batch, self.runtime)):
+            yield Decided(False, f"could not be compiled ({problem})", True)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return self.runtime.to_device(batch, channels_last=self._channels_last)
+
     def _step(self, batch: Batch) -> dict[str, Tensor]:
-        channels_last = self.settings.runtime.channels_last
         try:
             with self.runtime.autocast():
-                losses = self.task.step(self.runtime.to_device(batch, channels_last=channels_last), self._update)
+                losses = self.task.step(self._on_device(batch), self._update)
         except RuntimeError as error:
             if not _lacks_memory(error):
                 raise

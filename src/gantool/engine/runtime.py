@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gantool.devices import Precision, choose_device, choose_precision
-from gantool.engine.task import Batch, Player, Update, each_part
+from gantool.engine.task import Batch, Objective, Player, Update, each_part
 from gantool.errors import SettingsError
 
 T = TypeVar("T")
@@ -68,7 +68,6 @@ class Runtime:
             precision=_FABRIC_PRECISION[self.precision],
         )
         self._optimizers: dict[str, Any] = {}
-        self._compiled = False
 
     @property
     def device(self) -> torch.device:
@@ -133,16 +132,11 @@ class Runtime:
     def make_update(self, clip_norm: float | None = None) -> Update:
         """Return the verb that tasks move their players with."""
 
-        def update(player: Player, loss: Tensor | Sequence[Callable[[], Tensor]]) -> None:
+        def update(player: Player, objective: Objective) -> None:
             optimizer = self._optimizers[player.name]
             parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
             optimizer.zero_grad()
-            for part in each_part(loss):
-                # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
-                with torch.autocast(self.device.type, enabled=False):
-                    self._fabric.backward(part)
-                torch.clear_autocast_cache()
-                del part  # the next one is computed without it
+            self.backward(objective)
             with torch.autocast(self.device.type, enabled=False):
                 self._average_gradients(parameters)
                 if clip_norm is not None:
@@ -153,6 +147,15 @@ class Runtime:
             torch.clear_autocast_cache()
 
         return update
+
+    def backward(self, objective: Objective) -> None:
+        """Add the gradients of an objective, scaled where the precision wants that."""
+        for part in each_part(objective):
+            # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
+            with torch.autocast(self.device.type, enabled=False):
+                self._fabric.backward(part)
+            torch.clear_autocast_cache()
+            del part  # the next one is computed without it
 
     def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
         if self.world_size == 1:

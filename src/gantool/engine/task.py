@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from gantool.cards import Card
 from gantool.engine.loss_terms import LossTerm
 
-__all__ = ["Batch", "Player", "Task", "Update", "each_part"]
+__all__ = ["Batch", "Objective", "Player", "Task", "Update", "each_part"]
 
 Batch = Mapping[str, Tensor]
 
@@ -35,15 +35,15 @@ class Player:
             net.requires_grad_(on)
 
 
-Update = Callable[[Player, "Tensor | Sequence[Callable[[], Tensor]]"], None]
-"""``update(player, loss)``: zero gradients, backward, average over ranks, clip, step.
+Objective = Tensor | Sequence[Callable[[], Tensor]]
+"""What a player minimizes. In parts it is a list of functions, each of which computes one: the gradients are those of
+their sum, but only what one part needs is in memory at a time."""
 
-A loss in parts is a list of functions, each of which computes one: the gradients are those of their sum, but only
-what one part needs is in memory at a time.
-"""
+Update = Callable[[Player, Objective], None]
+"""``update(player, objective)``: zero gradients, backward, average over ranks, clip, step."""
 
 
-def each_part(loss: Tensor | Sequence[Callable[[], Tensor]]) -> Iterator[Tensor]:
+def each_part(loss: Objective) -> Iterator[Tensor]:
     """The loss itself, or its parts one after the other, each computed when it is asked for."""
     if isinstance(loss, Tensor):
         yield loss

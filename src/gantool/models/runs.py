@@ -38,6 +38,12 @@ class _DataFiles(_Kept):
     sha256: str
 
 
+class _Compiled(_Kept):
+    """Of ``run.json``: whether the networks are compiled."""
+
+    on: bool
+
+
 class _Facts(_Kept):
     """Of ``run.json``."""
 
@@ -47,6 +53,7 @@ class _Facts(_Kept):
     domains: list[str] = Field(default=[""], min_length=1)
     environment: dict[str, str] = {}
     data_files: _DataFiles | None = None
+    compiled: _Compiled | None = None
     changed_data: list[dict[str, Any]] = []
     metrics: dict[str, float] = {}
     unseen: bool = True

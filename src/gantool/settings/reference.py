@@ -21,7 +21,7 @@ def describe_type(annotation: Any) -> str:
     if origin is typing.Annotated:
         return describe_type(args[0])
     if origin is typing.Literal:
-        return " | ".join(str(arg) for arg in args)
+        return " | ".join(str(arg).lower() if isinstance(arg, bool) else str(arg) for arg in args)
     if origin in (typing.Union, types.UnionType):
         return " | ".join(describe_type(arg) for arg in args)
     if origin is tuple:

@@ -150,10 +150,12 @@ class Runtime(Section):
     """auto is bf16 where the hardware has it, fp16 on older GPUs, fp32 otherwise."""
     workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that read images; null chooses (none on a CPU)."""
-    compile: bool = False
-    """Compile the networks with torch.compile; needs a C++ compiler."""
-    channels_last: bool = False
-    """Store images channel by channel per pixel; faster on recent GPUs."""
+    compile: Literal["auto", True, False] = "auto"
+    """Compile the networks with torch.compile, which needs a C++ compiler: auto where the steps to come are known to
+    save more time than compiling takes."""
+    channels_last: Literal["auto", True, False] = "auto"
+    """Store the channels of a pixel side by side: auto for segmenters with a ResNet in bf16 on a CPU, where it was
+    measured to be faster."""
     batch_calls: bool = True
     """CycleGAN: run a generator once on translated and identity image together where that is the same."""
     tensorboard: bool = False
@@ -171,6 +173,20 @@ class Settings(Section):
     train: Train
     metrics: Metrics
     runtime: Runtime
+
+    @property
+    def one_size(self) -> bool:
+        """Whether all images of the training have one size."""
+        return True
+
+    def channels_last(self, device: str, precision: str) -> bool:
+        """Whether the channels of a pixel are stored side by side.
+
+        Args:
+            device: its type.
+            precision: in use.
+        """
+        return self.runtime.channels_last is True
 
     @model_validator(mode="after")
     def _batches_fit_devices(self) -> Settings:

@@ -107,9 +107,10 @@ def test_mirrored_pictures_are_compared_with_what_they_were(monkeypatch: pytest.
     monkeypatch.setattr(PatchPlaces, "mirrored", lambda self: True)
     one = task("fastcut-sample", **{"loss.layers": (0,)})
     batch = images()
-    monkeypatch.setattr(one, "layered", Straight(one.layered))
+    straight = Straight(one.layered)
+    monkeypatch.setattr(Cut, "layered", straight)
     mirrored = one.step(batch, lambda player, loss: None)
-    assert one.layered.seen[0].equal(batch["a"].flip(3)), "what is translated is mirrored"
+    assert straight.seen[0].equal(batch["a"].flip(3)), "what is translated is mirrored"
     monkeypatch.setattr(PatchPlaces, "mirrored", lambda self: False)
     one._places = PatchPlaces(one._places.count, 0)
     plain = one.step(batch, lambda player, loss: None)

@@ -58,9 +58,8 @@ class Nets:
         for net, theirs in ((self.g, "G"), (self.d, "D"), (self.f, "F")):
             net.load_state_dict({key: value for key, value in start[theirs].items() if not key.endswith(".filt")})
         adam = {"lr": settings["lr"], "betas": (settings["beta1"], settings["beta2"])}
-        self.layered = layered
         self.generator = Player(
-            "generator", {"to_B": self.g, "projection": self.f},
+            "generator", {"layered": layered, "projection": self.f},
             torch.optim.Adam([*self.g.parameters(), *self.f.parameters()], **adam),
         )  # fmt: skip
         self.discriminator = Player(
@@ -82,7 +81,7 @@ def ours(data: dict[str, Any], settings: dict[str, Any], *, batch_calls: bool = 
     )  # fmt: skip
     game = Game(settings["gan_mode"], batch_calls=batch_calls)
     places = Recorded(data["patch_ids"], data["flipped"])
-    task = Cut(CARD, nets.layered, nets.generator, nets.discriminator, weights, game, places)
+    task = Cut(CARD, nets.generator, nets.discriminator, weights, game, places)
     steps = []
     for a, b in data["batches"]:
         losses = {name: value.item() for name, value in task.step({"a": a, "b": b}, plain_update).items()}

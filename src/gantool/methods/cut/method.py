@@ -51,11 +51,9 @@ class CutMethod(OneWayMethod[CutSettings]):
         initialize(projection, settings.model.init, settings.model.init_gain)
         place(settings, (layered, projection, critic), runtime)
         lr = settings.optimizer.lr
-        nets = {f"to_{self.data.names[1]}": generator, "projection": projection}
         return Cut(
             self.card(),
-            layered,
-            make_player(settings, "generator", nets, lr, runtime),
+            make_player(settings, "generator", {"layered": layered, "projection": projection}, lr, runtime),
             make_player(
                 settings, "discriminator", {"target": critic}, settings.optimizer.discriminator_lr or lr, runtime
             ),

@@ -49,8 +49,8 @@ class Cut:
 
     Args:
         card: names source and target; its only direction is the generator's.
-        layered: the generator, with the layers whose features are compared.
-        generator: player with the generator as ``to_TARGET`` and the networks H as ``projection``.
+        generator: player with the generator as ``layered``, a `LayeredGenerator` with the layers whose features are
+            compared, and the networks H as ``projection``.
         discriminator: player with the net ``target``.
         game: how generator and discriminator play.
         places: where patches are compared.
@@ -59,7 +59,6 @@ class Cut:
     def __init__(
         self,
         card: Card,
-        layered: LayeredGenerator,
         generator: Player,
         discriminator: Player,
         weights: CutWeights,
@@ -67,7 +66,7 @@ class Cut:
         places: PatchPlaces,
     ) -> None:
         self.players = (generator, discriminator)
-        self.layered, self.generator, self.discriminator = layered, generator, discriminator
+        self.generator, self.discriminator = generator, discriminator
         self.weights, self.game = weights, game
         self._card, self._places = card, places
         self._source, self._target = (domain.name for domain in card.domains)
@@ -79,6 +78,10 @@ class Cut:
             "adversarial": LossTerm(ADVERSARIAL, reference=line),
             **{f"contrast_{name}": LossTerm("contrast", 1 / len(names)) for name in names},
         }
+
+    @property
+    def layered(self) -> nn.Module:
+        return self.generator.nets["layered"]
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
         real_a, real_b = batch["a"], batch["b"]
@@ -127,8 +130,9 @@ class Cut:
         return torch.stack(losses).mean()
 
     def nets(self) -> dict[str, nn.Module]:
-        name = f"to_{self._target}"
-        return {name: self.generator.nets[name]}
+        layered = self.layered
+        assert isinstance(layered, LayeredGenerator)
+        return {f"to_{self._target}": layered.net}
 
     def preview(self, batch: Batch, nets: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         a, b, g = self._source, self._target, nets[f"to_{self._target}"]

@@ -66,7 +66,7 @@ def check_settings(settings: GanSettings) -> None:
         )
     if data.load_size is not None and data.load_size < data.size:
         raise SettingsError(f"data.load_size: must be at least data.size ({data.size}), got {data.load_size}.")
-    if settings.augment.preprocess in ("none", "scale_width") and settings.train.batch_size > 1:
+    if not settings.one_size and settings.train.batch_size > 1:
         raise SettingsError(
             f"augment.preprocess: {settings.augment.preprocess} leaves images of different sizes, "
             "which needs train.batch_size 1."
@@ -153,14 +153,11 @@ def initialize_all(
 
 
 def place(settings: GanSettings, nets: Sequence[nn.Module], runtime: Runtime) -> None:
-    """Move networks to the device, compiled on request, and start the random numbers of this rank's training."""
-    runtime.place(nets, channels_last=settings.runtime.channels_last)
+    """Move networks to the device and start the random numbers of this rank's training."""
+    runtime.place(nets, channels_last=settings.channels_last(runtime.device.type, runtime.precision))
     if settings.runtime.checkpointing:
         for net in nets:
             recompute_blocks(net)
-    if settings.runtime.compile:
-        for net in nets:
-            net.compile()
     torch.manual_seed(settings.train.seed + 1 + runtime.rank)
 
 

@@ -186,6 +186,10 @@ class GanSettings(schema.Settings):
     metrics: Metrics
     runtime: Runtime
 
+    @property
+    def one_size(self) -> bool:
+        return self.augment.preprocess not in ("none", "scale_width")
+
     @model_validator(mode="after")
     def _batch_norm_has_pixels(self) -> GanSettings:
         if self.model.norm == "batch" and self.data.size < 32:

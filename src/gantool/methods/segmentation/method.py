@@ -113,9 +113,7 @@ class SegmentationMethod:
             load_encoder_weights(net.encoder, self._weights)
         if model.freeze_encoder and net.encoder is not None:
             net.encoder.requires_grad_(False)
-        runtime.place([net], channels_last=settings.runtime.channels_last)
-        if settings.runtime.compile:
-            net.compile()
+        runtime.place([net], channels_last=settings.channels_last(runtime.device.type, runtime.precision))
         torch.manual_seed(settings.train.seed + 1 + runtime.rank)
         card = Card(
             task="segmentation",

@@ -128,6 +128,13 @@ class SegmentationSettings(schema.Settings):
     optimizer: Optimizer
     train: Train
 
+    def channels_last(self, device: str, precision: str) -> bool:
+        wanted = self.runtime.channels_last
+        if wanted != "auto":
+            return wanted
+        # Measured for ResNets; for others it is not known.
+        return (device, precision) == ("cpu", "bf16") and (self.model.encoder or "").startswith("resnet")
+
     @model_validator(mode="after")
     def _fits_together(self) -> SegmentationSettings:
         unknown = [name for name in self.loss.terms if name not in LOSSES]

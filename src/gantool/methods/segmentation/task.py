@@ -50,7 +50,8 @@ class Segmentation:
         logits = self.player.nets["segment"](batch["image"])
         # Region losses and softmax over many classes lose too much in half precision.
         with torch.autocast(logits.device.type, enabled=False):
-            losses = self.loss(logits.float(), batch["mask"].long())
+            # They go over classes and over pixels, which is faster class by class, however the network stores them.
+            losses = self.loss(logits.float().contiguous(), batch["mask"].long())
             update(self.player, torch.stack(list(losses.values())).sum())
         return {name: loss.detach() for name, loss in losses.items()}
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from gantool._version import __version__
 from gantool.cards import Origin
-from gantool.engine.events import EpochDone, StepDone, Stopped
+from gantool.engine.compiling import has_compiler
+from gantool.engine.events import Decided, EpochDone, StepDone, Stopped
 from gantool.engine.loop import Trainer
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
-from gantool.errors import ModelError, SettingsError, UsageError, counted
+from gantool.errors import ModelError, SettingsError, UsageError, roughly
 from gantool.locks import WITHOUT_LOCKS
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
@@ -32,7 +32,14 @@ from gantool.models.runs import Run, create_run
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
 from gantool.workflows.train.data_files import DataFiles, look_at_data
-from gantool.workflows.train.records import measured_when_chosen, record, record_end, record_start, run_log
+from gantool.workflows.train.records import (
+    measured_when_chosen,
+    record,
+    record_decision,
+    record_end,
+    record_start,
+    run_log,
+)
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
 
 __all__ = ["Event", "Finished", "Notice", "Started", "TrainOptions", "TrainResult", "train", "training_events"]
@@ -157,7 +164,7 @@ def _check_runtime(settings: Settings) -> None:
             "runtime.tensorboard: the tensorboard package is missing.",
             'Install it: pip install "gantool[tensorboard]".',
         )
-    if settings.runtime.compile and not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl", "icpx")):
+    if settings.runtime.compile is True and not has_compiler():
         raise SettingsError(
             "runtime.compile: needs a C++ compiler, none was found.", "Install one, or leave --compile out."
         )
@@ -229,7 +236,16 @@ def _make_trainer(
         preview=method.preview(),
         deliver=deliver,
         stop=stop,
+        compile=_whether_to_compile(plan, facts),
     )
+
+
+def _whether_to_compile(plan: TrainingPlan, facts: Mapping[str, Any]) -> Literal["auto", True, False]:
+    """What the settings say; for a run that goes on what was decided at its start, which its numbers depend on."""
+    wanted = plan.settings.runtime.compile
+    if plan.resume is not None:
+        return bool((facts.get("compiled") or {"on": wanted is True})["on"])
+    return False if plan.dry_run and wanted == "auto" else wanted
 
 
 def _train(training: _Training) -> Generator[Event, None, TrainResult]:
@@ -250,6 +266,8 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     for event in _with_estimate(training):
         if runtime.is_main:
             record(run, event, plan.settings, terms)
+        if isinstance(event, Decided) and plan.resume is None and runtime.is_main:
+            record_decision(run, event)
         if isinstance(event, EpochDone):
             losses = event.losses
         stopped = stopped or isinstance(event, Stopped)
@@ -310,22 +328,10 @@ def _with_estimate(training: _Training) -> Iterator[Event]:
                 wanted = False
                 left = settings.train.epochs * event.steps_per_epoch - event.step
                 step = sorted(seconds)[len(seconds) // 2]
-                text = f"{_roughly(left * step)} to go on this CPU ({step:.2f} s a step)."
+                text = f"{roughly(left * step).capitalize()} to go on this CPU ({step:.2f} s a step)."
                 if left * step > 3600 and hint:
                     text += f" {hint}"
                 yield Notice(text)
-
-
-def _roughly(seconds: float) -> str:
-    """A time to wait.
-
-    >>> _roughly(9000), _roughly(3599), _roughly(61), _roughly(20)
-    ('About 2.5 hours', 'About 1.0 hours', 'About 1 minute', 'Less than a minute')
-    """
-    if seconds < 60:
-        return "Less than a minute"
-    minutes = round(seconds / 60)
-    return f"About {counted(minutes, 'minute') if minutes < 60 else f'{seconds / 3600:.1f} hours'}"
 
 
 def _first_weights(plan: TrainingPlan) -> Path | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import torch
 
 from gantool._version import __version__
-from gantool.engine.events import EpochDone, Sampled, Saved
+from gantool.engine.events import Decided, EpochDone, Sampled, Saved
 from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
@@ -26,7 +26,7 @@ from gantool.workflows.train.data_files import DataFiles
 from gantool.workflows.train.page import write_run_page
 from gantool.workflows.training_events import Event
 
-__all__ = ["measured_when_chosen", "record", "record_end", "record_start", "run_log"]
+__all__ = ["measured_when_chosen", "record", "record_decision", "record_end", "record_start", "run_log"]
 
 _log = logging.getLogger("gantool")
 
@@ -61,6 +61,8 @@ def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossT
     elif isinstance(event, Sampled) and event.pictures:
         write_grid(run.samples / f"epoch-{event.epoch:04d}.png", event.pictures)
         write_run_page(run, settings, terms)
+    elif isinstance(event, Decided):
+        _log.info("networks compiled: %s (%s)", event.compiled, event.reason)
     elif isinstance(event, Saved):
         _log.info("saved %s at step %d", event.path, event.step)
 
@@ -79,6 +81,11 @@ def record_start(run: Run, settings: Settings, method: Method, data: DataFiles, 
             temporary.write_text(lines, "utf-8", "surrogateescape")
     facts = data.record(run, run.facts(), epoch)
     run.write_facts({**facts, **method.facts, "environment": _environment(runtime)})
+
+
+def record_decision(run: Run, event: Decided) -> None:
+    """Write down whether the networks are compiled, for the run to go on like that."""
+    run.write_facts({**run.facts(), "compiled": {"on": event.compiled, "reason": event.reason}})
 
 
 def measured_when_chosen(run: Run) -> Measurement | None:
