@@ -2,7 +2,7 @@
 
     python benchmarks/folders.py                            # drawn photos of 256 px
     python benchmarks/folders.py --photos DIR --images 1000 --rounds 3
-    python benchmarks/folders.py --only bf16
+    python benchmarks/folders.py --only bf16 [--json FILE]
 
 ``cores`` is `gantool.hardware.threads_to_compute`. Measured in turn, so that a machine that is busy with other things
 slows all of it down:

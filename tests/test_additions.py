@@ -166,8 +166,8 @@ def copy(tmp_path: Path) -> Copy:
 def test_a_method_is_a_folder_and_a_name_in_one_line(copy: Copy) -> None:
     copy.add(METHOD)
     copy.change_line(
-        "methods/registry.py", '("cyclegan", "pix2pix", "segmentation")',
-        '("cyclegan", "pix2pix", "segmentation", "toy")',
+        "methods/registry.py", '("cyclegan", "cut", "pix2pix", "distill", "segmentation")',
+        '("cyclegan", "cut", "pix2pix", "distill", "segmentation", "toy")',
     )  # fmt: skip
     assert "a toy" in copy.run("train", "--list-models")
     copy.run("train", "toy", "--device", "cpu")
