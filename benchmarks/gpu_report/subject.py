@@ -146,14 +146,12 @@ class Subject:
     def outputs(self, task: Task, size: int = 1) -> dict[str, Tensor]:
         """What the networks make of images, on the CPU; their modes stay."""
         out = {}
-        batch = self.batch(size)
-        sources = {"to_a": "b"}
-        for player in task.players[:1]:
-            for name, net in player.nets.items():
-                source = batch.get("image", batch.get(sources.get(name, "a")))
-                assert source is not None
-                with torch.no_grad(), _evaluating(net):
-                    out[name] = net(source).float().cpu()
+        batch, card = self.batch(size), task.card()
+        backwards = {one.net for one in card.directions if one.source != card.domains[0].name}
+        for name, net in task.nets().items():
+            source = batch["image"] if "image" in batch else batch["b" if name in backwards else "a"]
+            with torch.no_grad(), _evaluating(net):
+                out[name] = net(source).float().cpu()
         return out
 
 

@@ -173,7 +173,8 @@ class Trainer:
         wanted, self._compile = self._compile, False
         steps = self.settings.train.epochs * self.batches.steps_per_epoch - self.progress.step
         batch = self._on_device(batch)
-        choice = choose_compile(wanted, self.task, batch, self.runtime, self.settings, steps)
+        # The main rank decides for all: a compiler may be missing on another machine, which then says so below.
+        choice = self.runtime.broadcast(choose_compile(wanted, self.task, batch, self.runtime, self.settings, steps))
         yield Decided(choice.on, choice.reason, choice.notable)
         if choice.on and (problem := compile_networks(self.task, batch, self.runtime)):
             yield Decided(False, f"could not be compiled ({problem})", True)
