@@ -217,15 +217,13 @@ def _show_ratios(screen: Screen, result: TrainResult) -> None:
     rows = [
         (name, *(f"{values[key]:.3f}" if key in values else "" for key in keys)) for name, values in guesses.items()
     ]
-    ratios = all(key.startswith("l1_ratio_") for key in keys)
+    ratios = [key for key in keys if key.startswith("l1_ratio_")]
     names = [key.removeprefix("l1_ratio_").replace("_", " ") for key in keys]
-    screen.table(
-        ("L1 to the truth / untranslated" if ratios else "", *names),
-        rows,
-        title="On drawn scenes that the run has not seen (lower is better)"
-        if ratios
-        else "On pairs not seen in training",
-    )
+    if ratios:
+        title = "On drawn scenes that the run has not seen (lower is better)"
+    else:
+        title = f"On {'pairs' if 'l1' in keys else 'images'} not seen in training"
+    screen.table(("L1 to the truth / untranslated" if len(ratios) == len(keys) else "", *names), rows, title=title)
 
 
 def _show_classes(screen: Screen, result: TrainResult) -> None:
