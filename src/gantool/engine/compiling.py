@@ -7,13 +7,11 @@ compiled after the first step, and nothing is compiled again and again.
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +25,7 @@ from gantool.engine.step_work import StepWork, count_work
 from gantool.engine.task import Batch, Task
 from gantool.errors import roughly
 from gantool.nets.resnet import ResnetGenerator
+from gantool.quiet import quiet
 from gantool.settings.schema import Settings
 
 __all__ = ["CompileChoice", "choose_compile", "compile_networks", "has_compiler", "rehearse"]
@@ -111,7 +110,7 @@ def _try(task: Task, batch: Batch, runtime: Runtime, *, again: bool = False) -> 
             torch._dynamo.reset()
         calls = [_CompiledCall(net) for net in _networks(task)]
         _set_calls(task, calls)
-        with _quiet():
+        with _silence():
             rehearse(task, batch, runtime)
     except Exception as error:  # a compiler fails in any way; without it, the same step is taken again
         return brief(str(error).strip().partition("\n")[0], 160) or type(error).__name__
@@ -164,20 +163,9 @@ def rehearse(task: Task, batch: Batch, runtime: Runtime) -> None:
         restore_random_state(random, runtime.device)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What torch says about itself while it compiles helps nobody who trains; whoever sets TORCH_LOGS sees it."""
-    if os.environ.get("TORCH_LOGS"):
-        yield
-        return
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+def _silence() -> AbstractContextManager[None]:
+    """What torch says while it compiles helps nobody who trains; whoever sets TORCH_LOGS sees it."""
+    return nullcontext() if os.environ.get("TORCH_LOGS") else quiet()
 
 
 # -- whether it pays ---------------------------------------------------------------------------------------------

@@ -143,8 +143,6 @@ class Runtime:
                     self._fabric.strategy.precision.unscale_gradients(player.optimizer)
                     nn.utils.clip_grad_norm_(parameters, clip_norm)
                 optimizer.step()
-            # Autocast keeps cast copies of weights; a net that is run again in this step must not use old ones.
-            torch.clear_autocast_cache()
 
         return update
 
@@ -154,6 +152,7 @@ class Runtime:
             # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
             with torch.autocast(self.device.type, enabled=False):
                 self._fabric.backward(part)
+            # Autocast keeps cast copies of weights; a net that is run again after its step must not use old ones.
             torch.clear_autocast_cache()
             del part  # the next one is computed without it
 

@@ -35,14 +35,13 @@ class LayeredGenerator(nn.Module):
         self._skip = stack[0] if len(stack) == 1 and isinstance(stack[0], PictureSkip) else None
         body = stack if self._skip is None else self._skip.body
         assert isinstance(body, nn.Sequential)
-        self._count = len(body)
         self.layers = usual_layers(body) if layers is None else tuple(layers)
         if (
             not self.layers
             or list(self.layers) != sorted({*self.layers})
-            or not (self.layers[0] >= 0 and self.layers[-1] < self._count)
+            or not (self.layers[0] >= 0 and self.layers[-1] < len(body))
         ):
-            raise ValueError(f"layers must be rising numbers from 0 to {self._count - 1}")
+            raise ValueError(f"layers must be rising numbers from 0 to {len(body) - 1}")
 
     def forward(self, x: Tensor, whole: bool = True) -> tuple[Tensor, list[Tensor]]:
         """What the generator makes of ``(N, C, H, W)``, and its layers' outputs on the way.

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from gantool.cards import Architecture, Card, Direction, Domain
-from gantool.engine.batches import EpochBatches, build_batches
+from gantool.cards import Card, Domain
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
-from gantool.engine.task import Batch
 from gantool.errors import ModelError
 from gantool.methods import scores
 from gantool.methods.base import Split
 from gantool.methods.cyclegan.settings import CycleGanSettings
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
-from gantool.methods.domains import PairedTruth, build_data, preview_batch, training_set
+from gantool.methods.domains import PairedTruth, build_data
 from gantool.methods.gan.game import make_game
 from gantool.methods.gan.networks import (
     check_settings,
     fill_generator,
-    generator_options,
     initialize_all,
     make_discriminator,
     make_player,
     place,
 )
-from gantool.methods.images import TranslationImages
+from gantool.methods.gan.unpaired import UnpairedMethod
 from gantool.models.files import load_net, read_card
 from gantool.nets.registry import GENERATORS, build_generator
 from gantool.report.gallery import Gallery
@@ -38,20 +34,14 @@ from gantool.report.gallery import Gallery
 __all__ = ["CycleGanMethod"]
 
 
-class CycleGanMethod:
+class CycleGanMethod(UnpairedMethod[CycleGanSettings]):
     """Unpaired translation; see `gantool.methods.base.Method`."""
 
     def __init__(self, settings: CycleGanSettings, model: str, *, fresh: bool) -> None:
         check_settings(settings)
-        self.settings = settings
-        self.data = build_data(settings)
-        self.about = self.data.about
-        self.held_out: Sequence[str] = [str(path) for path in self.data.held_out]
-        self.files: Sequence[Path] = self.data.files
-        self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
+        super().__init__(settings, build_data(settings))
         light = "The light generators take a fraction of that: gantool train cyclegan-light."
         self.hint = light if model == "cyclegan" else ""
-        self._distances: scores.SlicedDistances | None = None
 
     def task(self, runtime: Runtime, *, fresh: bool) -> CycleGan:
         settings = self.settings
@@ -84,29 +74,13 @@ class CycleGanMethod:
                 for name, classes in zip(names, self.data.classes, strict=True)
             ),
             directions=tuple(
-                Direction(
-                    source=source, target=target, net=f"to_{target}",
-                    architecture=Architecture(
-                        name=model.generator, options=generator_options(model, channels[source], channels[target])
-                    ),
-                )
+                self.direction(source, target, (channels[source], channels[target]))
                 for source, target in (names, names[::-1])
             ),
             multiple_of=GENERATORS[model.generator].multiple_of,
             size=settings.data.size,
             norm=model.norm,
         )  # fmt: skip
-
-    def batches(self, runtime: Runtime) -> EpochBatches:
-        dataset = training_set(self.settings, self.data)
-        return build_batches(dataset, len(dataset), self.settings, runtime)
-
-    def preview(self) -> Batch:
-        return preview_batch(self.settings, self.data)
-
-    def images(self, split: str) -> TranslationImages:
-        data = self.settings.data
-        return self.data.images(split, "two folders" if data.domains else data.path)
 
     def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement | None:
         """Against truths where there are any: L1 ratios of drawn scenes, mean IoU of label maps.
@@ -129,12 +103,7 @@ class CycleGanMethod:
             return Measurement({"l1_ratio": mean, **ratios}, mean, gallery=gallery)
         if final:
             return None
-        if self._distances is None:
-            self._distances = scores.SlicedDistances(data, self.settings.metrics.images, runtime.device)
-        return self._distances(nets)
-
-    def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-        return dict(nets)
+        return self.distances(nets, runtime)
 
     def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the generators; the discriminators start anew.

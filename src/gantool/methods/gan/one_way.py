@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
 from torch import nn
 
-from gantool.cards import Architecture, Card, Direction, Domain
-from gantool.engine.batches import EpochBatches, build_batches
+from gantool.cards import Card, Domain
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
-from gantool.engine.task import Batch
 from gantool.methods import scores
 from gantool.methods.base import Split
-from gantool.methods.domains import PairedTruth, build_data, preview_batch, towards, training_set
-from gantool.methods.gan.networks import check_settings, fill_from_file, generator_options
+from gantool.methods.domains import PairedTruth, build_data, towards
+from gantool.methods.gan.networks import check_settings, fill_from_file
 from gantool.methods.gan.settings import OneWaySettings
-from gantool.methods.images import TranslationImages
+from gantool.methods.gan.unpaired import UnpairedMethod
 from gantool.nets.registry import GENERATORS
 from gantool.report.gallery import Gallery
 
@@ -28,20 +26,13 @@ S = TypeVar("S", bound=OneWaySettings)
 __all__ = ["OneWayMethod"]
 
 
-class OneWayMethod(Generic[S]):
+class OneWayMethod(UnpairedMethod[S]):
     """All of `gantool.methods.base.Method` but the task."""
-
-    hint = ""
 
     def __init__(self, settings: S) -> None:
         check_settings(settings)
-        self.settings = settings
-        self.data = towards(build_data(settings), settings.data.to)
+        super().__init__(settings, towards(build_data(settings), settings.data.to))
         self.about = f"{self.data.about}, {self.data.names[0]} to {self.data.names[1]}"
-        self.held_out: Sequence[str] = [str(path) for path in self.data.held_out]
-        self.files: Sequence[Path] = self.data.files
-        self.facts: Mapping[str, Any] = {"domains": list(self.data.names)}
-        self._distances: scores.SlicedDistances | None = None
 
     def domains(self) -> tuple[Domain, Domain]:
         """Source and target."""
@@ -55,31 +46,14 @@ class OneWayMethod(Generic[S]):
 
     def card(self) -> Card:
         model, (source, target) = self.settings.model, self.data.names
-        options = generator_options(model, *self.settings.data.channels)
         return Card(
             task=self.settings.task,
             domains=self.domains(),
-            directions=(
-                Direction(
-                    source=source, target=target, net=f"to_{target}",
-                    architecture=Architecture(name=model.generator, options=options),
-                ),
-            ),
+            directions=(self.direction(source, target, self.settings.data.channels),),
             multiple_of=GENERATORS[model.generator].multiple_of,
             size=self.settings.data.size,
             norm=model.norm,
-        )  # fmt: skip
-
-    def batches(self, runtime: Runtime) -> EpochBatches:
-        dataset = training_set(self.settings, self.data)
-        return build_batches(dataset, len(dataset), self.settings, runtime)
-
-    def preview(self) -> Batch:
-        return preview_batch(self.settings, self.data)
-
-    def images(self, split: str) -> TranslationImages:
-        data = self.settings.data
-        return self.data.images(split, "two folders" if data.domains else data.path)
+        )
 
     def measure(self, nets: Mapping[str, nn.Module], split: Split, runtime: Runtime) -> Measurement | None:
         """Against truths where there are any: L1 ratios of drawn scenes, mean IoU of label maps, L1 of their photos.
@@ -105,13 +79,8 @@ class OneWayMethod(Generic[S]):
             return Measurement(ratios, best, scores.baseline_ratios(data, ratios) if final else {}, gallery)
         if final:
             return None
-        if self._distances is None:
-            self._distances = scores.SlicedDistances(data, self.settings.metrics.images, runtime.device)
-        found = self._distances(nets)
+        found = self.distances(nets, runtime)
         return replace(found, values={name: value for name, value in found.values.items() if name != "swd"})
-
-    def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-        return dict(nets)
 
     def load_weights(self, path: Path, nets: Mapping[str, nn.Module]) -> None:
         """Fill the generator; whatever else learns starts anew."""

@@ -7,9 +7,7 @@ of what the network needs. What cannot be had at free sizes is written at one si
 from __future__ import annotations
 
 import copy
-import logging
 import math
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +18,7 @@ from torch.export import Dim
 
 from gantool.cards import Card
 from gantool.errors import ModelError
+from gantool.quiet import quiet
 
 __all__ = [
     "LARGEST_SIDE",
@@ -28,7 +27,6 @@ __all__ = [
     "PixelPictures",
     "exporting",
     "free_sizes",
-    "quiet",
     "with_fixed_padding",
 ]
 
@@ -154,16 +152,3 @@ def exporting(format: str, card: Card) -> Iterator[None]:
             f"{format}: the exporter cannot write this network ({first.strip()[:200]}).",
             "Try another --format." if _is_static(card) else "Try another --format, or --static-size.",
         ) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Exporters talk a lot about themselves, also through loggers of their own making."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

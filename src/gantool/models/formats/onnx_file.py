@@ -109,7 +109,7 @@ def quantize(path: Path, batches: Iterable[Floats]) -> None:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    from gantool.models.formats.exporters import quiet
+    from gantool.quiet import quiet
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
