@@ -20,7 +20,7 @@ import json, sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("torch", "torchvision", "lightning_fabric", "torchmetrics", "timm"):
-            raise ImportError(f"{name} is blocked")
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
 
 sys.meta_path.insert(0, Blocked())
 from gantool.cli.app import run
@@ -91,3 +91,12 @@ def test_from_python(workplace: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.split("\n")[0] == "(40, 60, 3) (40, 60)", done.stderr
+
+
+def test_what_needs_torch_says_so_where_it_is_not_installed(workplace: Path) -> None:
+    for command in (["train", "cyclegan"], ["export", "seasons"]):
+        done = subprocess.run([sys.executable, "-c", ALONE, json.dumps([command])], capture_output=True, text=True)
+        assert "CODE 2" in done.stdout
+        sentence = "error: this needs torch, which is not installed here. All it needs: pip install gantool"
+        assert " ".join(done.stderr.split()) == sentence
+    assert not list(workplace.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -105,6 +106,9 @@ def run(arguments: list[str]) -> int:
             return 2
         if _is_usage_error(error):
             return _show_usage_error(error)
+        if isinstance(error, ModuleNotFoundError) and (package := _package_that_is_missing(error)):
+            console.failure(f"this needs {package}, which is not installed here. All it needs: pip install gantool")
+            return 2
         return _internal_error(error)
     finally:
         if previous is not None:
@@ -140,6 +144,19 @@ def _show_usage_error(error: Exception) -> int:
     if context is not None:
         console.Screen().note(f"Try: {context.command_path} --help")
     return 2
+
+
+def _package_that_is_missing(error: ModuleNotFoundError) -> str | None:
+    """The package of gantool's that could not be imported, where it was installed without some of them, else None."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    module = (error.name or "").split(".")[0]
+    try:
+        lines = [line for line in requires("gantool") or () if "extra ==" not in line]
+    except PackageNotFoundError:
+        return None
+    names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
+    return next((name for name in names if name.replace("-", "_") == module), None)
 
 
 def _internal_error(error: Exception) -> int:
