@@ -41,9 +41,11 @@ def _with_generated(path: Path, text: str) -> str:
 
 def settings_reference() -> str:
     """The settings of every method, with the values of its presets, as Markdown."""
-    return "\n".join(
-        reference(task, spec.settings, {name: load_settings(name) for name in spec.presets})
-        for task, spec in METHODS.items()
+    return reference(
+        {
+            task: (spec.settings, {name: load_settings(name) for name in spec.presets})
+            for task, spec in METHODS.items()
+        }
     )
 
 
