@@ -84,7 +84,8 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
     """Mean (|grad D| - 1)^2 between real and fake images (Gulrajani et al. 2017, equation 3).
 
     Args:
-        real, fake: ``(N, C, H, W)`` in [-1, 1].
+        real: ``(N, C, H, W)`` in [-1, 1].
+        fake: as many, of the same size.
         mix: ``(N, 1, 1, 1)`` in [0, 1], the share of ``real`` in each point.
     """
     points = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)

@@ -79,12 +79,19 @@ def train(
             ``unet-resnet50``; may be left out with ``resume``.
         data: a folder or a name under ``./data``; default the built-in sample.
         domains: two plain folders by domain name, instead of ``data``.
-        epochs, batch_size, size, lr, seed, device, precision: the most used settings.
+        epochs: how often every training image is seen.
+        batch_size: images of one step, of all devices together.
+        size: side of the square crops in pixels.
+        lr: learning rate.
+        seed: of first weights, order and augmentation.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
         config: a YAML file of settings.
         to: domain that a model of one direction translates to.
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
-        name, runs: the run's name and the folder it is made in.
+        name: the run's name.
+        runs: the folder it is made in.
         resume: a run to go on with, or ``latest``.
         init_from: a run or model file to take first weights from; ``none`` for none where the model's name stands for
             some.
