@@ -4,7 +4,7 @@
     gantool train pix2pix --to labels --name labels && gantool train unet
     python tools/make_gallery.py
 
-Each picture has three drawn scenes in its upper row, which no training has seen, and below what the model makes of them.
+Each picture has three drawn scenes in its upper row, which no training has seen, and below what a model makes of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from gantool.data.sample import CLASS_COLORS, CLASSES, Scene, draw_scene
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images" / "gallery"
 SCENES = (90_001, 90_004, 90_011)  # far from those that trainings draw
-SIZE = (320, 224)
+SIZE = (320, 224)  # as shown
+SQUARE = ("pix2pix", "pix2pix-labels")  # the sample's preset learns 64 px squares, so scenes are drawn like that
 GAP = 6
 
 Pixels = NDArray[np.uint8]
@@ -32,19 +33,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     runs = parser.parse_args().runs
-    scenes = [draw_scene(index, size=SIZE) for index in SCENES]
     rows: dict[str, tuple[Callable[[Scene], Pixels], Callable[[Scene], Pixels]]] = {
         "seasons": (lambda scene: scene.summer, lambda scene: translate(scene.summer, "winter", "seasons", runs)),
         "cyclegan": (lambda scene: scene.summer, lambda scene: translate(scene.summer, "winter", "cyclegan", runs)),
-        "cyclegan-back": (lambda scene: scene.winter, lambda scene: translate(scene.winter, "summer", "cyclegan", runs)),
+        "cyclegan-back": (
+            lambda scene: scene.winter,
+            lambda scene: translate(scene.winter, "summer", "cyclegan", runs),
+        ),
         "cut": (lambda scene: scene.summer, lambda scene: translate(scene.summer, "winter", "cut", runs)),
-        "pix2pix": (colored, lambda scene: translate(colored(scene), "summer", "pix2pix", runs)),
+        "pix2pix": (colored, lambda scene: translate(colored(scene), "summer", "pix2pix-1", runs)),
         "pix2pix-labels": (lambda scene: scene.summer, lambda scene: segment(scene, "labels", runs)),
         "unet": (lambda scene: scene.summer, lambda scene: segment(scene, "unet", runs)),
         "landscape": (lambda scene: scene.summer, lambda scene: overlay(scene)),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, (before, after) in rows.items():
+        scenes = [draw_scene(index, size=64 if name in SQUARE else SIZE) for index in SCENES]
         picture = grid([[before(scene) for scene in scenes], [after(scene) for scene in scenes]])
         picture.save(FOLDER / f"{name}.jpg", quality=82, optimize=True)
         print(FOLDER / f"{name}.jpg", (FOLDER / f"{name}.jpg").stat().st_size // 1000, "kB")
@@ -70,11 +74,12 @@ def colored(scene: Scene) -> Pixels:
 
 
 def grid(rows: list[list[Pixels]]) -> Image.Image:
-    height, width = rows[0][0].shape[:2]
+    height = SIZE[1]
+    width = round(height * rows[0][0].shape[1] / rows[0][0].shape[0])
     sheet = Image.new("RGB", (len(rows[0]) * (width + GAP) - GAP, len(rows) * (height + GAP) - GAP), (128, 128, 128))
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
-            sheet.paste(Image.fromarray(image), (x * (width + GAP), y * (height + GAP)))
+            sheet.paste(Image.fromarray(image).resize((width, height)), (x * (width + GAP), y * (height + GAP)))
     return sheet
 
 

@@ -113,7 +113,7 @@ class Train(Section):
     batch_size: Annotated[int, Field(ge=1, le=2**16)]
     """Images per step (and domain), over all devices together."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Decides first weights, order, crops and drawn scenes."""
+    """Decides initial weights, order, crops and drawn scenes."""
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the moving average of the delivered networks' weights, which is what is delivered; 0 turns it off."""
     ema_warmup: bool = True

@@ -58,7 +58,7 @@ class TrainOptions:
         name: of the new run; default the next free ``model-N``.
         runs: folder of the runs.
         resume: a run's name or path, or ``latest``, to go on with.
-        init_from: a run or a model file to take first weights from; ``none`` for none where the model's name stands
+        init_from: a run or a model file to take initial weights from; ``none`` for none where the model's name stands
             for some.
         dry_run: take one step in a run directory that is removed again.
         accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.

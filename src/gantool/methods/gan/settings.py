@@ -57,9 +57,9 @@ class Model(Section):
     activation: Literal["relu", "leaky_relu"] = "relu"
     """Activation of a ResNet generator; leaky_relu has slope 0.2."""
     init: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"
-    """Distribution of the first weights."""
+    """Distribution of the initial weights."""
     init_gain: float = Field(default=0.02, gt=0)
-    """Scale of the first weights."""
+    """Scale of the initial weights."""
 
 
 class Loss(Section):

@@ -22,7 +22,7 @@ class Model(Section):
     encoder: Name | None = None
     """Encoder, such as resnet50; tu-NAME takes any of timm."""
     encoder_weights: Annotated[str, Field(max_length=4096)] = "imagenet"
-    """First weights of the encoder: imagenet, none, or a file of weights."""
+    """Pretrained weights of the encoder: imagenet, none, or a file of weights."""
     freeze_encoder: bool = False
     """Keep the encoder's weights as they are."""
     output_stride: Literal[8, 16, 32] | None = None

@@ -83,7 +83,7 @@ def train(
         batch_size: images of one step, of all devices together.
         size: side of the square crops in pixels.
         lr: learning rate.
-        seed: of first weights, order and augmentation.
+        seed: of initial weights, order and augmentation.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         settings: any others by dotted key, such as ``{"loss.identity": 0}``.
@@ -93,7 +93,7 @@ def train(
         name: the run's name.
         runs: the folder it is made in.
         resume: a run to go on with, or ``latest``.
-        init_from: a run or model file to take first weights from; ``none`` for none where the model's name stands for
+        init_from: a run or model file to take initial weights from; ``none`` for none where the model's name stands for
             some.
         distill: a run or model file whose translations a light generator is to learn, instead of ``model``.
         accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.

@@ -1,0 +1,161 @@
+"""Every command line in the README and the documentation is run, page by page, with short trainings."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gantool.data.masks import write_mask
+from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SHELLS = ("console", "bash", "sh")
+
+# What is no command of gantool's: installations, other people's programs, and our tools that take hours.
+ELSEWHERE = ("pip ", "pipx ", "uv ", "python -m venv", "gantool-env/", "python tools/", "python tests/", "labelme ")
+
+# Commands that are meant to end otherwise than with 0.
+CODES = {
+    "gantool evaluate unet-resnet50 --fail-under mean_iou=0.6": 1,
+    "gantool evaluate cyclegan --to winter --fail-over swd=0.1 --json > result.json": 1,
+}
+
+# What a page takes for granted, as shell lines in a folder that has everything of `world`.
+SETUP = {
+    "cli.md": ["gantool train unet-resnet50"],
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """The command lines of one fenced block."""
+
+    page: Path
+    lines: tuple[str, ...]
+
+
+def blocks(page: Path) -> list[Block]:
+    found = []
+    text = page.read_text("utf-8")
+    for match in re.finditer(r"^( *)```(\w+)\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL):
+        if match[2] in SHELLS:
+            joined = match[3].replace("\\\n", " ")
+            lines = (re.sub(r"\s+#.*$", "", line).strip() for line in joined.splitlines())
+            found.append(Block(page, tuple(line for line in lines if line and not line.startswith("#"))))
+    return found
+
+
+def commands(page: Path) -> list[str]:
+    return [
+        line
+        for block in blocks(page)
+        for line in block.lines
+        if "gantool " in line and not line.startswith(ELSEWHERE)
+    ]
+
+
+SHIM = '''#!{python}
+"""gantool, but a training is a matter of a second."""
+import sys
+arguments = sys.argv[1:]
+if arguments[:1] == ["train"] and "--resume" not in arguments and "--write-settings" not in arguments:
+    from gantool.methods.registry import load_settings
+    names = [one for one in arguments[1:2] if not one.startswith("-")]
+    task = load_settings(names[0]).task if names else "distill"
+    small = ["--epochs", "1", "--size", "32", "--device", "cpu", "--precision", "fp32"]
+    small += ["--set", "data.load_size=32"] if task != "segmentation" else []
+    small += ["--set", "data.scenes=8", "--set", "data.test_scenes=4", "--set", "data.max_images=8"]
+    if task == "segmentation":
+        small += ["--encoder-weights", "none"] if "-" in names[0] and "segmentation-" not in names[0] else []
+        small += ["--set", "model.width=4", "--set", "model.depth=2"] if names[0] == "unet" else []
+        small += ["--batch-size", "4"]
+    else:
+        small += ["--set", "model.width=4", "--set", "model.discriminator_width=4", "--set", "metrics.images=4"]
+        small += ["--set", "model.generator=unet_32"] if task == "pix2pix" else []
+    arguments += small
+from gantool.cli.app import main
+sys.argv[1:] = arguments
+main()
+'''
+
+
+def draw(folder: Path, count: int, season: str = "summer", first: int = 0) -> None:
+    folder.mkdir(parents=True)
+    for index in range(first, first + count):
+        Image.fromarray(getattr(draw_scene(index, size=(64, 48)), season)).save(folder / f"{index}.jpg")
+
+
+def labelled(folder: Path, count: int = 8) -> None:
+    """Images with index masks and a table of classes."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    for index in range(count):
+        scene = draw_scene(index, size=(64, 48))
+        Image.fromarray(scene.summer).save(folder / "images" / f"{index}.png")
+        write_mask(folder / "masks" / f"{index}.png", scene.mask, CLASS_COLORS)
+    (folder / "classes.txt").write_text("\n".join(CLASSES))
+
+
+def side_by_side(folder: Path, count: int = 8) -> None:
+    folder.mkdir(parents=True)
+    for index in range(count):
+        scene = draw_scene(index, size=(64, 64))
+        halves = np.hstack([scene.summer, np.array(CLASS_COLORS, np.uint8)[scene.mask]])
+        Image.fromarray(halves).save(folder / f"{index}.png")
+
+
+@pytest.fixture(scope="session")
+def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bin")
+    shim = folder / "gantool"
+    shim.write_text(SHIM.replace("{python}", sys.executable))
+    shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+@pytest.fixture
+def world(workplace: Path) -> Path:
+    """The files that the pages speak of."""
+    scene = draw_scene(7, size=(96, 72))
+    for name in ("photo.jpg", "painting.png", "facade.jpg"):
+        Image.fromarray(scene.summer).save(workplace / name)
+    write_mask(workplace / "mask.png", scene.mask, CLASS_COLORS)
+    draw(workplace / "DIR1", 8)
+    draw(workplace / "DIR2", 8, "winter", 20)
+    draw(workplace / "photos", 6)
+    return workplace
+
+
+def shell(line: str, bin_folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        ["bash", "-c", line], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+def test_every_command_line_is_one_that_is_known() -> None:
+    for page in PAGES:
+        for block in blocks(page):
+            for line in block.lines:
+                assert line.startswith(ELSEWHERE) or "gantool " in line, f"{page.name}: {line}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+def test_commands_do_what_the_page_says(page: Path, world: Path, bin_folder: Path) -> None:
+    for line in SETUP.get(page.name, []):
+        done = shell(line, bin_folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    for line in commands(page):
+        done = shell(line, bin_folder)
+        assert done.returncode == CODES.get(line, 0), f"{page.name}: {line}\n{done.stdout}\n{done.stderr}"
