@@ -4,7 +4,7 @@
     gantool train pix2pix --to labels --name labels && gantool train unet
     python tools/make_gallery.py
 
-Each picture has three drawn scenes in its upper row, which no training has seen, and below what a model makes of them.
+Each picture has three drawn scenes above, which no training has seen, and below what a model makes of them.
 """
 
 from __future__ import annotations
