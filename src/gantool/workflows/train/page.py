@@ -156,10 +156,11 @@ def _commands(run: Run, card: Card | None, state: State) -> list[tuple[str, str]
     if card is not None and (card.is_segmenter or card.to_labels is not None):
         commands.append(("Label an image", f"gantool segment photo.jpg --model {name}"))
     if card is not None and not card.is_segmenter:
-        commands += [
-            (f"Translate to {target}", f"gantool translate photo.jpg --to {shlex.quote(target)} --model {name}")
-            for target in card.targets
-        ]
+        label_maps = {domain.name for domain in card.domains if domain.classes}
+        for one in card.directions:
+            what = "labels.png" if one.source in label_maps else "photo.jpg"
+            command = f"gantool translate {what} --to {shlex.quote(one.target)} --model {name}"
+            commands.append((f"Translate to {one.target}", command))
     if card is not None and state == "finished":
         commands.append(("Measure it", f"gantool evaluate {name}"))
         commands.append(("Export it", f"gantool export {name} --format onnx"))
