@@ -131,7 +131,7 @@ def test_the_page_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
         shutil.copy(run.samples / "epoch-0100.png", run.samples / f"epoch-{epoch:04d}.png")
     gallery = Gallery("L1")
     for n in range(6):
-        gallery.add(f"{n}.png", n, {name: noise[n : 240 + n, :240] for name in ("summer", "summer to winter", "true")})
+        gallery.add(f"{n}.png", n, dict.fromkeys(("summer", "summer to winter", "true"), noise[n : 240 + n, :240]))
     write_gallery(run.judged, gallery)
     text = write_page(run, "finished")
     assert run.report.stat().st_size < LARGEST

@@ -226,7 +226,7 @@ class Trainer:
         images = steps * train.batch_size
         yield EpochDone(
             progress.epoch, progress.step, losses, metrics, lr, seconds, images / seconds, waited / seconds, best,
-            found and found.gallery, found and found.confusion,
+            found.gallery if found is not None else None, found.confusion if found is not None else None,
         )  # fmt: skip
         if self.preview is not None and self._due(train.samples_every, last):
             yield Sampled(progress.epoch, self._sample())

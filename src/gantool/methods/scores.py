@@ -136,14 +136,16 @@ def scores_on_pairs(
     gallery: Gallery | None = None,
     count: int | None = None,
 ) -> tuple[dict[str, float], ConfusionMatrix | None]:
-    """L1 of translations to their truth in levels of 255; for label maps first the mean IoU of the nearest classes, and
-    their confusion matrix.
+    """L1 of translations to their truth in levels of 255; for label maps first the mean IoU of the nearest classes.
 
     Args:
         sides: sources and truths that belong together.
         classes: of the truths; empty where they are no label maps.
         gallery: takes every image, with its accuracy for label maps and its L1 otherwise.
         count: at most so many pairs.
+
+    Returns:
+        The values, and for label maps the confusion matrix.
     """
     confusion = Confusion([entry.name for entry in classes])
     colors = [entry.color for entry in classes]
@@ -178,9 +180,13 @@ def on_label_maps(
     """
     gallery = Gallery("accuracy", higher_is_better=True)
     labels, photos = data.names
-    to_photos, _ = scores_on_pairs(nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, None, count)
+    to_photos, _ = scores_on_pairs(
+        nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, None, count
+    )
     back, turned = (pairs[1], pairs[0]), (data.preparations[1], data.preparations[0])
-    to_labels, confusion = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, gallery, count)
+    to_labels, confusion = scores_on_pairs(
+        nets[f"to_{labels}"], back, turned, data.classes[0], device, gallery, count
+    )
     values = {"mean_iou": to_labels["mean_iou"], "accuracy": to_labels["accuracy"], "l1": to_photos["l1"]}
     return Measurement(values, 1 - values["mean_iou"], gallery=gallery, confusion=confusion)
 

@@ -46,7 +46,7 @@ def compare_runs(names: Sequence[str], runs: Path, page: Path) -> list[Run]:
     """Write the page.
 
     Args:
-        names: runs in the folder ``runs``, or paths of some; none means all in the folder, of more than twelve the newest.
+        names: runs in the folder ``runs``, or paths of some; none means all in the folder, or its twelve newest.
 
     Returns:
         The runs on it.
@@ -161,7 +161,7 @@ def _said(value: object) -> str:
 
 
 def _panels(compared: Sequence[_Compared], names: Sequence[str]) -> list[dict[str, Any]]:
-    """A panel for each metric and each loss that several runs have; for each there is, if they have none in common."""
+    """A panel for each metric and each loss that several runs have; for all, if they have none in common."""
     found = []
     for kind in ("metrics", "losses"):
         keys = dict.fromkeys(key for one in compared for record in one.records for key in record.get(kind, {}))
@@ -181,9 +181,7 @@ def _panel(kind: str, key: str, compared: Sequence[_Compared], names: Sequence[s
     epochs = [*epochs[:-1:step], epochs[-1]]
     found = {name: [curve.get(epoch, math.nan) for epoch in epochs] for name, curve in curves.items()}
     title = title_of(key)
-    panel = Panel(
-        title[:1].upper() + title[1:], found, {}, better_is(key) if kind == "metrics" else "", colors
-    )
+    panel = Panel(title[:1].upper() + title[1:], found, {}, better_is(key) if kind == "metrics" else "", colors)
     return {
         **chart(panel, epochs),
         "rows": [[str(epoch), *(number(curve[n]) for curve in found.values())] for n, epoch in enumerate(epochs)],

@@ -37,9 +37,7 @@ _REFRESH = 5, 60  # seconds between two looks of an open page, at least and at m
 _SILENT = 600  # seconds without news, after which an open page stops looking
 
 
-def write_run_page(
-    run: Run, settings: Settings, terms: Mapping[str, LossTerm], *, state: State = "running"
-) -> None:
+def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], *, state: State = "running") -> None:
     """Write the page anew from the run's files; an open one loads it again by itself while the run is going on.
 
     Args:

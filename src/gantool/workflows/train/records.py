@@ -26,7 +26,15 @@ from gantool.workflows.train.data_files import DataFiles
 from gantool.workflows.train.page import write_run_page
 from gantool.workflows.training_events import Event
 
-__all__ = ["measured_when_chosen", "record", "record_decision", "record_end", "record_start", "record_stop", "run_log"]
+__all__ = [
+    "measured_when_chosen",
+    "record",
+    "record_decision",
+    "record_end",
+    "record_start",
+    "record_stop",
+    "run_log",
+]
 
 _log = logging.getLogger("gantool")
 
