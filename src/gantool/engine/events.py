@@ -43,8 +43,8 @@ class StepDone:
 class EpochDone:
     """One epoch: mean losses, what was measured, and where the time went. ``epoch`` counts from 1.
 
-    ``gallery`` has the worst and the best images of the measurement, ``confusion`` the confusion matrix of label maps;
-    both on the main process only.
+    ``gallery`` has the worst and the best images of the measurement, ``confusion`` the matrix of label maps; both on
+    the main process only.
     """
 
     epoch: int

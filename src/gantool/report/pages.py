@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -50,7 +49,7 @@ def _environment() -> Environment:
         loader=PackageLoader("gantool.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     folder = resources.files("gantool.report") / "assets"
-    environment.globals |= {name: Markup((folder / file).read_text("utf-8")) for name, file in _ASSETS.items()}
+    environment.globals |= {name: (folder / file).read_text("utf-8") for name, file in _ASSETS.items()}
     environment.filters["title_of"] = title_of
     return environment
 
