@@ -218,8 +218,13 @@ def test_runs_side_by_side(cli: Cli, with_run: Path) -> None:
     assert len(data) == len({*Run(Path("runs/longer")).read_metrics()[0]["losses"]}) + 3
     assert all(one["names"] == ["cyclegan-1", "longer"] and one["y"][0] == one["y"][1] for one in data)
     assert text.count("<figcaption>longer, epoch 1<") == 1
+    with Path("runs/longer/metrics.jsonl").open("a") as file:
+        file.write('{"step": 9}\n')  # somebody else's line
     everything = cli("info", "--page", "all.html")
     assert (everything.code, everything.out.split()) == (0, ["all.html"])
+    assert cli("info", "--page", "all.html").code == 0, "a page is written anew"
+    refused = cli("info", "--page", "runs/longer/settings.yaml")
+    assert (refused.code, "is no page of gantool" in refused.err) == (2, True)
     assert "nowhere" in cli("info", "nowhere", "--page", "x.html").err
     assert cli("info", "cyclegan-1", "longer").code == 2
     empty = cli("info", "--page", "x.html", "--runs", "none")

@@ -10,19 +10,20 @@ from typing import Any
 
 from gantool._version import __version__
 from gantool.documents import DocumentError
-from gantool.errors import RunError, UsageError, counted
+from gantool.errors import OutputError, RunError, UsageError, counted
 from gantool.metrics.table import better_is
 from gantool.models.runs import Run, find_run, list_runs
 from gantool.report.charts import Panel, chart
 from gantool.report.pages import shares_of, write_page
 from gantool.report.words import duration, number, title_of
-from gantool.workflows.train.page import epoch_seconds
+from gantool.workflows.train.page import epoch_seconds, epochs_of
 from gantool.workflows.train.samples import last_grid
 from gantool.yaml_documents import load_yaml
 
 __all__ = ["compare_runs"]
 
 _MOST = 12
+_MARK = "Made by gantool"
 _GRIDS = 600_000  # characters of the page for all sample grids
 _LISTED = 200  # epochs of a curve
 
@@ -53,16 +54,27 @@ def compare_runs(names: Sequence[str], runs: Path, page: Path) -> list[Run]:
 
     Raises:
         RunError, UsageError: there is no such run, or there are too many.
-        OutputError: the page cannot be written.
+        OutputError: the page cannot be written, or is something else.
     """
+    _require_own(page)
     found = [find_run(name, runs) for name in names] if names else list_runs(runs)[:_MOST][::-1]
     if not found:
         raise RunError(f"{runs}: there are no runs yet.", "Start one: gantool train cyclegan.")
     if len(found) > _MOST:
         raise UsageError(f"--page: compares at most {_MOST} runs, got {len(found)}.")
-    compared = [_Compared(run, run.facts(), run.read_metrics(), _settings(run)) for run in found]
+    compared = [_Compared(run, run.facts(), epochs_of(run), _settings(run)) for run in found]
     write_page(page, "comparison.html", _content(compared))
     return found
+
+
+def _require_own(page: Path) -> None:
+    """Refuse to replace anything but a page that was written here."""
+    try:
+        text = page.read_text("utf-8", "replace") if page.exists() else _MARK
+    except OSError:
+        text = ""
+    if _MARK not in text:
+        raise OutputError(f"{page}: exists already and is no page of gantool.", "Choose another --page.")
 
 
 def _settings(run: Run) -> dict[str, Any]:

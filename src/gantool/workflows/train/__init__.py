@@ -32,6 +32,7 @@ from gantool.models.runs import Run, create_run
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
 from gantool.workflows.train.data_files import DataFiles, look_at_data
+from gantool.workflows.train.page import write_run_page
 from gantool.workflows.train.records import (
     measured_when_chosen,
     record,
@@ -255,6 +256,7 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     exact = trainer.resume() if plan.resume is not None else True
     if training.data is not None:
         record_start(run, plan.settings, method, training.data, runtime, trainer.progress.epoch)
+        write_run_page(run, plan.settings, terms)
     yield _started(training)
     if training.data is not None and training.data.note:
         yield Notice(training.data.note)

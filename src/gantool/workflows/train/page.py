@@ -28,13 +28,14 @@ from gantool.settings.schema import Settings
 from gantool.workflows.train.curves import loss_panels
 from gantool.workflows.train.samples import epoch_of, gallery_of, grids_of, sample_sets, shown_grid
 
-__all__ = ["State", "epoch_seconds", "write_run_page"]
+__all__ = ["State", "epoch_seconds", "epochs_of", "write_run_page"]
 
 State = Literal["running", "finished", "stopped"]
 
 _EPOCHS_LISTED = 500
 _REFRESH = 5, 60  # seconds between two looks of an open page, at least and at most
 _SILENT = 600  # seconds without news, after which an open page stops looking
+_SILENT_AT_FIRST = 6 * 3600  # while nobody knows how long an epoch takes
 
 
 def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], *, state: State = "running") -> None:
@@ -44,7 +45,7 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], 
         terms: what the losses are.
         state: of the training.
     """
-    records = run.read_metrics()
+    records = epochs_of(run)
     facts = run.facts()
     grids = grids_of(run)
     chosen = [record["epoch"] for record in records if record.get("best")]
@@ -83,6 +84,15 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], 
     )
 
 
+def epochs_of(run: Run) -> list[dict[str, Any]]:
+    """The recorded epochs; lines that do not say which one they are of are left out.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return [record for record in run.read_metrics() if "epoch" in record]
+
+
 def epoch_seconds(records: Sequence[Mapping[str, Any]]) -> list[float]:
     """How long every epoch took, measuring and saving included where the run went on without a break."""
     out: list[float] = []
@@ -98,11 +108,12 @@ def epoch_seconds(records: Sequence[Mapping[str, Any]]) -> list[float]:
 def _live(times: Sequence[float]) -> dict[str, int]:
     """How an open page looks for a newer one: every so many seconds, until nothing was written for too long."""
     usual = median(times[-5:]) if times else 0.0
+    silent = max(_SILENT, 5 * usual) if times else _SILENT_AT_FIRST
     low, high = _REFRESH
     return {
         "every": round(min(max(usual / 2, low), high)),
         "written": round(time.time() * 1000),
-        "silent": round(max(_SILENT, 5 * usual)),
+        "silent": round(silent),
     }
 
 
@@ -162,7 +173,7 @@ def _commands(run: Run, card: Card | None, state: State) -> list[tuple[str, str]
     if card is not None and state == "finished":
         commands.append(("Measure it", f"gantool evaluate {name}"))
         commands.append(("Export it", f"gantool export {name} --format onnx"))
-    if state == "stopped":
+    if state == "stopped" and run.checkpoint.is_file():
         commands.append(("Resume the training", f"gantool train --resume {name}"))
     return commands
 
