@@ -37,6 +37,11 @@
           draw: [function (u) { lines(u, data); }]
         }
       }, [data.x].concat(data.y), plot);
+      ["touchstart", "touchmove"].forEach(function (kind) {
+        chart.over.addEventListener(kind, function (event) {
+          chart.setCursor({ left: event.touches[0].clientX - chart.over.getBoundingClientRect().left, top: 10 });
+        }, { passive: true });
+      });
     }
     keys.forEach(function (key, n) {
       key.addEventListener("click", function () {

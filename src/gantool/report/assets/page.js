@@ -95,7 +95,14 @@
     pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? "Go on refreshing" : "Pause refreshing";
   }
+  // Only what can be scrolled is a stop for the keyboard.
+  function stops() {
+    all(document, ".scroll").forEach(function (box) { box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1; });
+  }
+  addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
   document.addEventListener("DOMContentLoaded", function () {
+    stops();
     all(document, "input[type=range]").forEach(moved);
     var old = store.get();
     if (live && old) restore(old);
