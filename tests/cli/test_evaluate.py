@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def test_the_numbers_are_those_of_the_label_maps(cli: Cli, with_segmenter: Path)
     assert answer["confusion"] == [confusion.counts.tolist()]
     assert [entry["accuracy"] for entry in model["worst"]] == sorted(entry["accuracy"] for entry in model["worst"])
     page = Path("out/evaluation.html").read_text("utf-8")
-    assert page.count("data:image/jpeg") == 1 + 3 * 3, "confusions, and image, label map and truth of each"
+    assert page.count("data:image/jpeg") == 3 * 3, "image, label map and truth of each"
+    cells = re.findall(r'<td data-n="(\d+)"', page)
+    assert [int(cell) for cell in cells] == confusion.counts.ravel().tolist(), (
+        "all counts, in the order of the classes"
+    )
     assert page.count('type="range"') == 3
     assert model["model"] == "unet-1", "which run it was"
     assert json.loads(Path("out/evaluation.json").read_text()) == answer

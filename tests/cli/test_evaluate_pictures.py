@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,7 +135,7 @@ def test_every_metric_has_a_row_and_every_row_is_measured(
             measured |= {row["metric"] for row in csv.DictReader(file)}
     assert measured == set(METRICS)
     page = Path("a/evaluation.html").read_text("utf-8")
-    assert page.count(">higher<") + page.count(">lower<") == 10, "each number says what is better"
+    assert page.count("(higher is better)") + page.count("(lower is better)") == 10, "each number says what is better"
 
     other = cli("train", "unet", "--name", "other", *SEGMENTER_TINY, "--epochs", "1", "--data", _two_classes())
     assert other.code == 0, other.err
@@ -202,64 +200,3 @@ def test_folders_that_do_not_fit(cli: Cli, workplace: Path) -> None:
     for path in Path("made").iterdir():
         path.write_bytes(b"no image")
     assert cli("evaluate", "--generated", "made", "--real", "more", "-o", "none").code == 2
-
-
-def browse(page: Path, profile: Path) -> tuple[str, str]:
-    """The page as a browser sees it after its scripts ran, and what it complained about."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    done = subprocess.run(
-        [
-            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--no-first-run", f"--user-data-dir={profile}",
-            "--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom", page.resolve().as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-
-
-def test_pages_in_a_browser(cli: Cli, with_run: Path, tmp_path: Path) -> None:
-    assert cli("evaluate", "cyclegan", "-o", "out").code == 0
-    for page in (Path("out/evaluation.html"), Path("runs/cyclegan-1/report.html")):
-        text = page.read_text("utf-8")
-        assert not re.search(r"""(src|href)=["']?(http|//)""", text), "works offline"
-        assert 'src="data:image' in text
-        # Move every slider as the keyboard would, and see what came of it.
-        moved = page.with_name("moved.html")
-        moved.write_text(
-            text.replace("</body>", """<script>document.querySelectorAll("input[type=range]").forEach(function (one) {
-              one.value = one.min; one.dispatchEvent(new Event("input", {bubbles: true})); });</script></body>"""),
-            "utf-8",
-        )  # fmt: skip
-        dom, complaints = browse(moved, tmp_path / "profile")
-        assert complaints == ""
-        assert 'class="js"' in dom
-        assert dom.count("--at: 0%") == text.count('class="compare"') > 0
-
-
-def test_report_of_a_long_run_stays_small(cli: Cli, with_run: Path) -> None:
-    from gantool.engine.loss_terms import LossTerm
-    from gantool.methods.registry import read_settings
-    from gantool.models.runs import Run
-    from gantool.workflows.train.page import write_run_page
-
-    run = Run(Path("runs/cyclegan-1"))
-    line = json.loads(run.metrics.read_text().splitlines()[0])
-    rng = np.random.default_rng(0)
-    for epoch in range(2, 201):
-        run.append_metrics({**line, "epoch": epoch})
-    noise = Image.fromarray(rng.integers(0, 256, (1200, 2000, 3), np.uint8).astype(np.uint8))
-    noise.save(run.samples / "epoch-0100.png")
-    for epoch in range(101, 201):
-        shutil.copy(run.samples / "epoch-0100.png", run.samples / f"epoch-{epoch:04d}.png")
-    terms = {name: LossTerm(name) for name in line["losses"]}
-    write_run_page(run, read_settings(run.settings), terms)
-    text = run.report.read_text("utf-8")
-    assert len(text) < 5_000_000
-    assert text.count("<figure data-epoch") == 10
-
-    (run.samples / "epoch-0200.png").write_bytes(b"not a picture")  # the page does without it
-    write_run_page(run, read_settings(run.settings), terms)
-    assert run.report.read_text("utf-8").count("<figure data-epoch") == 9

@@ -28,7 +28,7 @@ from gantool.models.runs import Run
 
 COUNT = int(os.environ.get("GANTOOL_KILLS", "2"))
 """Moments per command; every other one has SIGTERM instead of SIGKILL."""
-TIMES = ("seconds", "images_per_second", "wait_share")
+TIMES = ("time", "seconds", "images_per_second", "wait_share")
 
 pytestmark = [
     pytest.mark.slow,

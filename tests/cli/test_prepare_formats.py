@@ -351,5 +351,5 @@ def test_empty_tiles_and_splits_by_class(cli: Cli, workplace: Path) -> None:
     assert "needs --tile" in cli("prepare", "set", "--drop-empty").err
     page = Path("out/report.html").read_text("utf-8")
     assert "class_5" in page
-    assert page.count("data:image/jpeg;base64,") == 12
+    assert page.count("data:image/jpeg;base64,") == 2 * 12, "images, and their labels laid over them"
     assert "http" not in page.replace("http-equiv", "")

@@ -45,7 +45,7 @@ EVALUATIONS = ("cyclegan", "unet")
 RUNS = ("cyclegan", "pix2pix", "unet")
 CARDS = (*(f"runs/{name}/model.safetensors" for name in RUNS), *(f"exported/{name}" for name in EXPORTED))
 
-TIMES = ("seconds", "images_per_second", "wait_share", "seconds_per_image")
+TIMES = ("time", "seconds", "images_per_second", "wait_share", "seconds_per_image")
 """Keys whose values are never the same twice."""
 
 

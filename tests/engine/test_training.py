@@ -178,7 +178,7 @@ def test_what_a_run_leaves(workplace: Path) -> None:
     )
     run_ = Run(result.run)
     assert {path.name for path in run_.path.iterdir()} == {
-        "run.json", "settings.yaml", "metrics.jsonl", "losses.png", "samples", "checkpoints", "model.safetensors",
+        "run.json", "settings.yaml", "metrics.jsonl", "samples", "checkpoints", "model.safetensors",
         "last.safetensors", "report.html",
         "log.txt",
     }  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from gantool.report.confusion import ConfusionMatrix
 from gantool.report.gallery import Gallery
 
 __all__ = ["Decided", "EndedEarly", "EpochDone", "Event", "Sampled", "Saved", "StepDone", "Stopped"]
@@ -42,7 +43,8 @@ class StepDone:
 class EpochDone:
     """One epoch: mean losses, what was measured, and where the time went. ``epoch`` counts from 1.
 
-    ``gallery`` has the worst and the best images of the measurement, on the main process.
+    ``gallery`` has the worst and the best images of the measurement, ``confusion`` the matrix of label maps; both on
+    the main process only.
     """
 
     epoch: int
@@ -55,6 +57,7 @@ class EpochDone:
     wait_share: float
     best: bool
     gallery: Gallery | None = None
+    confusion: ConfusionMatrix | None = None
 
 
 @dataclass(frozen=True)

@@ -222,11 +222,11 @@ class Trainer:
                 progress.best, progress.best_epoch = found.best, progress.epoch
         elif not self._measures:
             self.plateau.observe(generator_objective(losses, self.task.losses))
-        metrics, gallery = (found.values, found.gallery) if found is not None else ({}, None)
+        metrics = found.values if found is not None else {}
         images = steps * train.batch_size
         yield EpochDone(
             progress.epoch, progress.step, losses, metrics, lr, seconds, images / seconds, waited / seconds, best,
-            gallery,
+            found.gallery if found is not None else None, found.confusion if found is not None else None,
         )  # fmt: skip
         if self.preview is not None and self._due(train.samples_every, last):
             yield Sampled(progress.epoch, self._sample())
@@ -270,7 +270,7 @@ class Trainer:
             with _looking(self.nets, self.runtime):
                 found = self.measure(self.nets)
         # The images stay where they are written.
-        told = self.runtime.broadcast(found and replace(found, gallery=None))
+        told = self.runtime.broadcast(found and replace(found, gallery=None, confusion=None))
         self._measures = told is not None
         return found if self.runtime.is_main else told
 

@@ -20,6 +20,7 @@ from gantool.metrics.segmentation import Confusion
 from gantool.metrics.sliced import PatchSet, common_size, sliced_distance
 from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import as_pictures
+from gantool.report.confusion import ConfusionMatrix
 from gantool.report.gallery import Gallery
 
 __all__ = [
@@ -134,7 +135,7 @@ def scores_on_pairs(
     device: torch.device,
     gallery: Gallery | None = None,
     count: int | None = None,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], ConfusionMatrix | None]:
     """L1 of translations to their truth in levels of 255; for label maps first the mean IoU of the nearest classes.
 
     Args:
@@ -142,6 +143,9 @@ def scores_on_pairs(
         classes: of the truths; empty where they are no label maps.
         gallery: takes every image, with its accuracy for label maps and its L1 otherwise.
         count: at most so many pairs.
+
+    Returns:
+        The values, and for label maps the confusion matrix.
     """
     confusion = Confusion([entry.name for entry in classes])
     colors = [entry.color for entry in classes]
@@ -160,9 +164,10 @@ def scores_on_pairs(
             gallery.add(sides[0].name(n), value, pictures)
     metrics = {"l1": float(np.mean(distances))}
     if not colors:
-        return metrics
+        return metrics, None
     scores = confusion.scores()
-    return {"mean_iou": scores.mean_iou, "accuracy": scores.accuracy, **metrics}
+    values = {"mean_iou": scores.mean_iou, "accuracy": scores.accuracy, **metrics}
+    return values, ConfusionMatrix(confusion.names, colors, confusion.counts)
 
 
 def on_label_maps(
@@ -175,11 +180,15 @@ def on_label_maps(
     """
     gallery = Gallery("accuracy", higher_is_better=True)
     labels, photos = data.names
-    to_photos = scores_on_pairs(nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, None, count)
+    to_photos, _ = scores_on_pairs(
+        nets[f"to_{photos}"], pairs, data.preparations, data.classes[1], device, None, count
+    )
     back, turned = (pairs[1], pairs[0]), (data.preparations[1], data.preparations[0])
-    to_labels = scores_on_pairs(nets[f"to_{labels}"], back, turned, data.classes[0], device, gallery, count)
+    to_labels, confusion = scores_on_pairs(
+        nets[f"to_{labels}"], back, turned, data.classes[0], device, gallery, count
+    )
     values = {"mean_iou": to_labels["mean_iou"], "accuracy": to_labels["accuracy"], "l1": to_photos["l1"]}
-    return Measurement(values, 1 - values["mean_iou"], gallery=gallery)
+    return Measurement(values, 1 - values["mean_iou"], gallery=gallery, confusion=confusion)
 
 
 def baseline_ratios(data: UnpairedData, wanted: Container[str]) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["METRICS", "Metric", "Need", "gated_metrics", "pair_metrics", "worst_first"]
+__all__ = ["METRICS", "Metric", "Need", "better_is", "gated_metrics", "pair_metrics", "worst_first"]
 
 Need = Literal[
     "real images", "Inception weights", "pairs", "LPIPS weights", "label maps", "a way back", "a segmenter"
@@ -70,6 +70,21 @@ METRICS: Mapping[str, Metric] = {
     "consistency_accuracy": Metric("accuracy of what a segmenter sees after and before translating", True,
                                    ("a segmenter",)),
 }  # fmt: skip
+
+
+def better_is(name: str) -> str:
+    """``higher`` or ``lower``; empty where that is not known.
+
+    Args:
+        name: of a row here, or made of one: of a class, of a direction, or as a ratio.
+
+    >>> better_is("iou/sky"), better_is("l1_ratio_to_winter"), better_is("L1"), better_is("cycle error")
+    ('higher', 'lower', 'lower', '')
+    """
+    base = name.partition("/")[0].partition("_to_")[0].removesuffix("_ratio").lower()
+    if base not in METRICS:
+        return ""
+    return "higher" if METRICS[base].higher_is_better else "lower"
 
 
 def gated_metrics() -> list[str]:

@@ -1,8 +1,8 @@
 """Run directories: made once, never shared, found again by name or by age.
 
 ``runs/cyclegan-3/`` holds ``run.json`` (what was started and when), ``settings.yaml``, ``data_files.jsonl`` (which
-files it is trained on), ``metrics.jsonl``, ``losses.png``, ``samples/``, ``checkpoints/``, ``model.safetensors``
-(and, where a metric chooses it, ``last.safetensors``), ``report.html`` and ``log.txt``.
+files it is trained on), ``metrics.jsonl``, ``confusion.json`` (of label maps), ``samples/``, ``checkpoints/``,
+``model.safetensors`` (and, where a metric chooses it, ``last.safetensors``), ``report.html`` and ``log.txt``.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class _Record(_Kept):
     epoch: int = Field(default=0, ge=0)
     losses: dict[str, float] = {}
     metrics: dict[str, float] = {}
+    seconds: float = 0.0
+    time: float = 0.0
     images_per_second: float = 0.0
     best: bool = False
 
@@ -119,8 +121,9 @@ class Run:
         return self.path / "metrics.jsonl"
 
     @property
-    def curves(self) -> Path:
-        return self.path / "losses.png"
+    def confusion(self) -> Path:
+        """The confusion matrix of the last measurement of label maps."""
+        return self.path / "confusion.json"
 
     @property
     def samples(self) -> Path:

@@ -246,7 +246,7 @@ def _over_all(images: Sequence[RankedImage], name: str) -> tuple[str, str]:
     """A class's share of all images, and the mean entropy of its pixels, as text."""
     share = sum(one.shares[name] for one in images)
     doubt = sum(one.shares[name] * one.doubts.get(name, 0.0) for one in images)
-    return f"{share / max(len(images), 1):.2%}", f"{doubt / share:.3f}" if share else ""
+    return f"{100 * share / max(len(images), 1):.2f} %", f"{doubt / share:.3f}" if share else ""
 
 
 def _most_doubted(one: RankedImage) -> list[tuple[str, float]]:

@@ -19,7 +19,7 @@ from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError
 from gantool.methods.registry import load_settings, make_method
 from gantool.methods.segmentation.data import class_frequencies
-from gantool.methods.segmentation.method import SegmentationMethod, _flat, _optimizer, _scores
+from gantool.methods.segmentation.method import SegmentationMethod, _confusion, _flat, _optimizer
 from gantool.methods.segmentation.settings import Loss
 from gantool.models.formats.native import save_model
 from gantool.nets.segmenters import build_segmenter
@@ -180,7 +180,7 @@ def test_scores_are_of_all_images_at_once_and_the_gallery_of_each() -> None:
     found = iter([truths[0], wrong])
     gallery = Gallery("accuracy", higher_is_better=True)
     predict: Any = lambda pixels: SimpleNamespace(mask=next(found))  # noqa: E731
-    scores = _scores(predict, made.data.test, made.data, gallery)
+    scores = _confusion(predict, made.data.test, made.data, gallery).scores()
     right = int((truths[1] == wrong).sum())
     values = _flat(scores)
     assert values["accuracy"] == pytest.approx((32 * 32 + right) / (2 * 32 * 32))

@@ -65,12 +65,12 @@ class OneWayMethod(UnpairedMethod[S]):
         count = None if final else self.settings.metrics.images
         if data.labelled is not None:
             gallery = Gallery("accuracy", higher_is_better=True) if data.classes[1] else Gallery("L1")
-            values = scores.scores_on_pairs(
+            values, confusion = scores.scores_on_pairs(
                 nets[f"to_{data.names[1]}"], data.labelled[final], data.preparations, data.classes[1], runtime.device,
                 gallery, count,
             )  # fmt: skip
             best = 1 - values["mean_iou"] if data.classes[1] else values["l1"]
-            return Measurement(values, best, gallery=gallery)
+            return Measurement(values, best, gallery=gallery, confusion=confusion)
         if data.truth is not None and data.validation is not None:
             truth, gallery = data.truth if final else data.validation, Gallery("L1")
             truth = PairedTruth(truth.a[:count], truth.b[:count])

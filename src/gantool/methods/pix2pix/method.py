@@ -118,12 +118,13 @@ class Pix2PixMethod:
         data, final = self.data, split == "test"
         classes = data.classes[1]
         gallery = Gallery("accuracy", higher_is_better=True) if classes else Gallery("L1")
-        values = scores_on_pairs(
+        values, confusion = scores_on_pairs(
             nets[f"to_{data.names[1]}"], data.test if final else data.validation, data.preparations, classes,
             runtime.device, gallery, None if final else self.settings.metrics.images,
         )  # fmt: skip
         baselines = {"mean training image": {"l1": self._distance_of_the_mean()}} if final else {}
-        return Measurement(values, 1 - values["mean_iou"] if classes else values["l1"], baselines, gallery)
+        best = 1 - values["mean_iou"] if classes else values["l1"]
+        return Measurement(values, best, baselines, gallery, confusion)
 
     def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         """Deterministic, without dropout, independent of a batch."""

@@ -31,6 +31,7 @@ from gantool.nets.segmenter_table import SEGMENTERS
 from gantool.nets.segmenters import Segmenter, build_segmenter
 from gantool.predict.labels import LabelPredictor
 from gantool.predict.live import LiveRunner
+from gantool.report.confusion import ConfusionMatrix
 from gantool.report.gallery import Gallery
 
 __all__ = ["SegmentationMethod"]
@@ -184,8 +185,10 @@ class SegmentationMethod:
         predictor = LabelPredictor(runner, self.settings.model.mode, load_size=self.data.preparation.load_size)
         gallery = Gallery("accuracy", higher_is_better=True)
         images = self.data.test if split == "test" else self.data.validation
-        values = _flat(_scores(predictor, images, self.data, gallery))
-        return Measurement(values, 1 - values["mean_iou"], gallery=gallery)
+        found = _confusion(predictor, images, self.data, gallery)
+        values = _flat(found.scores())
+        matrix = ConfusionMatrix(self.data.classes, self.data.colors, found.counts)
+        return Measurement(values, 1 - values["mean_iou"], gallery=gallery, confusion=matrix)
 
     def delivered(self, nets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         return dict(nets)
@@ -231,7 +234,7 @@ def _with_rows(values: torch.Tensor, others: torch.Tensor, known: Mapping[int, S
     return out
 
 
-def _scores(predictor: LabelPredictor, images: LabelledImages, data: LabelledData, gallery: Gallery) -> Scores:
+def _confusion(predictor: LabelPredictor, images: LabelledImages, data: LabelledData, gallery: Gallery) -> Confusion:
     """One confusion matrix over all images; the gallery has them by the fraction of right pixels."""
     confusion = Confusion(data.classes)
     for n in range(len(images)):
@@ -242,7 +245,7 @@ def _scores(predictor: LabelPredictor, images: LabelledImages, data: LabelledDat
         if labelled.any():
             accuracy = float((found == mask)[labelled].mean())
             gallery.add(images.name(n), accuracy, _in_colors(pixels, found, mask, data.colors))
-    return confusion.scores()
+    return confusion
 
 
 def _in_colors(pixels: Pixels, found: Mask, truth: Mask, colors: Sequence[Color]) -> dict[str, Pixels]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,8 @@ def _gallery(
     """Of what belongs together, if a page is wanted."""
     if options.output is None or not names:
         return {}
-    return {result.target: [row(n, caption) for n, caption in chosen_images(result, metric, names)]}
+    chosen = chosen_images(result, metric, names)
+    return {result.target: [replace(row(n, caption), group=group) for n, caption, group in chosen]}
 
 
 def _mask(path: Path) -> Mask:

@@ -102,8 +102,9 @@ def _gallery(
     images: LabelledImages, labelers: Sequence[_Labeler], first: Result, colors: Sequence[Color]
 ) -> list[ShownRow]:
     rows = []
-    for n, caption in chosen_images(first, "accuracy", [images.name(n) for n in range(len(images))]):
+    for n, caption, group in chosen_images(first, "accuracy", [images.name(n) for n in range(len(images))]):
         pixels, truth = images[n]
         made = [(one.name, in_colors(one(pixels), colors)) for one in labelers]
-        rows.append(ShownRow(caption, [("image", pixels), *made, ("truth", in_colors(truth, colors))]))
+        pictures = [("image", pixels), *made, ("truth", in_colors(truth, colors))]
+        rows.append(ShownRow(caption, pictures, group))
     return rows

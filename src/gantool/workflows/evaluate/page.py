@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gantool._version import __version__
-from gantool.arrays import Pixels
-from gantool.report.pages import data_uri, thumbnail, write_page
-from gantool.workflows.evaluate.results import Evaluation, ShownRow
+from gantool.report.confusion import ConfusionMatrix, matrix_table
+from gantool.report.pages import picture, shares_of, thumbnail, write_page
+from gantool.workflows.evaluate.results import Evaluation, Result, ShownRow
 from gantool.workflows.evaluate.tables import Part, parts_of
 
 __all__ = ["write_evaluation_page"]
 
+_PICTURES = 900_000  # characters of the page, over all directions
+
 
 def write_evaluation_page(path: Path, evaluation: Evaluation) -> None:
     """Tables with intervals, classes and confusions of label maps, and pictures before and after."""
+    parts = parts_of(evaluation)
     write_page(
         path,
         "evaluation.html",
@@ -26,7 +27,7 @@ def write_evaluation_page(path: Path, evaluation: Evaluation) -> None:
             "version": __version__,
             "title": "Evaluation",
             "about": evaluation.about,
-            "parts": [_part(part, evaluation) for part in parts_of(evaluation)],
+            "parts": [_part(part, evaluation) for part in parts],
             "failed": evaluation.failed[:100],
         },
     )
@@ -34,6 +35,8 @@ def write_evaluation_page(path: Path, evaluation: Evaluation) -> None:
 
 def _part(part: Part, evaluation: Evaluation) -> dict[str, Any]:
     first = part.results[0]
+    colors = {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in evaluation.colors.items()}
+    shown = [one for rows in evaluation.gallery.values() for row in rows for one in row.pictures]
     real = f", compared with {first.real_images} real ones" if first.real_images else ""
     return {
         "table": part,
@@ -41,24 +44,24 @@ def _part(part: Part, evaluation: Evaluation) -> dict[str, Any]:
         "warnings": first.warnings,
         "left_out": list(first.left_out.items()),
         "levels": [(side, [f"{one.swd_levels[side]:.4f}" for one in part.results]) for side in first.swd_levels],
-        "colors": {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in evaluation.colors.items()},
-        "confusions": [
-            (one.name, data_uri(_confusion_picture(one.classes.confusion), quality=95))
-            for one in part.results
-            if one.classes is not None
-        ],
-        "pictures": [_row(row) for row in evaluation.gallery.get(first.target, ())],
+        "colors": colors,
+        "legend": list(colors.items()),
+        "confusions": [(one.name, matrix_table(_matrix(one, evaluation))) for one in part.results if one.classes],
+        "pictures": _groups(evaluation.gallery.get(first.target, ()), shares_of(_PICTURES, shown)),
     }
 
 
-def _row(row: ShownRow) -> dict[str, Any]:
-    shown = [(name, data_uri(thumbnail(pixels))) for name, pixels in row.pictures]
-    return {"before": shown[0], "after": shown[1], "others": shown[2:], "caption": row.caption}
+def _groups(rows: Sequence[ShownRow], room: int) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The rows by what they are shown as, each picture in so many characters."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        pictures = [picture(name, thumbnail(pixels), at_most=room) for name, pixels in row.pictures]
+        groups.setdefault(row.group, []).append({"pictures": pictures, "caption": row.caption})
+    return list(groups.items())
 
 
-def _confusion_picture(counts: NDArray[np.int64], side: int = 24) -> Pixels:
-    """Fractions of every true class (row) by predicted class (column), white to blue."""
-    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    low, high = np.array([255, 255, 255]), np.array([12, 62, 110])
-    cells = low + (high - low) * fractions[..., None] ** 0.5
-    return np.kron(np.rint(cells).astype(np.uint8), np.ones((side, side, 1), dtype=np.uint8))
+def _matrix(one: Result, evaluation: Evaluation) -> ConfusionMatrix:
+    classes = one.classes
+    assert classes is not None
+    names = classes.scores.names
+    return ConfusionMatrix(names, [evaluation.colors.get(name, (128, 128, 128)) for name in names], classes.confusion)

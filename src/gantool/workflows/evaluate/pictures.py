@@ -185,14 +185,14 @@ class _Direction:
         """The worst and the best images of the first model where there is a truth, else some evenly spread ones."""
         side = self.images.sides[self.source]
         rows = []
-        for n, caption in chosen_images(first, "l1", [side.name(n) for n in range(len(side))]):
+        for n, caption, group in chosen_images(first, "l1", [side.name(n) for n in range(len(side))]):
             try:
                 pixels = side[n]
                 truth = [("truth", self.images.sides[self.target][n])] if self.images.paired else []
             except DataError:
                 continue
             made = [(name, translator(pixels)) for name, translator in translators]
-            rows.append(ShownRow(caption, [(self.source, pixels), *made, *truth]))
+            rows.append(ShownRow(caption, [(self.source, pixels), *made, *truth], group))
         return rows
 
 

@@ -83,10 +83,15 @@ class Result:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """Pictures that belong together: the source, what each model made of it, and the truth if there is one."""
+    """Pictures that belong together: the source, what each model made of it, and the truth if there is one.
+
+    Attributes:
+        group: what rows are shown together as, such as the worst; empty where no image is better than another.
+    """
 
     caption: str
     pictures: Sequence[tuple[str, Pixels]]
+    group: str = ""
 
 
 @dataclass(frozen=True)

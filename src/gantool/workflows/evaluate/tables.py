@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gantool.metrics.estimates import Estimate, shown
-from gantool.metrics.table import METRICS
+from gantool.metrics.table import METRICS, better_is
 from gantool.workflows.evaluate.results import Evaluation, Result
 
 __all__ = ["DifferenceTable", "Part", "Row", "parts_of"]
@@ -20,12 +20,14 @@ class Row:
     Attributes:
         plain: of the untranslated images; empty where it is not known.
         better: ``higher`` or ``lower``; empty where that depends.
+        best: place of the best one of several models; None where none is.
     """
 
     label: str
     cells: Sequence[str]
     plain: str = ""
     better: str = ""
+    best: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,18 @@ def _values(some: Sequence[Result]) -> list[Row]:
             f"{key} ({first.fid_mode})" if "Inception weights" in METRICS[key].needs else key,
             [shown(one.values.get(key)) for one in some],
             shown(Estimate(first.untranslated[key].value)) if key in first.untranslated else "",
-            "higher" if METRICS[key].higher_is_better else "lower",
+            better_is(key),
+            _best([one.values.get(key) for one in some], higher=METRICS[key].higher_is_better),
         )
         for key in dict.fromkeys(key for one in some for key in one.values)
     ]
+
+
+def _best(values: Sequence[Estimate | None], *, higher: bool) -> int | None:
+    """The place of the best one; None where there is only one, or several are equally good."""
+    known = [one.value * (1 if higher else -1) if one is not None else math.nan for one in values]
+    top = max([value for value in known if not math.isnan(value)], default=math.nan)
+    return known.index(top) if len(values) > 1 and known.count(top) == 1 else None
 
 
 def _costs(some: Sequence[Result]) -> list[Row]:

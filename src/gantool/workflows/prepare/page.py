@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,14 +13,15 @@ from gantool._version import __version__
 from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
 from gantool.data.images import as_rgb, open_image
 from gantool.data.sources.contents import Contents, SourceImage
-from gantool.report.pages import data_uri, write_page
+from gantool.report.pages import picture, shares_of, write_page
 from gantool.workflows.prepare.findings import LabelFacts
 from gantool.workflows.prepare.result import Prepared
 
 __all__ = ["write_data_page"]
 
 _PICTURES = 12
-_HEIGHT = 160
+_LARGEST = 320  # pixels of a picture's longer side
+_ROOM = 900_000  # characters of the page for all pictures
 _LISTED = 200  # findings of a kind
 
 
@@ -51,6 +53,7 @@ def write_data_page(
             "about": found.about,
             "remarks": result.remarks,
             "findings": grouped,
+            "serious": any(serious for _, serious, _, _ in grouped),
             "domains": found.domains,
             "counts": [
                 (split, [counts.get(name, 0) for name in found.domains]) for split, counts in result.counts.items()
@@ -59,7 +62,7 @@ def write_data_page(
             "statistics": [(name, list(channels.values())) for name, channels in result.statistics.items()],
             "classes": _classes(found, result.classes, label_facts),
             "largest": max([*result.classes.values(), 1e-9]),
-            "pictures": [_picture(found, image) for image in _chosen(images)],
+            "pictures": [_pictures(found, image) for image in _chosen(images)],
         },
     )
 
@@ -85,24 +88,25 @@ def _chosen(images: Sequence[SourceImage]) -> list[SourceImage]:
     return [images[n * len(images) // count] for n in range(count)]
 
 
-def _picture(found: Contents, image: SourceImage) -> tuple[str, str]:
-    """An image; with its partner, or with its mask laid over it, beside it."""
-    parts = [_small(as_rgb(open_image(image.path)))]
+def _pictures(found: Contents, image: SourceImage) -> tuple[list[dict[str, Any]], str]:
+    """An image, with its partner or with its mask laid over it to compare it with; and its name."""
+    first, second = found.domains if image.partner is not None else (image.domain or "image", "")
+    parts = [(first, _small(as_rgb(open_image(image.path))))]
     if image.partner is not None:
-        parts.append(_small(as_rgb(open_image(image.partner))))
+        parts.append((second, _small(as_rgb(open_image(image.partner)))))
     labels = found.labels
     if labels is not None:
         mask = next(one for one in labels.images if one.image == image.path).mask()
-        parts.append(_overlay(parts[0], mask, labels.palette))
+        parts.append(("labels", _overlay(parts[0][1], mask, labels.palette)))
+    room = shares_of(_ROOM, range(2 * _PICTURES))
     where = f"{image.split}, {image.domain}" if image.domain else image.split
-    return data_uri(np.hstack(parts)), f"{image.path.name} ({where})"
+    return [picture(name, pixels, at_most=room) for name, pixels in parts], f"{image.path.name} ({where})"
 
 
 def _small(image: Image.Image) -> Pixels:
-    width = max(round(image.width * _HEIGHT / image.height), 1)
-    return np.asarray(
-        image.resize((width, _HEIGHT), Image.Resampling.BOX if image.height > _HEIGHT else Image.Resampling.NEAREST)
-    )
+    shrink = max(max(image.size) / _LARGEST, 1)
+    size = max(round(image.width / shrink), 1), max(round(image.height / shrink), 1)
+    return np.asarray(image.resize(size, Image.Resampling.BOX) if shrink > 1 else image)
 
 
 def _overlay(pixels: Pixels, mask: Mask, colors: Sequence[Color]) -> Pixels:

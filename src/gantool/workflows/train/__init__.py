@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from gantool.engine.loop import Trainer
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
-from gantool.errors import ModelError, SettingsError, UsageError, roughly
+from gantool.errors import ModelError, OutputError, SettingsError, TrainingError, UsageError, roughly
 from gantool.locks import WITHOUT_LOCKS
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
@@ -32,12 +32,14 @@ from gantool.models.runs import Run, create_run
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
 from gantool.workflows.train.data_files import DataFiles, look_at_data
+from gantool.workflows.train.page import write_run_page
 from gantool.workflows.train.records import (
     measured_when_chosen,
     record,
     record_decision,
     record_end,
     record_start,
+    record_stop,
     run_log,
 )
 from gantool.workflows.training_events import Event, Finished, Notice, Started, TrainResult
@@ -261,6 +263,7 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     exact = trainer.resume() if plan.resume is not None else True
     if training.data is not None:
         record_start(run, plan.settings, method, training.data, runtime, trainer.progress.epoch)
+        write_run_page(run, plan.settings, terms)
     yield _started(training)
     if training.data is not None and training.data.note:
         yield Notice(training.data.note)
@@ -270,7 +273,7 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
         yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
     losses: Mapping[str, float] = {}
     stopped = False
-    for event in _with_estimate(training):
+    for event in _noting_failure(training):
         if runtime.is_main:
             record(run, event, plan.settings, terms)
         if isinstance(event, Decided) and plan.resume is None and runtime.is_main:
@@ -287,10 +290,21 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
         return result
     unseen = method.measure(_load_delivered(model, runtime), "test", runtime)
     found = unseen or measured_when_chosen(run)
+    record_end(run, plan.settings, terms, found, unseen=unseen is not None)
     if found is None:
         return result
-    record_end(run, plan.settings, terms, found, unseen=unseen is not None)
     return replace(result, metrics=found.values, unseen=unseen is not None, baselines=found.baselines)
+
+
+def _noting_failure(training: _Training) -> Iterator[Event]:
+    """Pass the events on; the page of a training that had to stop does not go on waiting for news."""
+    try:
+        yield from _with_estimate(training)
+    except TrainingError:
+        if training.runtime.is_main:
+            with suppress(OutputError):
+                record_stop(training.run, training.plan.settings, training.task.losses)
+        raise
 
 
 def _load_delivered(path: Path, runtime: Runtime) -> dict[str, nn.Module]:

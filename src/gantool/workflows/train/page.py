@@ -1,71 +1,82 @@
-"""A run's ``report.html``: how it goes, in curves and pictures, and how to repeat it."""
+"""A run's ``report.html``: how it goes, in curves and pictures, how to use its model, and how to repeat it."""
 
 from __future__ import annotations
 
-import base64
-import io
-import math
+import shlex
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from gantool._version import __version__
-from gantool.arrays import Pixels
-from gantool.data.images import as_rgb, open_image
+from gantool.cards import Card
 from gantool.engine.loss_terms import LossTerm, by_curve
-from gantool.errors import DataError
+from gantool.errors import ModelError
+from gantool.metrics.table import better_is
+from gantool.models.files import read_card
 from gantool.models.runs import Run
-from gantool.report.gallery import read_gallery
-from gantool.report.grids import read_grid
-from gantool.report.pages import data_uri, thumbnail, write_page
-from gantool.report.plots import draw_panels
+from gantool.palette import named_colors
+from gantool.report.charts import chart
+from gantool.report.confusion import ConfusionMatrix, matrix_table, read_confusion
+from gantool.report.pages import write_page
+from gantool.report.words import duration, number, title_of
 from gantool.settings import to_yaml
 from gantool.settings.schema import Settings
 from gantool.workflows.train.curves import loss_panels
+from gantool.workflows.train.samples import epoch_of, gallery_of, grids_of, sample_sets, shown_grid
 
-__all__ = ["write_run_page"]
+__all__ = ["State", "epoch_seconds", "epochs_of", "write_run_page"]
+
+State = Literal["running", "finished", "stopped"]
+
+_EPOCHS_LISTED = 500
+_REFRESH = 5, 60  # seconds between two looks of an open page, at least and at most
+_SILENT = 600  # seconds without news, after which an open page stops looking
+_SILENT_AT_FIRST = 6 * 3600  # while nobody knows how long an epoch takes
 
 
-_EPOCHS_SHOWN = 10
-_WIDEST_GRID = 1000  # pixels
-_PAIRS_SHOWN = 6
-
-
-def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) -> None:
-    """Write the page anew from the run's files; whoever has it open sees the old one until it is reloaded.
+def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], *, state: State = "running") -> None:
+    """Write the page anew from the run's files; an open one loads it again by itself while the run is going on.
 
     Args:
         terms: what the losses are.
+        state: of the training.
     """
-    records = run.read_metrics()
+    records = epochs_of(run)
     facts = run.facts()
-    grids = sorted(path for path in run.samples.glob("epoch-*.png") if path.stem.removeprefix("epoch-").isdecimal())
-    last = records[-1] if records else {}
-    best = [record["epoch"] for record in records if record.get("best")]
-    latest = read_grid(grids[-1]) if grids else {}
+    grids = grids_of(run)
+    chosen = [record["epoch"] for record in records if record.get("best")]
+    card = _card(run)
+    gallery = gallery_of(run.judged)
+    times = epoch_seconds(records)
+    listed = _spread(records, chosen[-1] if chosen else None)
     write_page(
         run.report,
         "run.html",
         {
             "version": __version__,
             "title": run.name,
-            "about": _about(facts, settings, last),
-            "best": best[-1] if best else None,
-            "final": _metric_rows(facts),
-            "curves": _png(loss_panels(records, terms)) if records else None,
-            "losses": [(name, f"{value:.4g}") for name, value in by_curve(last.get("losses", {}), terms).items()],
-            "metrics": [
-                (name.replace("_", " "), f"{value:.4g}", _best(records, name))
-                for name, value in last.get("metrics", {}).items()
-                if "/" not in name
+            "state": state,
+            "live": _live(times) if state == "running" else None,
+            "progress": (records[-1]["epoch"] if records else 0, settings.train.epochs),
+            "about": _about(facts, settings),
+            "tiles": _tiles(records, times, settings.train.epochs, state),
+            "usable": card is not None,
+            "commands": _commands(run, card, state),
+            "final": _final(facts),
+            "panels": [
+                chart(one, [record["epoch"] for record in listed], chosen[-1] if chosen else None)
+                for one in loss_panels(listed, terms)
             ],
-            "pairs": _pairs(latest),
-            "gallery": _gallery(run.judged),
-            "latest": _epoch(grids[-1]) if grids else None,
-            "epochs": [(_epoch(path), shown) for path in _spread(grids) if (shown := _shrunk(path))],
+            "numbers": _numbers(listed, terms),
+            "classes": _classes(run, facts, card, records),
+            "pairs": sample_sets(grids[-1]) if grids else [],
+            "gallery": gallery,
+            "latest": epoch_of(grids[-1]) if grids else None,
+            "epochs": shown_grid(grids),
             "environment": list(facts.get("environment", {}).items()),
             "settings": to_yaml(settings),
             "kind": facts.get("kind", settings.task),
@@ -73,86 +84,178 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) 
     )
 
 
-def _about(facts: Mapping[str, Any], settings: Settings, last: Mapping[str, Any]) -> str:
-    done = last.get("epoch", 0)
+def epochs_of(run: Run) -> list[dict[str, Any]]:
+    """The recorded epochs; lines that do not say which one they are of are left out.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return [record for record in run.read_metrics() if "epoch" in record]
+
+
+def epoch_seconds(records: Sequence[Mapping[str, Any]]) -> list[float]:
+    """How long every epoch took, measuring and saving included where the run went on without a break."""
+    out: list[float] = []
+    before = 0.0
+    for record in records:
+        trained, now = float(record.get("seconds", 0.0)), float(record.get("time", 0.0))
+        passed = now - before
+        out.append(passed if before and trained <= passed <= 5 * trained + 60 else trained)
+        before = now
+    return out
+
+
+def _live(times: Sequence[float]) -> dict[str, int]:
+    """How an open page looks for a newer one: every so many seconds, until nothing was written for too long."""
+    usual = median(times[-5:]) if times else 0.0
+    silent = max(_SILENT, 5 * usual) if times else _SILENT_AT_FIRST
+    low, high = _REFRESH
+    return {
+        "every": round(min(max(usual / 2, low), high)),
+        "written": round(time.time() * 1000),
+        "silent": round(silent),
+    }
+
+
+def _about(facts: Mapping[str, Any], settings: Settings) -> str:
     words = [f"{facts.get('kind', settings.task)} on {facts.get('data', '')}"]
-    words.append(f"epoch {done} of {settings.train.epochs}")
-    if last.get("images_per_second"):
-        words.append(f"{last['images_per_second']:.1f} images a second")
+    if device := facts.get("environment", {}).get("device"):
+        words.append(f"{device}, {facts['environment'].get('precision', '')}")
     if facts.get("created"):
         words.append(f"started {str(facts['created'])[:16].replace('T', ' ')} UTC")
-    return ", ".join(words)
+    return " · ".join(words)
 
 
-def _metric_rows(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was measured at the end on unseen images, beside guesses without a network."""
+def _tiles(
+    records: Sequence[Mapping[str, Any]], times: Sequence[float], epochs: int, state: State
+) -> list[tuple[str, str, str, str]]:
+    """Name, value, a note and what is better, of what is asked first."""
+    if not records:
+        return [("Epoch", f"0 of {epochs}", "", "")]
+    last = records[-1]
+    tiles = [("Epoch", f"{last['epoch']} of {epochs}", "", "")]
+    measured = [record for record in records if record.get("metrics")]
+    chosen = [record for record in measured if record.get("best")]
+    if measured:
+        shown = (chosen or measured)[-1]
+        name, value = next(iter(shown["metrics"].items()))
+        note = f"epoch {shown['epoch']}, whose weights are delivered" if chosen else f"epoch {shown['epoch']}"
+        tiles.append((title_of(name)[:1].upper() + title_of(name)[1:], number(value), note, better_is(name)))
+    usual = median(times[-5:])
+    tiles.append(("Elapsed", duration(sum(times)), f"{duration(usual)} an epoch", ""))
+    left = (epochs - last["epoch"]) * usual
+    if state == "running" and left > 0:
+        tiles.append(("Remaining", f"about {duration(left)}", "", ""))
+    if last.get("images_per_second"):
+        tiles.append(("Speed", f"{last['images_per_second']:.1f}", "images a second", ""))
+    return tiles
+
+
+def _card(run: Run) -> Card | None:
+    try:
+        return read_card(run.model) if run.model.is_file() else None
+    except ModelError:  # changed by somebody else
+        return None
+
+
+def _commands(run: Run, card: Card | None, state: State) -> list[tuple[str, str]]:
+    """What to do with the run next, and the command for it."""
+    name = shlex.quote(run.name if run.path.parent == Path("runs") else str(run.path))
+    commands = []
+    if card is not None and (card.is_segmenter or card.to_labels is not None):
+        commands.append(("Label an image", f"gantool segment photo.jpg --model {name}"))
+    if card is not None and not card.is_segmenter:
+        label_maps = {domain.name for domain in card.domains if domain.classes}
+        for one in card.directions:
+            what = "labels.png" if one.source in label_maps else "photo.jpg"
+            command = f"gantool translate {what} --to {shlex.quote(one.target)} --model {name}"
+            commands.append((f"Translate to {one.target}", command))
+    if card is not None and state == "finished":
+        commands.append(("Measure it", f"gantool evaluate {name}"))
+        commands.append(("Export it", f"gantool export {name} --format onnx"))
+    if state == "stopped" and run.checkpoint.is_file():
+        commands.append(("Resume the training", f"gantool train --resume {name}"))
+    return commands
+
+
+def _final(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was measured at the end on unseen images, beside baselines without a network."""
     metrics = facts.get("metrics")
     if not metrics or not facts.get("unseen", True):
         return None
     columns = {"this model": metrics, **facts.get("baselines", {})}
+    keys = [key for key in metrics if "/" not in key]
     return {
         "columns": list(columns),
-        "rows": [(key.replace("_", " "), [_cell(values.get(key)) for values in columns.values()]) for key in metrics],
+        "rows": [(key, better_is(key), [number(values.get(key)) for values in columns.values()]) for key in keys],
     }
 
 
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) and math.isfinite(value) else ""
+def _spread(records: Sequence[Mapping[str, Any]], best: int | None) -> list[Mapping[str, Any]]:
+    """The epochs that are shown: all, or of very many some, the last and the best ones among them."""
+    if len(records) <= _EPOCHS_LISTED:
+        return list(records)
+    places = set(np.linspace(0, len(records) - 1, _EPOCHS_LISTED).round().astype(int).tolist())
+    return [record for n, record in enumerate(records) if n in places or record["epoch"] == best]
 
 
-def _best(records: Sequence[Mapping[str, Any]], name: str) -> str:
-    """The value at the epoch whose weights were delivered."""
-    chosen = [record for record in records if record.get("best")]
-    return _cell(chosen[-1].get("metrics", {}).get(name)) if chosen else ""
+def _numbers(records: Sequence[Mapping[str, Any]], terms: Mapping[str, LossTerm]) -> dict[str, Any]:
+    """Losses and metrics of every epoch."""
+    found = [{**by_curve(record.get("losses", {}), terms), **record.get("metrics", {})} for record in records]
+    names = list(dict.fromkeys(name for values in found for name in values))
+    return {
+        "columns": ["epoch", *map(title_of, names)],
+        "rows": [
+            [str(record["epoch"]), *(number(values.get(name)) for name in names)]
+            for record, values in zip(records, found, strict=True)
+        ],
+    }
 
 
-def _pairs(columns: Mapping[str, Sequence[Pixels]]) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-    """Sources and what became of them, for the slider."""
-    pairs = []
-    first = next(iter(columns), "")
-    for title, images in columns.items():
-        before = title.split(" to ")[0] if " to " in title else first
-        if (" to " in title or title.startswith("to ") or title == "prediction") and before in columns:
-            for source, made in zip(columns[before], images, strict=True):
-                pairs.append(((before, data_uri(thumbnail(source))), (title, data_uri(thumbnail(made)))))
-    step = max(len(pairs) / _PAIRS_SHOWN, 1)
-    return [pairs[int(n * step)] for n in range(min(len(pairs), _PAIRS_SHOWN))]
+def _classes(
+    run: Run, facts: Mapping[str, Any], card: Card | None, records: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Colors, scores and confusion matrix of the classes of label maps."""
+    matrix = read_confusion(run.confusion)
+    colors = _class_colors(matrix, facts, card)
+    if not colors:
+        return None
+    metrics, unseen = facts.get("metrics", {}), facts.get("unseen", True)
+    measured = [record for record in records if record.get("metrics")]
+    found = metrics or (measured[-1]["metrics"] if measured else {})
+    rows = [(name, colors[name], found.get(f"iou/{name}")) for name in colors]
+    if matrix is not None and not any(value is not None for _, _, value in rows):
+        rows = [(name, colors[name], value) for name, value in zip(matrix.names, _iou(matrix), strict=True)]
+    if metrics:
+        about = "Of the test images, which the run has not seen." if unseen else "Of the validation images."
+    else:
+        about = "Of the validation images, at the last measurement."
+    return {
+        "about": about,
+        "legend": list(colors.items()),
+        "iou": [
+            (name, color, value or 0.0, "not there" if value is None else f"{value:.3f}")
+            for name, color, value in rows
+        ]
+        if any(value is not None for _, _, value in rows)
+        else [],
+        "matrix": matrix_table(matrix) if matrix is not None else None,
+    }
 
 
-def _gallery(path: Path) -> dict[str, Any]:
-    """The worst and the best images with their pictures."""
-    metric, images = read_gallery(path)
-    rows: dict[bool, list[Any]] = {True: [], False: []}
-    for one in images:
-        pictures = [(title, data_uri(pixels)) for title, pixels in one.pictures.items()]
-        rows[one.worst].append((f"{Path(one.name).name}, {metric} {one.value:.4g}", pictures))
-    return {"worst": rows[True], "best": rows[False]}
+def _class_colors(matrix: ConfusionMatrix | None, facts: Mapping[str, Any], card: Card | None) -> dict[str, str]:
+    """Colors by class, from where they are known."""
+    if matrix is not None:
+        pairs = list(zip(matrix.names, matrix.colors, strict=True))
+    elif card is not None and card.is_segmenter:
+        pairs = [(entry.name, entry.color) for entry in card.classes]
+    else:
+        names = [str(name) for name in facts.get("classes") or ()]
+        pairs = list(zip(names, named_colors(names), strict=True))
+    return {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in pairs}
 
 
-def _spread(grids: Sequence[Path]) -> list[Path]:
-    """Some of the epochs, evenly spread, the first and the last among them."""
-    if len(grids) <= _EPOCHS_SHOWN:
-        return list(grids)
-    places = np.linspace(0, len(grids) - 1, _EPOCHS_SHOWN).round().astype(int)
-    return [grids[n] for n in places]
-
-
-def _epoch(path: Path) -> int:
-    return int(path.stem.removeprefix("epoch-"))
-
-
-def _shrunk(path: Path) -> str:
-    """A small copy for the page; empty for a picture that somebody damaged."""
-    try:
-        image = as_rgb(open_image(path))
-    except DataError:
-        return ""
-    if image.width > _WIDEST_GRID:
-        image = image.resize((_WIDEST_GRID, round(image.height * _WIDEST_GRID / image.width)), Image.Resampling.BOX)
-    return data_uri(np.asarray(image), quality=75)
-
-
-def _png(panels: Any) -> str:
-    buffer = io.BytesIO()
-    draw_panels(panels).quantize(64).save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def _iou(matrix: ConfusionMatrix) -> list[float | None]:
+    hits = np.diag(matrix.counts)
+    either = matrix.counts.sum(0) + matrix.counts.sum(1) - hits
+    return [float(hit / all_) if all_ else None for hit, all_ in zip(hits, either, strict=True)]

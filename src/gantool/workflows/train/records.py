@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import logging
 import platform
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import torch
 
 from gantool._version import __version__
-from gantool.engine.events import Decided, EpochDone, Sampled, Saved
+from gantool.engine.events import Decided, EpochDone, Sampled, Saved, Stopped
 from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.files import atomic
 from gantool.methods.base import Method
 from gantool.models.runs import Run
+from gantool.report.confusion import write_confusion
 from gantool.report.gallery import write_gallery
 from gantool.report.grids import write_grid
-from gantool.report.plots import write_panels
 from gantool.settings import Settings, to_yaml
-from gantool.workflows.train.curves import loss_panels
 from gantool.workflows.train.data_files import DataFiles
 from gantool.workflows.train.page import write_run_page
 from gantool.workflows.training_events import Event
 
-__all__ = ["measured_when_chosen", "record", "record_decision", "record_end", "record_start", "run_log"]
+__all__ = [
+    "measured_when_chosen",
+    "record",
+    "record_decision",
+    "record_end",
+    "record_start",
+    "record_stop",
+    "run_log",
+]
 
 _log = logging.getLogger("gantool")
 
@@ -40,6 +48,8 @@ def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossT
     if isinstance(event, EpochDone):
         if event.gallery is not None:
             write_gallery(run.judged, event.gallery)
+        if event.confusion is not None:
+            write_confusion(run.confusion, event.confusion)
         line = {
             "event": "epoch",
             "epoch": event.epoch,
@@ -47,13 +57,13 @@ def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossT
             "lr": event.lr,
             "losses": dict(event.losses),
             "metrics": dict(event.metrics),
+            "time": round(time.time(), 1),
             "seconds": round(event.seconds, 3),
             "images_per_second": round(event.images_per_second, 3),
             "wait_share": round(event.wait_share, 4),
             "best": event.best,
         }
         run.append_metrics(line)
-        write_panels(run.curves, loss_panels(run.read_metrics(), terms))
         _log.info("epoch %d: %s", event.epoch, line)
         if settings.runtime.tensorboard:
             _write_tensorboard(run, event, terms)
@@ -63,6 +73,8 @@ def record(run: Run, event: Event, settings: Settings, terms: Mapping[str, LossT
         write_run_page(run, settings, terms)
     elif isinstance(event, Decided):
         _log.info("networks compiled: %s (%s)", event.compiled, event.reason)
+    elif isinstance(event, Stopped):
+        record_stop(run, settings, terms)
     elif isinstance(event, Saved):
         _log.info("saved %s at step %d", event.path, event.step)
 
@@ -94,19 +106,28 @@ def measured_when_chosen(run: Run) -> Measurement | None:
     return Measurement(chosen[-1], next(iter(chosen[-1].values()))) if chosen else None
 
 
+def record_stop(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) -> None:
+    """Write down that the training ended before its last epoch."""
+    write_run_page(run, settings, terms, state="stopped")
+
+
 def record_end(
-    run: Run, settings: Settings, terms: Mapping[str, LossTerm], found: Measurement, *, unseen: bool
+    run: Run, settings: Settings, terms: Mapping[str, LossTerm], found: Measurement | None, *, unseen: bool
 ) -> None:
-    """Write down what was measured at the end.
+    """Write down that the training is over.
 
     Args:
         terms: what the losses are.
+        found: what was measured at the end; None where there is nothing to measure by.
         unseen: whether on images that played no part in the training.
     """
-    if found.gallery is not None:
-        write_gallery(run.judged, found.gallery)
-    run.write_facts({**run.facts(), "metrics": found.values, "unseen": unseen, "baselines": found.baselines})
-    write_run_page(run, settings, terms)
+    if found is not None:
+        if found.gallery is not None:
+            write_gallery(run.judged, found.gallery)
+        if found.confusion is not None:
+            write_confusion(run.confusion, found.confusion)
+        run.write_facts({**run.facts(), "metrics": found.values, "unseen": unseen, "baselines": found.baselines})
+    write_run_page(run, settings, terms, state="finished")
 
 
 def _environment(runtime: Runtime) -> dict[str, str]:
