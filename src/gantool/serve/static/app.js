@@ -49,11 +49,7 @@ async function loadModels() {
   show("token-form", false);
   // Models that translate come first: that is what most people come for.
   state.models.sort((one, other) => Boolean(other.translates.length) - Boolean(one.translates.length));
-  const choice = $("model");
-  choice.replaceChildren(...state.models.map((model) => {
-    const does = [model.translates.length ? "translates" : "", model.segments ? "finds classes" : ""];
-    return new Option(`${model.name} (${does.filter(Boolean).join(", ")})`, model.name);
-  }));
+  $("model").replaceChildren(...state.models.map((model) => new Option(model.name)));
   listChoices();
   if (state.file) work();
 }
