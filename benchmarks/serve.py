@@ -7,7 +7,8 @@ A server of its own is started on 127.0.0.1, at a port that is free, and ended a
 Clients keep their connections and send the next picture (a drawn scene of 256 px, as JPEG) as soon as they have the
 answer to the last one. They run in one process of their own beside the server, on the same cores.
 
-- load: answers/s and their times with 1, 8 and 64 clients, of ``translate`` and of ``segment``.
+- load: answers/s and their times with 1, 8 and 64 clients, of ``translate`` and of ``segment``; and the processor time
+  of all processes of the server, which a machine that is shared does not change as much.
 - memory: of all processes of the server together, over ``--count`` requests of pictures of 96 px.
 - stop: SIGTERM while 32 clients send; each request that was sent must be answered, except where the connection was
   refused.
@@ -132,16 +133,23 @@ async def crowd(port: int, path: str, bodies: list[bytes], count: int, seconds: 
 # -- what is measured ------------------------------------------------------------------------------------------------
 
 
-def load(port: int, seconds: float) -> Iterator[Row]:
+def processor_time(process: psutil.Process) -> float:
+    """Seconds that a process and its children have computed."""
+    times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+    return sum(one.user + one.system for one in times)
+
+
+def load(process: psutil.Process, port: int, seconds: float) -> Iterator[Row]:
     bodies = [jpeg(n, 256) for n in range(8)]
     for what, path in (("translate", "/translate?to=winter"), ("segment", "/segment")):
         asyncio.run(crowd(port, path, bodies, 4, 1.0))
         for count in CLIENTS:
-            started = time.perf_counter()
+            started, before = time.perf_counter(), processor_time(process)
             tally = asyncio.run(crowd(port, path, bodies, count, seconds))
-            taken = time.perf_counter() - started
+            taken, computed = time.perf_counter() - started, processor_time(process) - before
             cuts = quantiles(tally.times, n=100, method="inclusive")
             shown = f"p50 {1e3 * cuts[49]:.0f}, p95 {1e3 * cuts[94]:.0f}, p99 {1e3 * cuts[98]:.0f} ms"
+            shown += f"; {1e3 * computed / len(tally.times):.1f} ms of processor time each"
             assert not (tally.wrong or tally.lost or tally.refused), tally
             yield Row(f"{what}, {count} clients", len(tally.times) / taken, "answers/s", note=shown)
 
@@ -193,7 +201,7 @@ def main() -> None:
     if options.only != "stop":
         with server() as (process, port):
             if options.only != "memory":
-                for row in load(port, options.seconds):
+                for row in load(process, port, options.seconds):
                     note(row)
             if options.only != "load":
                 for row in steady_memory(process, port, options.count):

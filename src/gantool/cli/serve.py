@@ -70,7 +70,9 @@ def serve(
     from gantool.serve import server
     from gantool.serve.limits import Limits
 
-    limits = Limits(int(max_body * _MEGA), min(int(max_pixels * _MEGA), MOST_PIXELS), queue, seconds)
+    # What is not a number is nothing: int() would fail on it.
+    body, pixels = (int(value * _MEGA) if value < _MEGA else 0 for value in (max_body, max_pixels))
+    limits = Limits(body, min(pixels, MOST_PIXELS), queue, seconds)
     options = server.ServeOptions(
         host, port, tuple(models or ()), runs, token or "", tuple(allow_host or ()), workers, device or "auto",
         trust, limits,

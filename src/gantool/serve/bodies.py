@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
 from gantool.serve.limits import Limits, Refusal
 
 __all__ = ["Bodies"]
-
-_DRAINED = 2.0  # seconds in which a refused body may still come, so that its sender gets to read the answer
 
 
 class Bodies:
@@ -40,9 +38,6 @@ class Bodies:
                 raise Refusal(408, f"The body did not come within {self._limits.upload:g} seconds.") from None
             except ClientDisconnect:
                 raise Refusal(400, "The body did not come to its end.") from None
-            except Refusal:
-                await _drain(request, 2 * most)
-                raise
             if not body:
                 raise Refusal(400, "The request has no body: send the image in it.")
             yield body
@@ -67,18 +62,3 @@ def _announced(request: Request) -> int:
 
 def _too_large(most: int) -> Refusal:
     return Refusal(413, f"The body is larger than {most / 10**6:g} MB.")
-
-
-async def _drain(request: Request, most: int) -> None:
-    """Read on for a moment and keep nothing: whoever still sends does not read."""
-
-    async def read() -> None:
-        size = 0
-        while size <= most:
-            message = await request.receive()
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                return
-            size += len(message.get("body", b""))
-
-    with suppress(TimeoutError):
-        await asyncio.wait_for(read(), _DRAINED)

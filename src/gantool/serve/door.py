@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,6 +31,10 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+_DRAINED_SECONDS = 2.0
+_DRAINED_BYTES = 256 * 10**6
 
 
 def refused(refusal: Refusal) -> Response:
@@ -73,8 +79,12 @@ class Door:
             return
         started, status = time.perf_counter(), 0
 
+        body = _Incoming(scope, receive)
+
         async def answer(message: Message) -> None:
             nonlocal status
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                await body.drain()
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(raw=message["headers"])
@@ -87,14 +97,14 @@ class Door:
 
         try:
             self._look_at(scope)
-            await self._app(scope, receive, answer)
+            await self._app(scope, body.receive, answer)
         except Refusal as refusal:
-            await refused(refusal)(scope, receive, answer)
+            await refused(refusal)(scope, body.receive, answer)
         except Exception as error:
             self._on_mistake(type(error).__name__)
             if status:
                 raise  # it has begun already; the connection is closed, so that no one takes it for whole
-            await refused(Refusal(500, "Something went wrong here."))(scope, receive, answer)
+            await refused(Refusal(500, "Something went wrong here."))(scope, body.receive, answer)
         finally:
             path = scope["path"] if scope["path"] in self._known else "other"
             self._on_answer(path, status, time.perf_counter() - started)
@@ -130,6 +140,31 @@ class Door:
         # Compared in a time that does not tell how much of it is right.
         if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
             raise Refusal(401, "This server asks for its token.", {"WWW-Authenticate": 'Bearer realm="gantool"'})
+
+
+class _Incoming:
+    """The body of a request on its way in. A client that still sends one does not read, and where its connection is
+    closed meanwhile it never gets to read why; so what is left of a refused body is taken, and thrown away.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        said = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        self._receive = receive
+        self._left = said and headers.get("expect", "").lower() != "100-continue"  # who waits, sends nothing
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self._left = False
+        return message
+
+    async def drain(self) -> None:
+        taken = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAINED_SECONDS):
+                while self._left and taken < _DRAINED_BYTES:
+                    taken += len((await self.receive()).get("body", b""))
 
 
 def _name_of(host: str) -> str:

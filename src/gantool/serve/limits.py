@@ -9,6 +9,8 @@ from gantool.errors import UsageError
 
 __all__ = ["Limits", "Refusal"]
 
+_MOST = 10**10
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -44,8 +46,8 @@ class Limits:
             ("--max-body", self.body), ("--max-pixels", self.pixels), ("--queue", self.queue),
             ("--seconds", self.seconds),
         ):  # fmt: skip
-            if value <= 0:
-                raise UsageError(f"{option}: expected more than 0.")
+            if not 0 < value <= _MOST:
+                raise UsageError(f"{option}: expected more than 0, and no more than anything takes.")
 
     @property
     def bodies(self) -> int:
