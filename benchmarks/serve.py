@@ -7,8 +7,8 @@ A server of its own is started on 127.0.0.1, at a port that is free, and ended a
 Clients keep their connections and send the next picture (a drawn scene of 256 px, as JPEG) as soon as they have the
 answer to the last one. They run in one process of their own beside the server, on the same cores.
 
-- load: answers/s and their times with 1, 8 and 64 clients, of ``translate`` and of ``segment``; and the processor time
-  of all processes of the server, which a machine that is shared does not change as much.
+- load: answers/s and their times with 1, 8 and 64 clients, of ``translate`` and of ``segment``; and the processor
+  time of all processes of the server, which a machine that is shared does not change as much.
 - memory: of all processes of the server together, over ``--count`` requests of pictures of 96 px.
 - stop: SIGTERM while 32 clients send; each request that was sent must be answered, except where the connection was
   refused.
@@ -90,7 +90,9 @@ async def send(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
 ) -> tuple[int, bool]:
     """One request over a connection: the status, and whether the connection stays open."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     writer.write(head.encode() + body)
     await writer.drain()
     lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")

@@ -23,7 +23,10 @@ def test_without_the_extra_it_says_how_to_get_it(cli: Cli, monkeypatch: pytest.M
     monkeypatch.setattr("gantool.cli.serve.find_spec", without)
     outcome = cli("serve")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.strip() == 'error: gantool serve needs packages that are not installed: pip install "gantool[serve]".'
+    assert (
+        outcome.err.strip()
+        == 'error: gantool serve needs packages that are not installed: pip install "gantool[serve]".'
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,8 @@ def test_a_model_that_cannot_be_loaded(cli: Cli, workplace: Path) -> None:
 def test_other_commands_do_not_pay_for_it() -> None:
     code = (
         "import sys; import gantool.cli.app as app; app.run(['--help']); "
-        "print([name for name in ('starlette', 'uvicorn', 'python_multipart', 'asyncio', 'numpy') if name in sys.modules])"
+        "names = ('starlette', 'uvicorn', 'python_multipart', 'asyncio', 'numpy'); "
+        "print([name for name in names if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout.splitlines()[-1] == "[]", done.stdout[-500:]

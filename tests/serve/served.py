@@ -16,7 +16,6 @@ from typing import Any
 
 from PIL import Image
 
-
 TOKEN = "a-token-for-the-tests"
 
 
@@ -55,7 +54,7 @@ def read_reply(connection: socket.socket) -> Reply | None:
         if not part:
             break
         body += part
-    return Reply(int(lines[0].split()[1]), headers, _joined(body) if chunked else body)
+    return Reply(int(lines[0].split()[1]), headers, _joined(body) if chunked else body[:length])
 
 
 def _joined(body: bytes) -> bytes:
@@ -92,9 +91,7 @@ class Served:
             except (ConnectionError, BrokenPipeError):
                 return None
 
-    def ask(
-        self, method: str, path: str, body: bytes = b"", type: str = "image/jpeg", **headers: str
-    ) -> Reply:
+    def ask(self, method: str, path: str, body: bytes = b"", type: str = "image/jpeg", **headers: str) -> Reply:
         """One request; ``headers`` with _ for -."""
         lines = {"Host": f"{self.host}:{self.port}", "Content-Length": str(len(body)), "Connection": "close"}
         lines |= {"Content-Type": type} if type else {}
@@ -142,7 +139,9 @@ def encoded(pixels: Any, form: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def multipart(*files: bytes, boundary: str = "edge", name: str = "photo.jpg", field: str = "image") -> tuple[bytes, str]:
+def multipart(
+    *files: bytes, boundary: str = "edge", name: str = "photo.jpg", field: str = "image"
+) -> tuple[bytes, str]:
     """A body and its type."""
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'.encode()

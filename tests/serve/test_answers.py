@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from served import Served, encoded, multipart
 from PIL import Image, ImageDraw
+from served import Served, encoded, multipart
 
 import gantool
 from gantool.data.sample import draw_scene
@@ -54,10 +54,10 @@ def test_the_model_may_be_left_out_and_the_body_be_multipart(server: Served, sce
         ("PNG", "&as=image", "application/json", "image/png"),
     ],
 )
-def test_forms_of_a_translation(
-    server: Served, scene: Any, sent: str, query: str, accept: str, type: str
-) -> None:
-    reply = server.post(f"/translate?to=winter{query}", encoded(scene, sent), "application/octet-stream", Accept=accept)
+def test_forms_of_a_translation(server: Served, scene: Any, sent: str, query: str, accept: str, type: str) -> None:
+    reply = server.post(
+        f"/translate?to=winter{query}", encoded(scene, sent), "application/octet-stream", Accept=accept
+    )
     assert (reply.status, reply.headers["content-type"]) == (200, type)
     if type != "application/json":
         assert reply.image.size == (96, 64)
@@ -88,7 +88,7 @@ def test_label_maps_as_images(server: Served, scene: Any, labels: Any) -> None:
 def test_label_maps_as_json(server: Served, scene: Any, labels: Any) -> None:
     tree = server.post("/segment?as=json&images=mask,overlay", encoded(scene)).tree
     assert tree["shares"] == labels.shares
-    assert [(one["name"], one["color"]) for one in tree["classes"]][0] == ("sky", "#70ade0")
+    assert next((one["name"], one["color"]) for one in tree["classes"]) == ("sky", "#70ade0")
     assert sum(one["share"] for one in tree["classes"]) == pytest.approx(1)
     assert set(tree["images"]) == {"mask", "overlay"}
     mask = Image.open(io.BytesIO(base64.b64decode(tree["images"]["mask"]["base64"])))
@@ -219,7 +219,8 @@ def test_metrics_count_what_was_asked(server: Served, scene: Any) -> None:
     assert more("gantool_images_total") == 1
     assert more("gantool_pixels_total") == 96 * 64
     assert more('gantool_request_seconds_count{path="/segment"}') == 2
-    assert after['gantool_request_seconds_bucket{path="/segment",le="+Inf"}'] == after[
-        'gantool_request_seconds_count{path="/segment"}'
-    ]
+    assert (
+        after['gantool_request_seconds_bucket{path="/segment",le="+Inf"}']
+        == after['gantool_request_seconds_count{path="/segment"}']
+    )
     assert (after["gantool_workers"], after["gantool_requests_waiting"], after["gantool_body_bytes"]) == (1, 0, 0)

@@ -13,11 +13,20 @@ from starlette.responses import PlainTextResponse
 from gantool.serve.door import Door
 
 
-def knock(door: Door, path: str = "/x", method: str = "GET", host: str | None = "127.0.0.1:8000", **headers: str) -> Any:
+def knock(
+    door: Door, path: str = "/x", method: str = "GET", host: str | None = "127.0.0.1:8000", **headers: str
+) -> Any:
     """Status, headers and text of an answer; ``headers`` with _ for -."""
     lines = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     lines += [] if host is None else [(b"host", host.encode())]
-    scope = {"type": "http", "method": method, "path": path, "headers": lines, "query_string": b"", "http_version": "1.1"}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "headers": lines,
+        "query_string": b"",
+        "http_version": "1.1",
+    }
     sent: list[Any] = []
 
     async def receive() -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import socket
 import struct
-import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -17,13 +16,21 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from served import TOKEN, Reply, Served, encoded, multipart, read_reply, start
 from PIL import Image
+from served import TOKEN, Reply, Served, encoded, multipart, read_reply, start
 
 import gantool
 
 ALLOWED = {200, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 429, 503, 504}
-SECRETS = [b"Traceback", b"site-packages", b".py", b"line ", str(Path(gantool.__file__).parent).encode(), b"/tmp", b"/usr"]
+SECRETS = [
+    b"Traceback",
+    b"site-packages",
+    b".py",
+    b"line ",
+    str(Path(gantool.__file__).parent).encode(),
+    b"/tmp",
+    b"/usr",
+]
 
 
 def require_harmless(reply: Reply | None) -> None:
@@ -42,7 +49,9 @@ def png(width: int, height: int, *, rows: bytes = b"") -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,8 +142,9 @@ def test_near_names_are_told(server: Served, scene: Any) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/../app.py", "/static/..%2f..%2fserver.py", "/static/%2e%2e/server.py", "/static//etc/passwd", "/etc/passwd",
-        "//etc/passwd", "/static/", "/static", "/../../../../etc/passwd", "/static/app.js%00.txt", "/static/app.js/",
+        "/static/../app.py", "/static/..%2f..%2fserver.py", "/static/%2e%2e/server.py", "/static//etc/passwd",
+        "/etc/passwd", "//etc/passwd", "/static/", "/static", "/../../../../etc/passwd", "/static/app.js%00.txt",
+        "/static/app.js/",
         "/translate/../../x", "/%5c..%5c..%5cboot.ini", "/static/index.html", "/.git/config", "/docs/../metrics/x",
     ],
 )  # fmt: skip
@@ -208,9 +218,10 @@ def test_what_is_no_http(server: Served) -> None:
         b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
         b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     ):  # fmt: skip
         require_harmless(server.raw(data))
     assert server.get("/health").status == 200
@@ -236,11 +247,12 @@ def hold(server: Served, beginning: bytes, drop: bytes, seconds: float) -> tuple
     return seconds, None
 
 
+@pytest.mark.slow
 def test_slow_headers_and_slow_bodies_are_cut_off(tmp_path: Path, scene: Any) -> None:
     served = start_patient(tmp_path)
     try:
-        waiting = [threading.Thread(target=hold, args=(served, b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"a", 8))
-                   for _ in range(20)]  # fmt: skip
+        beginning = b"POST /segment HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
+        waiting = [threading.Thread(target=hold, args=(served, beginning, b"a", 8)) for _ in range(20)]
         for thread in waiting:
             thread.start()
         seconds, reply = hold(served, b"", b"G", 8)
@@ -277,9 +289,18 @@ def start_patient(folder: Path) -> Served:
 # -- whatever comes --------------------------------------------------------------------------------------------------
 
 _NAMES = ("Host", "Content-Type", "Content-Length", "Accept", "Origin", "Transfer-Encoding", "Expect", "Range", "X")
-_VALUES = ("127.0.0.1", "multipart/form-data; boundary=edge", "image/png", "0", "7", "99", "chunked", "*/*", "a,b;q=x",
-           "100-continue", "http://127.0.0.1", "null", "../../etc/passwd", "\xff\xfe", "")  # fmt: skip
-_PATHS = ("/", "/translate", "/translate?to=winter", "/segment?as=json", "/batch/segment", "/models", "/static/app.js", "/x")
+_VALUES = ("127.0.0.1", "multipart/form-data; boundary=edge", "image/png", "0", "7", "99", "chunked", "*/*",
+           "a,b;q=x", "100-continue", "http://127.0.0.1", "null", "../../etc/passwd", "\xff\xfe", "")  # fmt: skip
+_PATHS = (
+    "/",
+    "/translate",
+    "/translate?to=winter",
+    "/segment?as=json",
+    "/batch/segment",
+    "/models",
+    "/static/app.js",
+    "/x",
+)
 
 
 def fuzzed(rng: random.Random, image: bytes) -> bytes:
@@ -309,7 +330,9 @@ def fuzzed(rng: random.Random, image: bytes) -> bytes:
 def fuzz(server: Served, seed: int, count: int) -> set[int]:
     """Send so many; the statuses that came."""
     rng = random.Random(seed)
-    images = [encoded(np.zeros((8, 8, 3), np.uint8), form) for form in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM")]
+    images = [
+        encoded(np.zeros((8, 8, 3), np.uint8), form) for form in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM")
+    ]
     met = set()
     for _ in range(count):
         reply = server.raw(fuzzed(rng, rng.choice(images)))
@@ -325,7 +348,7 @@ def mistakes(server: Served) -> list[str]:
 
 def test_requests_that_are_nearly_some(server: Served) -> None:
     before = mistakes(server)
-    assert {200, 400, 404, 405, 415} <= fuzz(server, 0, 300)
+    assert {200, 400, 404, 405, 415} <= fuzz(server, 0, 250)
     assert mistakes(server) == before
     assert server.get("/health").status == 200
 
@@ -341,7 +364,8 @@ def test_ten_thousand_of_them(server: Served) -> None:
 
 
 def test_nothing_of_a_request_is_logged_or_written(server: Served, scene: Any, tmp_path: Path) -> None:
-    before = set(os.listdir("/tmp")) if sys.platform == "linux" else set()
+    folder = Path(tempfile.gettempdir())
+    before = set(folder.iterdir())
     large = np.random.default_rng(0).integers(0, 255, (500, 600, 3), dtype=np.uint8)
     server.post("/segment", *multipart(encoded(large, "BMP"), name="VerySecretName.jpg"))
     server.post("/segment?model=VerySecretName", encoded(scene))
@@ -350,9 +374,10 @@ def test_nothing_of_a_request_is_logged_or_written(server: Served, scene: Any, t
     process = psutil.Process(server.process.pid)
     held = [file.path for one in [process, *process.children(recursive=True)] for file in one.open_files()]
     assert [path for path in held if path != str(server.log) and not path.startswith("/dev")] == []
-    assert not {name for name in (set(os.listdir("/tmp")) if before else set()) - before if "gantool" in name}
+    assert not [path for path in set(folder.iterdir()) - before if "gantool" in path.name]
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_before_anything_is_read(tmp_path: Path) -> None:
     served = start(tmp_path / "log", "--workers", "1", "--host", "0.0.0.0", GANTOOL_TOKEN=TOKEN)
     try:
@@ -378,7 +403,8 @@ def test_a_token_is_asked_for_before_anything_is_read(tmp_path: Path) -> None:
 def test_pictures_of_every_kind(server: Served, scene: Any) -> None:
     image = Image.fromarray(scene)
     kinds = {
-        "gray": image.convert("L"), "palette": image.quantize(32), "bits": image.convert("1"), "cmyk": image.convert("CMYK"),
+        "gray": image.convert("L"), "palette": image.quantize(32), "bits": image.convert("1"),
+        "cmyk": image.convert("CMYK"),
         "alpha": image.convert("RGBA"), "gray alpha": image.convert("LA"), "deep": image.convert("L").convert("I;16"),
         "lab": None, "float": image.convert("F"),
     }  # fmt: skip

@@ -56,12 +56,16 @@ def serious(browser: Browser) -> list[str]:
     """What axe finds that is serious or critical."""
     axe = pytest.importorskip("axe_core_python", reason="axe's rules are not here")
     browser.do((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8") + "; 0")
-    found = browser.do("axe.run().then(r => r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html).join()]))")
+    found = browser.do(
+        "axe.run().then(r => r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html).join()]))"
+    )
     return [f"{rule}: {where}" for impact, rule, where in found if impact in ("serious", "critical")]
 
 
 def choose_model(browser: Browser, name: str) -> None:
-    browser.do(f"(m => {{ m.value = '{name}'; m.dispatchEvent(new Event('change')) }})(document.querySelector('#model'))")
+    browser.do(
+        f"(m => {{ m.value = '{name}'; m.dispatchEvent(new Event('change')) }})(document.querySelector('#model'))"
+    )
 
 
 def test_a_file_that_is_dropped_is_translated_and_segmented(browser: Browser, server: Served, photo: Path) -> None:
@@ -87,7 +91,9 @@ def test_a_file_that_is_dropped_is_translated_and_segmented(browser: Browser, se
     browser.wait(DONE + " && !document.querySelector('#legend').hidden")
     labels = gantool.segment(pixels, model="landscape", device="cpu")
     assert np.array_equal(shown(browser, "#after"), labels.overlay(pixels))
-    rows = browser.do("[...document.querySelectorAll('#shares tr')].map(r => r.innerText.trim().split(/\\s*\\t\\s*|\\n+/))")
+    rows = browser.do(
+        "[...document.querySelectorAll('#shares tr')].map(r => r.innerText.trim().split(/\\s*\\t\\s*|\\n+/))"
+    )
     wanted = sorted(labels.shares.items(), key=lambda pair: -pair[1])
     assert [[name, share] for name, share in rows] == [[name, f"{100 * share:.1f} %"] for name, share in wanted]
     browser.do("document.querySelector('input[value=\"view:color\"]').click()")
@@ -95,6 +101,7 @@ def test_a_file_that_is_dropped_is_translated_and_segmented(browser: Browser, se
     assert np.array_equal(shown(browser, "#after"), labels.color())
     assert np.array_equal(shown(browser, "#download-mask"), labels.color())
 
+    assert serious(browser) == []
     assert browser.hosts() == {server.address[:-1]}
     assert browser.complaints() == []
 
@@ -111,7 +118,9 @@ def test_the_slider_works_by_keyboard_and_pointer(browser: Browser, server: Serv
     browser.key("Home", 36)
     assert browser.do(at) == "0%"
     assert browser.do("document.querySelector('#slider').getAttribute('aria-valuetext')") == "0 percent as it came"
-    box = browser.do("(b => [b.left, b.top, b.width, b.height])(document.querySelector('#compare').getBoundingClientRect())")
+    box = browser.do(
+        "(b => [b.left, b.top, b.width, b.height])(document.querySelector('#compare').getBoundingClientRect())"
+    )
     for kind, share in (("mousePressed", 0.5), ("mouseMoved", 0.75), ("mouseReleased", 0.75)):
         browser.call(
             "Input.dispatchMouseEvent", type=kind, x=box[0] + share * box[2], y=box[1] + box[3] / 2, button="left",
@@ -127,6 +136,7 @@ def test_the_slider_works_by_keyboard_and_pointer(browser: Browser, server: Serv
     assert {"model", "slider", "download", "Another picture"} <= set(reached)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_is_found_by_axe(browser: Browser, server: Served, photo: Path, scheme: str) -> None:
     browser.scheme(scheme)

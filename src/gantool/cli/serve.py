@@ -21,8 +21,11 @@ _MEGA = 10**6
 def serve(
     models: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="MODEL", help="A run, a built-in model or a file; again for more of them. "
-                     "Default: the built-in ones."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A run, a built-in model or a file; again for more of them. Default: the built-in ones.",
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option("--host", metavar="HOST", help="Where it listens; all but loopback needs a token.")
@@ -32,23 +35,29 @@ def serve(
     ] = 8000,
     token: Annotated[
         str | None,
-        typer.Option("--token", metavar="TEXT", envvar="GANTOOL_TOKEN", help="Requests have to bring it. "
-                     "Better in the environment as GANTOOL_TOKEN, where others do not see it."),
+        typer.Option(
+            "--token",
+            metavar="TEXT",
+            envvar="GANTOOL_TOKEN",
+            help="Requests have to bring it. Better in the environment as GANTOOL_TOKEN, where others do not see it.",
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="A name that requests may call it by; again for more. "
-                     "Addresses and localhost always may."),
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name that requests may call it by; again for more. Addresses and localhost always may.",
+        ),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=0, max=256, metavar="N", help="Images run side by side; 0 for one per core.")
+        int,
+        typer.Option("--workers", min=0, max=256, metavar="N", help="Images run side by side; 0 for one per core."),
     ] = 0,
     max_body: Annotated[
         float, typer.Option("--max-body", metavar="MB", help="Of a request; a batch may have four times as much.")
     ] = 32.0,
-    max_pixels: Annotated[
-        float, typer.Option("--max-pixels", metavar="MILLIONS", help="Of an image.")
-    ] = 50.0,
+    max_pixels: Annotated[float, typer.Option("--max-pixels", metavar="MILLIONS", help="Of an image.")] = 50.0,
     queue: Annotated[int, typer.Option("--queue", metavar="N", help="Images that may wait for a worker.")] = 64,
     seconds: Annotated[
         float, typer.Option("--seconds", metavar="S", help="That an image may wait, and may take.")

@@ -25,9 +25,9 @@ from gantool.serve.limits import Limits, Refusal
 from gantool.serve.metrics import Metrics
 from gantool.serve.models import Shelf
 from gantool.serve.openapi import document, reference_page
+from gantool.serve.wishes import body_type, read_wish
 from gantool.serve.workers.pictures import encoded
 from gantool.serve.workers.pool import Pool
-from gantool.serve.wishes import body_type, read_wish
 from gantool.serve.workers.work import Answer, Wish
 
 __all__ = ["make_app"]

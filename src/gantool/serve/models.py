@@ -90,7 +90,9 @@ class Shelf:
             if to in model.targets:
                 return model
         if name:
-            raise Refusal(404, f"The model {name} does not translate to that. {closest(to, chosen[0].targets)}".strip())
+            raise Refusal(
+                404, f"The model {name} does not translate to that. {closest(to, chosen[0].targets)}".strip()
+            )
         raise Refusal(404, f"No model here translates to that. {closest(to, targets)}".strip())
 
     def segmenter(self, name: str = "") -> ServedModel:

@@ -42,23 +42,25 @@ def document(limits: Limits, *, needs_token: bool) -> Tree:
     translate = [to, _model("translates to it"), _form(("image", "json")), _format()]
     segment = [
         _model("segments"), _form(LABEL_FORMS), _format(),
-        _parameter("images", f"With `as=json` or `polygons`: images that the JSON holds, of {', '.join(LABEL_IMAGES)}, "
-                   "separated by commas."),
+        _parameter("images", "With `as=json` or `polygons`: images that the JSON holds, separated by commas, of "
+                   f"{', '.join(LABEL_IMAGES)}."),
     ]  # fmt: skip
-    image = {type_: _BINARY for type_ in TYPES.values()} | _JSON
+    image = dict.fromkeys(TYPES.values(), _BINARY) | _JSON
     archive = {"application/zip": _BINARY}
     tree: Tree = {
         "openapi": "3.1.0",
         "info": {
             "title": "gantool serve",
             "version": __version__,
-            "description": "Translates and segments pictures. Every answer that is no result is JSON with one sentence "
-            "under `error`.",
+            "description": "Translates and segments pictures. Every answer that is no result is JSON with one "
+            "sentence under `error`.",
         },
         "paths": {
             "/translate": _post("Translate an image into another domain", size, translate, _one(), image),
             "/segment": _post("Tell the class of every pixel", size, segment, _one(), image),
-            "/batch/translate": _post("Translate several images; answers a zip", sizes, translate, _several(), archive),
+            "/batch/translate": _post(
+                "Translate several images; answers a zip", sizes, translate, _several(), archive
+            ),
             "/batch/segment": _post("Segment several images; answers a zip", sizes, segment, _several(), archive),
             "/models": _get("The models that are served, with directions and classes", _JSON),
             "/metrics": _get("Counters in the text format of Prometheus", {"text/plain": {}}),
@@ -100,7 +102,9 @@ def _model(verb: str) -> Tree:
 
 
 def _form(forms: tuple[str, ...]) -> Tree:
-    return _parameter("as", f"What is answered. Default: what the Accept header prefers, or {forms[0]}.", values=forms)
+    return _parameter(
+        "as", f"What is answered. Default: what the Accept header prefers, or {forms[0]}.", values=forms
+    )
 
 
 def _format() -> Tree:

@@ -145,7 +145,9 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handlers of the base class, which would raise the signal again after all is done."""
-        before: dict[int, Any] = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+        before: dict[int, Any] = {
+            one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
@@ -170,7 +172,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.create_server(address[:2], family=family, backlog=1024)
     except (OSError, UnicodeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"--host {host} --port {port}: cannot listen there ({reason}).", "Take another one.") from None
+        raise UsageError(
+            f"--host {host} --port {port}: cannot listen there ({reason}).", "Take another one."
+        ) from None
     with listener:
         yield listener
 

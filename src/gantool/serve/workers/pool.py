@@ -42,6 +42,7 @@ class _Worker:
         Raises:
             ModelError: they cannot be.
         """
+        self.kill()
         context = multiprocessing.get_context("spawn")
         ours, its = context.Pipe()
         self._pipe = ours
@@ -218,6 +219,6 @@ class Pool:
             tries += 1
             with suppress(ModelError):
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._threads, lambda: (worker.kill(), worker.start()))
+                await loop.run_in_executor(self._threads, worker.start)
                 self._give_back(worker)
                 return

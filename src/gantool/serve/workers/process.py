@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gantool.serve.limits import Limits, Refusal
@@ -78,8 +79,8 @@ def _limit_memory(more: int) -> None:
         return
     import resource
 
-    with suppress(OSError, ValueError), open("/proc/self/statm") as file:
-        limit = int(file.read().split()[0]) * resource.getpagesize() + more
+    with suppress(OSError, ValueError):
+        limit = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize() + more
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 

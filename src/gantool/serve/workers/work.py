@@ -104,8 +104,9 @@ class Bench:
     @property
     def device(self) -> str:
         """What the models run on."""
-        loaded = [*self._translators.values(), *self._segmenters.values()]
-        return ", ".join(dict.fromkeys(one.device for one in loaded))
+        devices = [one.device for one in self._translators.values()]
+        devices += [one.device for one in self._segmenters.values()]
+        return ", ".join(dict.fromkeys(devices))
 
     def answer(self, wish: Wish, body: bytes) -> Answer:
         """Answer a request.
