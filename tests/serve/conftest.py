@@ -18,7 +18,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served = start(log, "--workers", "1", "--max-body", "1", "--max-pixels", "1", "--seconds", "10", "--verbose")
     yield served
     assert served.stop() == 0
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in log.read_text(), log.read_text()[-3000:]
 
 
 @pytest.fixture(scope="session")
