@@ -53,7 +53,7 @@ class _Connection(H11Protocol):
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        """Of the base class, which fails for HEAD, and where an answer has begun when the body turns out to be none."""
+        """Of the base class, which fails for HEAD, and where an answer has begun already."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
