@@ -265,6 +265,34 @@ def test_slow_headers_and_slow_bodies_are_cut_off(tmp_path: Path, scene: Any) ->
         assert served.post("/segment", encoded(scene)).status == 200  # meanwhile others are served
         for thread in waiting:
             thread.join()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect((served.host, served.port))
+            levels = np.random.default_rng(0).integers(0, 255, (1600, 1600, 3), dtype=np.uint8)
+            noise = encoded(levels, "JPEG", quality=30)  # whose PNG is larger than what the system keeps for it
+            path = "/translate?to=winter&format=png"
+            head = f"POST {path} HTTP/1.1\r\nHost: {served.host}\r\nContent-Length: {len(noise)}\r\n\r\n"
+            deaf.sendall(head.encode() + noise)  # and never reads
+            time.sleep(0.5)
+            process, end = psutil.Process(served.process.pid), time.monotonic() + 15
+            while len(process.net_connections()) > 1:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.connect((served.host, served.port))
+            slow.sendall(head.encode() + noise)
+            received, started = b"", time.monotonic()
+            while len(received) < 2_000_000 and (
+                part := slow.recv(4096)
+            ):  # 4 seconds, which are more than its patience
+                received += part
+                time.sleep(max(0.0, started + len(received) / 500_000 - time.monotonic()))
+            while part := slow.recv(2**16):
+                received += part
+                if len(received) > 100 and received.endswith(b"IEND\xaeB`\x82"):
+                    break
+            assert received.endswith(b"IEND\xaeB`\x82")
         assert len(psutil.Process(served.process.pid).net_connections()) == 1  # the one that listens
     finally:
         assert served.stop(signal.SIGINT) == 0
@@ -279,7 +307,7 @@ def start_patient(folder: Path) -> Served:
         "from gantool.serve.limits import Limits\n"
         "if __name__ == '__main__':\n"
         "    Limits.__init__.__defaults__ = tuple(\n"
-        "        {'upload': 1.0, 'headers': 1.0}.get(name, default)\n"
+        "        {'upload': 1.0, 'headers': 1.0, 'download': 1.0}.get(name, default)\n"
         "        for name, default in zip(Limits.__dataclass_fields__, Limits.__init__.__defaults__))\n"
         "    from gantool.cli.app import run\n"
         "    sys.exit(run(sys.argv[1:]))\n"

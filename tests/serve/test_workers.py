@@ -62,10 +62,12 @@ async def _hanging(body: bytes) -> None:
         assert (took_long.status, took_long.sentence) == (504, "The image took longer than 1 seconds.")
         assert 0.9 < time.monotonic() - started < 5
         assert not hung.is_running()
+        assert pool.running == 0
         late = await asyncio.gather(*waiting, return_exceptions=True)
         # They have waited for a second, in which the next worker may or may not have come.
         assert all(isinstance(one, Answer) or (isinstance(one, Refusal) and one.status == 503) for one in late)
         await _until(lambda: pool.idle == 1)
+        assert pool.running == 1
         assert (await pool.run(SEGMENT, body)).pixels == 96 * 64
 
         assert len(restarts) == 1

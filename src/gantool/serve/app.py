@@ -39,7 +39,7 @@ _STATIC: Mapping[str, str] = {
 _SENTENCES = {404: "There is nothing at this address; GET /docs lists what there is.",
               405: "This address does not take that method; GET /docs lists what it takes."}  # fmt: skip
 
-_SCENE = "/static/scene.jpg"
+_SCENE, _HEALTH = "/static/scene.jpg", "/health"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -53,6 +53,7 @@ def make_app(
     routes = [Route(path, _constant(*page)) for path, page in pages.items()]
     routes += [
         Route(_SCENE, _answer_scene),
+        Route(_HEALTH, desk.health),
         Route("/models", desk.models),
         Route("/metrics", desk.metrics_text),
         Route("/translate", desk.one("translate"), methods=["POST"]),
@@ -63,7 +64,7 @@ def make_app(
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route, Refusal: _refusal})
     app.router.redirect_slashes = False
     return Door(
-        app, hosts=hosts, token=token, open_paths=frozenset({*pages, _SCENE}),
+        app, hosts=hosts, token=token, open_paths=frozenset({*pages, _SCENE, _HEALTH}),
         known_paths=frozenset(route.path for route in routes),
         on_answer=metrics.request, on_mistake=metrics.mistake,
     )  # fmt: skip
@@ -76,12 +77,17 @@ class _Desk:
         self._pool, self._shelf, self._limits, self._metrics = pool, shelf, limits, metrics
         self._bodies = Bodies(limits)
 
+    async def health(self, request: Request) -> Response:
+        if not self._pool.running:
+            raise Refusal(503, "No worker is running.", {"Retry-After": "5"})
+        return _json({"status": "ok", "version": __version__})
+
     async def models(self, request: Request) -> Response:
         return _json({"models": [model.about() for model in self._shelf.models]})
 
     async def metrics_text(self, request: Request) -> Response:
         now = {
-            "workers": self._pool.count,
+            "workers": self._pool.running,
             "workers_idle": self._pool.idle,
             "requests_waiting": self._pool.waiting,
             "body_bytes": self._bodies.held,
@@ -142,7 +148,6 @@ def _pages(limits: Limits, *, needs_token: bool) -> dict[str, tuple[bytes, str]]
     pages["/"] = (folder / "index.html").read_bytes(), "text/html; charset=utf-8"
     pages["/docs"] = reference_page(openapi).encode(), "text/html; charset=utf-8"
     pages["/openapi.json"] = json.dumps(openapi, indent=2).encode(), "application/json"
-    pages["/health"] = json.dumps({"status": "ok", "version": __version__}).encode(), "application/json"
     return pages
 
 

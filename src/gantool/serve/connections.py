@@ -12,6 +12,7 @@ from gantool.serve.limits import Limits
 
 __all__ = ["connections_with"]
 
+_LEAST_READ = 2**16  # bytes of an answer that a client takes within `Limits.download`, as long as more are to come
 _LINGER = 0.5  # seconds in which a connection may still get a request that was on its way when the server stopped
 _SENTENCE = b'{"error": "Too many connections are open; try again in a moment."}'
 _FULL = (
@@ -31,6 +32,8 @@ class _Connection(H11Protocol):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._clock: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None  # until the client has to have read some
+        self._unread = float("inf")  # bytes, when the clock last ran out
         self._works = False  # whether the clock is that of a request whose headers have come
         self._is_last = False
 
@@ -48,6 +51,14 @@ class _Connection(H11Protocol):
             self.cycle.keep_alive = False
         self._watch()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop(self._reading)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch()
@@ -63,8 +74,8 @@ class _Connection(H11Protocol):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
+        self._stop(self._clock)
+        self._stop(self._reading)
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -85,8 +96,34 @@ class _Connection(H11Protocol):
             self._set_clock(works=works)
 
     def _set_clock(self, *, works: bool) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
+        self._stop(self._clock)
         self._works = works
         seconds = self.limits.whole if works else self.limits.headers
-        self._clock = self.loop.call_later(seconds, self.transport.abort)
+        self._unread = float("inf")
+        self._clock = self.loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        """Cut the connection, unless all that is under way is an answer that its client takes its time to read."""
+        unread = self.transport.get_write_buffer_size()
+        if self._works or not 0 < unread < self._unread:
+            self.transport.abort()
+            return
+        self._unread = unread
+        self._clock = self.loop.call_later(self.limits.headers, self._expire)
+
+    def _expect_reader(self, before: float = float("inf")) -> None:
+        """Cut the connection when its client has not read enough after a while, and again after the next one."""
+
+        def look() -> None:
+            unread = self.transport.get_write_buffer_size()
+            if before - unread < _LEAST_READ:
+                self.transport.abort()
+            else:
+                self._expect_reader(unread)
+
+        self._reading = self.loop.call_later(self.limits.download, look)
+
+    @staticmethod
+    def _stop(clock: asyncio.TimerHandle | None) -> None:
+        if clock is not None:
+            clock.cancel()

@@ -23,6 +23,7 @@ class Limits:
         seconds: that a request waits for a worker, and that a worker takes for an image.
         batch: images of a batch.
         upload: seconds until the whole body must have come.
+        download: seconds in which a client has to read 64 KiB of its answer.
         headers: seconds until the headers must have come, or the next request of a connection.
         connections: that are open at the same time.
         bodies: bytes of all bodies that are in memory.
@@ -37,6 +38,7 @@ class Limits:
     seconds: float = 30.0
     batch: int = 64
     upload: float = 30.0
+    download: float = 30.0
     headers: float = 10.0
     connections: int = 256
     batch_bodies: int = 4
@@ -51,7 +53,7 @@ class Limits:
 
     @property
     def bodies(self) -> int:
-        return max(8, 2 * self.batch_bodies) * self.body
+        return 2 * self.batch_bodies * self.body
 
     @property
     def whole(self) -> float:

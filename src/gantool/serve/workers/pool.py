@@ -104,6 +104,7 @@ class Pool:
         self._limits = setup.limits
         self._workers = [_Worker(setup) for _ in range(count)]
         self._idle: list[_Worker] = []
+        self._missing = 0
         self._line: deque[asyncio.Future[_Worker]] = deque()
         self._threads = ThreadPoolExecutor(count, "gantool-pipe")
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -118,6 +119,11 @@ class Pool:
     def idle(self) -> int:
         """Workers that wait for a request."""
         return len(self._idle)
+
+    @property
+    def running(self) -> int:
+        """Workers that there are, idle or not."""
+        return self.count - self._missing
 
     async def start(self) -> None:
         """Start all workers; returns when all have loaded their models.
@@ -213,6 +219,7 @@ class Pool:
     async def _start_again(self, worker: _Worker) -> None:
         """Start a worker that is gone; as long as it does not start, it is left out."""
         self._on_restart()
+        self._missing += 1
         tries = 0
         while True:
             await asyncio.sleep(_PATIENCE[min(tries, len(_PATIENCE) - 1)])
@@ -220,5 +227,6 @@ class Pool:
             with suppress(ModelError):
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._threads, worker.start)
+                self._missing -= 1
                 self._give_back(worker)
                 return
