@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import h11
@@ -13,6 +14,7 @@ from gantool.serve.limits import Limits
 __all__ = ["connections_with"]
 
 _LEAST_READ = 2**16  # bytes of an answer that a client takes within `Limits.download`, as long as more are to come
+_SYSTEM_KEEPS = 2**17  # bytes of an answer that are on their way
 _LINGER = 0.5  # seconds in which a connection may still get a request that was on its way when the server stopped
 _SENTENCE = b'{"error": "Too many connections are open; try again in a moment."}'
 _FULL = (
@@ -39,6 +41,8 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # The system would take megabytes, and only a third of them having been read would be seen here.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_KEEPS)
         if len(self.connections) > self.limits.connections:
             transport.write(_FULL)
             transport.close()
