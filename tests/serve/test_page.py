@@ -173,6 +173,22 @@ def test_what_fails_is_told(browser: Browser, server: Served, photo: Path, tmp_p
     assert browser.do("document.querySelector('#error').hidden")
 
 
+def test_a_drawn_scene_and_a_picture_that_is_pasted(browser: Browser, server: Served) -> None:
+    browser.open(server.address)
+    browser.wait(READY)
+    browser.do("document.querySelector('[data-do=scene]').click()")
+    browser.wait(DONE + " && document.querySelector('#after').naturalWidth === 960")
+    assert browser.do("document.querySelector('#download').download") == "scene.winter.jpg"
+    browser.do("""
+        (async () => {
+          const blob = await (await fetch("static/scene.jpg")).blob();
+          const data = new DataTransfer();
+          data.items.add(new File([blob], "image.png", { type: "image/jpeg" }));
+          dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
+        })()""")
+    browser.wait(DONE + " && document.querySelector('#download').download === 'pasted.winter.jpg'")
+
+
 @pytest.mark.slow
 def test_the_page_asks_for_the_token(browser: Browser, photo: Path, tmp_path: Path) -> None:
     served = start(tmp_path / "log", "--workers", "1", GANTOOL_TOKEN=TOKEN)

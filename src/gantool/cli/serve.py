@@ -71,7 +71,7 @@ def serve(
     """Serve a page to drop pictures on, and addresses that take an image and answer with one.
 
     It listens on this machine only, until Ctrl-C; requests under way are finished first.
-    """  # fmt: skip
+    """
     screen = Screen(quiet=quiet, verbose=verbose)
     if any(find_spec(name) is None for name in _NEEDED):
         raise UsageError('gantool serve needs packages that are not installed: pip install "gantool[serve]".')
