@@ -10,6 +10,7 @@ from pathlib import Path
 # Tiny networks gain nothing from threads, and two torch processes that spin on the same cores are many times slower.
 # Set before torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # of tests that import it themselves
 
 import numpy as np
 import pytest

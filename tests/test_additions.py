@@ -234,7 +234,7 @@ def test_a_generator_is_its_module_and_a_row(copy: Copy) -> None:
 def test_a_command_is_two_files_and_a_line(copy: Copy) -> None:
     copy.add(COMMAND)
     copy.change_line(
-        "cli/app.py", '"export", "info")', '"export", "info", "toy")'
+        "cli/app.py", '"serve", "info")', '"serve", "info", "toy")'
     )  # fmt: skip
     assert copy.run("toy") == "beep\n"
     assert "Say what a toy says" in copy.run("--help")

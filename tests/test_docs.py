@@ -65,6 +65,9 @@ def test_every_option_in_the_docs_exists() -> None:
         "--steps",
         "--generator",
         "--width",
+        "--data-binary",
+        "--rm",
+        "--read-only",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8")))

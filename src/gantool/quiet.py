@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet"]
+__all__ = ["quiet", "stop_telemetry"]
 
 
 @contextmanager
@@ -21,3 +22,13 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+def stop_telemetry() -> None:
+    """Keep ONNX Runtime, which is about to be imported, from telling its makers what it is used for.
+
+    From 1.32 on it otherwise writes a number of this machine and every session into the user's cache, and sends them.
+    Whoever has set these variables is left alone.
+    """
+    for name in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"):
+        os.environ.setdefault(name, "1")

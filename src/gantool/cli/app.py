@@ -26,7 +26,7 @@ from gantool.errors import GantoolError
 
 __all__ = ["COMMANDS", "command_line", "main", "run"]
 
-COMMANDS = ("prepare", "train", "translate", "segment", "evaluate", "export", "info")
+COMMANDS = ("prepare", "train", "translate", "segment", "evaluate", "export", "serve", "info")
 
 INTERNAL_ERROR = 70
 _HELPER_PATIENCE = 2.0  # seconds for the first process to tell what went wrong before it is stopped with us

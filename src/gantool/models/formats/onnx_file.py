@@ -12,6 +12,7 @@ from gantool.cards import Card
 from gantool.errors import ModelError
 from gantool.hardware import threads_to_compute
 from gantool.models.formats.native import KEY
+from gantool.quiet import stop_telemetry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,6 +50,7 @@ def forget_sessions() -> None:
 
 @lru_cache(maxsize=4)
 def _session(path: str, changed: int, device: str, threads: int) -> tuple[Any, Card]:
+    stop_telemetry()
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(4)  # what is an error is raised as well
@@ -106,6 +108,7 @@ def quantize(path: Path, batches: Iterable[Floats]) -> None:
     Args:
         batches: inputs ``(1, C, H, W)``, all of one size.
     """
+    stop_telemetry()
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 

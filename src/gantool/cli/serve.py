@@ -1,0 +1,100 @@
+"""``gantool serve``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gantool.cli.console import Screen
+from gantool.cli.options import DeviceOption, QuietOption, RunsOption, TrustOption, VerboseOption
+from gantool.errors import UsageError, counted
+
+__all__ = ["serve"]
+
+_NEEDED = ("starlette", "uvicorn", "python_multipart")
+_MEGA = 10**6
+
+
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A run, a built-in model or a file; again for more of them. Default: the built-in ones.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="Where it listens; all but loopback needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="N", help="0 for any that is free.")
+    ] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            metavar="TEXT",
+            envvar="GANTOOL_TOKEN",
+            help="Requests have to bring it. Better in the environment as GANTOOL_TOKEN, where others do not see it.",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name that requests may call it by; again for more. Addresses and localhost always may.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=0, max=256, metavar="N", help="Images run side by side; 0 for one per core."),
+    ] = 0,
+    max_body: Annotated[
+        float, typer.Option("--max-body", metavar="MB", help="Of a request; a batch may have four times as much.")
+    ] = 32.0,
+    max_pixels: Annotated[float, typer.Option("--max-pixels", metavar="MILLIONS", help="Of an image.")] = 50.0,
+    queue: Annotated[int, typer.Option("--queue", metavar="N", help="Images that may wait for a worker.")] = 64,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", help="That an image may wait, and may take.")
+    ] = 30.0,
+    runs: RunsOption = Path("runs"),
+    device: DeviceOption = None,
+    trust: TrustOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Serve a page to drop pictures on, and addresses that take an image and answer with one.
+
+    It listens on this machine only, until Ctrl-C; requests under way are finished first.
+    """
+    screen = Screen(quiet=quiet, verbose=verbose)
+    if any(find_spec(name) is None for name in _NEEDED):
+        raise UsageError('gantool serve needs packages that are not installed: pip install "gantool[serve]".')
+    from gantool.predict.sizes import MOST_PIXELS
+    from gantool.serve import server
+    from gantool.serve.limits import Limits
+
+    # What is not a number is nothing: int() would fail on it.
+    body, pixels = (int(value * _MEGA) if value < _MEGA else 0 for value in (max_body, max_pixels))
+    limits = Limits(body, min(pixels, MOST_PIXELS), queue, seconds)
+    options = server.ServeOptions(
+        host, port, tuple(models or ()), runs, token or "", tuple(allow_host or ()), workers, device or "auto",
+        trust, limits,
+    )  # fmt: skip
+
+    def started(now: server.Started) -> None:
+        screen.result(now.address)
+        names = ", ".join(model.name for model in now.models)
+        screen.note(f"{names} on {now.device}, {counted(now.workers, 'worker')}; Ctrl-C stops it")
+        screen.detail(f"the addresses and what they take: {now.address}docs")
+
+    def stopping(open_connections: int) -> None:
+        screen.note(f"stopping; {counted(open_connections, 'connection')} still open")
+
+    server.serve(options, started, stopping)
+    return 0

@@ -1,0 +1,1 @@
+"""The processes that work on images, and what they do with one."""
