@@ -68,8 +68,10 @@ def test_every_option_in_the_docs_exists() -> None:
         "--data-binary",
         "--rm",
         "--read-only",
+        "--index-url",
+        "--no-deps",
     }
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8")))
         assert used <= known, f"{page.name}: {sorted(used - known)}"
 
