@@ -13,10 +13,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from gantool.errors import OutputError
 
@@ -33,7 +35,14 @@ class ReaderGone(Exception):  # noqa: N818 -- it is none
 
 def failure(text: str) -> None:
     """Print an error message."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(text)}")
+    _stderr().print(f"[bold red]error:[/] {escape(text)}")
+
+
+def _stderr(*, quiet: bool = False) -> Console:
+    """Where all but results go: lines are wrapped between words on a terminal, and left whole in a file."""
+    console = Console(stderr=True, highlight=False, quiet=quiet)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 class Screen:
@@ -47,13 +56,19 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, json_output: bool = False) -> None:
         self.quiet, self.verbose, self.json_output = quiet, verbose, json_output
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
-        self.interactive = self.err.is_terminal and not quiet
+        self.err = _stderr(quiet=quiet)
+        # Not a file that is to have colors (FORCE_COLOR), and no terminal that cannot move its cursor (TERM=dumb).
+        self.interactive = self.err.is_interactive and self.err.file.isatty() and not quiet
         # Rich moves what is printed below a bar to the bar's stream; results must stay where the shell sends them.
         self.shares_terminal = sys.stdout.isatty()
 
     def note(self, text: str) -> None:
         self.err.print(escape(text))
+
+    def note_file(self, what: str, path: Path) -> None:
+        """Name a file, as a link where the terminal knows links."""
+        where = path.resolve().as_uri()
+        self.err.print(Text.assemble(f"{what}: ", (str(path), f"link {where}")), soft_wrap=True)
 
     def detail(self, text: str) -> None:
         if self.verbose:

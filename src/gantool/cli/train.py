@@ -136,7 +136,7 @@ def train(
 
 
 def _run(screen: Screen, plan: TrainingPlan) -> int:
-    from gantool.cli.training_display import TrainingDisplay
+    from gantool.cli.training import TrainingDisplay
     from gantool.workflows.train import Finished, Notice, Started, training_events
 
     display = TrainingDisplay(screen)
@@ -150,7 +150,7 @@ def _run(screen: Screen, plan: TrainingPlan) -> int:
                 _announce(screen, event)
                 display.start(event)
             elif isinstance(event, Notice):
-                screen.note(event.text)
+                display.note(event.text)
             elif isinstance(event, Finished):
                 display.close()
                 # The other processes of a run end with 0: their launcher takes any other code for a crash.
@@ -194,8 +194,9 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
         _show_ratios(screen, result)
     if result.model is not None:
         screen.result(result.model)
-        if not result.stopped:
-            screen.note(f"Next: {_next_command(plan, result)}")
+    _name_report(screen, result.run)
+    if result.model is not None and not result.stopped:
+        screen.note(f"Next: {_next_command(plan, result)}")
     screen.json(
         {
             "run": str(result.run),
@@ -209,6 +210,14 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
             "baselines": {name: dict(values) for name, values in result.baselines.items()},
         }
     )
+
+
+def _name_report(screen: Screen, run: Path) -> None:
+    from gantool.models.runs import Run
+
+    report = Run(run).report
+    if report.is_file():
+        screen.note_file("Report", report)
 
 
 def _show_ratios(screen: Screen, result: TrainResult) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["METRICS", "Metric", "Need", "gated_metrics", "pair_metrics", "worst_first"]
+__all__ = ["METRICS", "Metric", "Need", "gated_metrics", "higher_is_better", "pair_metrics", "worst_first"]
 
 Need = Literal[
     "real images", "Inception weights", "pairs", "LPIPS weights", "label maps", "a way back", "a segmenter"
@@ -75,6 +75,16 @@ METRICS: Mapping[str, Metric] = {
 def gated_metrics() -> list[str]:
     """Those that have one value over all, which a script can hold against a bound."""
     return [name for name, metric in METRICS.items() if not metric.by_class]
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Whether a number of that name is good when it is high; None where nobody knows.
+
+    >>> higher_is_better("iou/sky"), higher_is_better("swd_to_winter"), higher_is_better("l1_ratio")
+    (True, False, False)
+    """
+    known = [metric for metric in METRICS if name == metric or name.startswith((f"{metric}_", f"{metric}/"))]
+    return METRICS[max(known, key=len)].higher_is_better if known else None
 
 
 def pair_metrics() -> dict[str, Metric]:
