@@ -21,6 +21,7 @@ _SHARE = 0.05  # of a new loss in its running mean, which goes over about twenty
 class Score:
     """The metric of an epoch: its name, its value, whether it is the best so far, and the best value before it."""
 
+    epoch: int
     name: str
     value: float
     best: bool
@@ -38,6 +39,7 @@ class Course:
         losses: running means by group.
         metrics: names of what the last measurement found, the metric first.
         classes: names of the classes that have an IoU.
+        best: the score of the best epoch so far, if any was measured.
         all_done: whether the last epoch is.
     """
 
@@ -51,9 +53,9 @@ class Course:
         self.classes: tuple[str, ...] = ()
         self.all_done = False
         self._terms = started.losses
-        self._best: float | None = None
+        self.best: Score | None = None
         for record in records:
-            self._measured(record.get("metrics", {}), best=record.get("best", False))
+            self._measured(record.get("epoch", 0), record.get("metrics", {}), best=record.get("best", False))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -75,7 +77,7 @@ class Course:
         if event.losses:
             before = self.losses
             self.losses = {
-                name: before.get(name, value) * (1 - _SHARE) + _SHARE * value
+                name: (mean := before.get(name, value)) + _SHARE * (value - mean)
                 for name, value in self.by_group(event.losses).items()
             }
 
@@ -84,15 +86,15 @@ class Course:
         self.pace.epoch(event, self.steps_per_epoch)
         self.all_done = event.epoch >= self.epochs
         self.epoch, self.step = min(event.epoch + 1, self.epochs), 0
-        return self._measured(event.metrics, best=event.best)
+        return self._measured(event.epoch, event.metrics, best=event.best)
 
-    def _measured(self, metrics: Mapping[str, float], *, best: bool) -> Score | None:
+    def _measured(self, epoch: int, metrics: Mapping[str, float], *, best: bool) -> Score | None:
         if not metrics:
             return None
         self.metrics = tuple(name for name in metrics if "/" not in name)
         self.classes = tuple(name.removeprefix("iou/") for name in metrics if name.startswith("iou/"))
         name, value = next(iter(metrics.items()))
-        score = Score(name, value, best, self._best)
+        score = Score(epoch, name, value, best, self.best.value if self.best is not None else None)
         if best:
-            self._best = value
+            self.best = score
         return score

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gantool.cli.console import Screen
 from gantool.cli.training.course import Course, Score
 from gantool.cli.training.lines import PlainLines
+from gantool.cli.training.table import heading, number
 
 if TYPE_CHECKING:
     from gantool.engine.events import EpochDone
@@ -93,7 +94,19 @@ class TrainingDisplay:
             self.note(f"Ended after epoch {event.epoch}: none was better than epoch {event.best_epoch}.")
             self._view.phase("final measurement")
 
+    def finish(self, *, stopped: bool) -> None:
+        """Leave the terminal in order and name the best epoch, which is the one that is delivered."""
+        if self._view is None:
+            return
+        self.close()
+        if self._screen.interactive:
+            self._screen.note("")
+        if not stopped and (best := self._course.best) is not None:
+            told = f"{heading(best.name)} {number(best.value)}"
+            self._screen.note(f"Best epoch: {best.epoch} of {self._course.epochs} ({told})")
+
     def close(self) -> None:
+        """Leave the terminal in order, whatever happened."""
         if self._view is not None:
             self._view.close()
             self._view = None

@@ -14,7 +14,7 @@ from rich.text import Text
 from gantool.cli.console import Screen
 from gantool.cli.training.course import Course, Score
 from gantool.cli.training.pace import clock_time
-from gantool.cli.training.table import Column, Layout, Signs, bar, heading, number, score_text
+from gantool.cli.training.table import Column, Layout, Signs, bar, heading, number, score_text, speed
 from gantool.metrics.table import higher_is_better
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class LiveTable:
 
     def note(self, show: Callable[[], None]) -> None:
         """Let something be printed above the moving row."""
-        with self._console:
+        with self._console:  # which writes all of it at once
+            self._live.refresh()  # for the width that the terminal has now
             show()
             self._live.refresh()
 
@@ -66,9 +67,7 @@ class LiveTable:
         row = layout.row(self._finished(event, score))
         lines = [row] if layout == self._printed else [*([Text()] if self._printed else []), layout.header(), row]
         self._printed = layout
-        with self._console:
-            self._console.print(Group(*lines))
-            self._live.refresh()
+        self.note(lambda: self._console.print(Group(*lines)))
 
     def close(self) -> None:
         self._live.stop()
@@ -78,7 +77,7 @@ class LiveTable:
     def _layout(self) -> Layout:
         course, width = self._course, self._console.width
         count = len(str(course.epochs))
-        measured = _NARROW if width < 80 else _MIDDLE if width < 120 else _WIDE
+        measured = _NARROW if width < 100 else _MIDDLE if width < 120 else _WIDE
         columns = [
             Column.fitting("epoch", "epoch", 2 * count + 1),
             Column.fitting("measured", self._title(course.metrics[0]) if course.metrics else "", measured, left=True),
@@ -130,7 +129,7 @@ class LiveTable:
             return cells
         cells["epoch"] = Text(f"{course.epoch}/{course.epochs}", "bold")
         if pace.images_per_second is not None and pace.left is not None:
-            cells |= {"speed": Text(number(pace.images_per_second)), "left": Text(clock_time(pace.left))}
+            cells |= {"speed": Text(speed(pace.images_per_second)), "left": Text(clock_time(pace.left))}
         if pace.wait_share:
             cells["wait"] = Text(f"{pace.wait_share:.0%}")
         return cells | {f"loss {name}": Text(number(value)) for name, value in course.losses.items()}
@@ -139,7 +138,7 @@ class LiveTable:
         course = self._course
         cells = {
             "epoch": Text(f"{event.epoch}/{course.epochs}"),
-            "speed": Text(number(event.images_per_second)),
+            "speed": Text(speed(event.images_per_second)),
             "elapsed": Text(clock_time(course.pace.elapsed)),
             "left": Text(clock_time(course.pace.left or 0)),
             "seconds": Text(f"{event.seconds:.0f}" if event.seconds >= 10 else f"{event.seconds:.1f}"),

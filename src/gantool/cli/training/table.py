@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-__all__ = ["Column", "Layout", "Signs", "bar", "heading", "number", "score_text"]
+__all__ = ["Column", "Layout", "Signs", "bar", "heading", "number", "score_text", "speed"]
 
 _GAP = 2
 _SHORTEST_BAR = 4
@@ -115,6 +115,16 @@ def number(value: float) -> str:
     if value and abs(value) < 0.001:
         return f"{value:.0e}"
     return f"{value:.{_decimals(value)}f}" if abs(value) < 1e5 else f"{value:.0e}"
+
+
+def speed(images_per_second: float) -> str:
+    """Images per second, in five characters up to 99999.
+
+    >>> speed(0.0312), speed(5.044), speed(123.45), speed(2048.3)
+    ('0.03', '5.0', '123.5', '2048')
+    """
+    value = images_per_second
+    return f"{value:.{2 if value < 1 else 1 if value < 999.95 else 0}f}"
 
 
 def _decimals(value: float) -> int:
