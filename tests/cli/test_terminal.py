@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fake_terminal import FakeTerminal
 from PIL import Image
+from rich.console import Console
+from support import TINY
+
+from gantool.cli.console import Screen
 
 pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
 
@@ -41,6 +48,61 @@ def test_results_of_several_images_reach_stdout(tmp_path: Path) -> None:
     assert out.decode().splitlines() == ["a.winter.png", "b.winter.png", "c.winter.png"]
     assert "\x1b[" in shown, "the bar is on the terminal"
     assert "a.winter.png" not in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [60, 100])
+def test_ctrl_c_leaves_no_dead_bar(columns: int, tmp_path: Path) -> None:
+    """The first one saves; what stays is a table and the command that resumes, below it a cursor."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gantool", "train", "cyclegan", "--epochs", "500", *TINY], cwd=tmp_path,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)},
+    )  # fmt: skip
+    os.close(theirs)
+    shown, stopped = b"", False
+    try:
+        while block := os.read(ours, 65536):
+            shown += block
+            if not stopped and b" 2/500" in shown:
+                process.send_signal(signal.SIGINT)
+                stopped = True
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait(timeout=120) == 130
+    terminal = FakeTerminal(columns)
+    terminal.write(shown.decode().replace("\r\n", "\n"))
+    lines = terminal.lines()
+    assert terminal.cursor_shown
+    assert [line for line in lines if line.startswith("  1/500  ")]
+    assert not [line for line in lines if "━" in line or "stopping" in line]
+    assert lines[-4:] == [
+        "Stopped and saved.", "Report: runs/cyclegan-1/report.html", "Resume: gantool train --resume cyclegan-1", "",
+    ]  # fmt: skip
+
+
+def test_bars_leave_words_whole() -> None:
+    """A long path is named by its end, a long text by its first words."""
+    terminal = FakeTerminal(60)
+    screen = Screen()
+    screen.err = Console(file=terminal, width=60, force_terminal=True, legacy_windows=False, _environ={})
+    screen.interactive, screen.shares_terminal = True, False
+    with screen.stages() as show:
+        show("checking", 8, 8)
+        show("/a/very/long/way/to/a/folder/named/real photographs", 120, 2000)
+        show("reading labels of everything that there is to read", 1, 10)
+        screen.note("noted")
+        shown = terminal.lines()
+    assert [re.split(" +[╸╺━]", line)[0] for line in shown] == [
+        "noted", "checking", "named/real photographs", "reading labels of",
+    ]  # fmt: skip
+    assert max(map(len, shown)) <= 60
+    assert all(line.endswith(" left") for line in shown[1:])
+    assert terminal.lines()[-1] == ""
+    assert terminal.cursor_shown
 
 
 def gantool(folder: Path, *arguments: str, **streams: int) -> subprocess.Popen[str]:

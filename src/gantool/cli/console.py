@@ -13,10 +13,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from gantool.errors import OutputError
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure"]
 
+_BAR = (12, 40)  # characters of a progress bar, at least and at most
+
 
 class ReaderGone(Exception):  # noqa: N818 -- it is none
     """Whoever read our output has left (``gantool ... | head``): not an error of ours, but nothing more to do."""
@@ -33,7 +37,14 @@ class ReaderGone(Exception):  # noqa: N818 -- it is none
 
 def failure(text: str) -> None:
     """Print an error message."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(text)}")
+    _stderr().print(f"[bold red]error:[/] {escape(text)}")
+
+
+def _stderr(*, quiet: bool = False) -> Console:
+    """Where all but results go: lines are wrapped between words on a terminal, and left whole in a file."""
+    console = Console(stderr=True, highlight=False, quiet=quiet)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 class Screen:
@@ -47,13 +58,23 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, json_output: bool = False) -> None:
         self.quiet, self.verbose, self.json_output = quiet, verbose, json_output
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
-        self.interactive = self.err.is_terminal and not quiet
+        self.err = _stderr(quiet=quiet)
+        # Not a file that is to have colors (FORCE_COLOR), and no terminal that cannot move its cursor (TERM=dumb).
+        self.interactive = self.err.is_interactive and self.err.file.isatty() and not quiet
         # Rich moves what is printed below a bar to the bar's stream; results must stay where the shell sends them.
         self.shares_terminal = sys.stdout.isatty()
 
     def note(self, text: str) -> None:
         self.err.print(escape(text))
+
+    def note_command(self, what: str, command: str) -> None:
+        """Name a command to copy, which stays in one piece."""
+        self.err.print(f"{escape(what)}: {escape(command)}", soft_wrap=True)
+
+    def note_file(self, what: str, path: Path) -> None:
+        """Name a file, as a link where the terminal knows links."""
+        where = path.resolve().as_uri()
+        self.err.print(Text.assemble(f"{what}: ", (str(path), f"link {where}")), soft_wrap=True)
 
     def detail(self, text: str) -> None:
         if self.verbose:
@@ -75,7 +96,7 @@ class Screen:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table on stderr; the first column is text, the others numbers."""
-        self.err.print(_table(columns, rows, title))
+        _print_table(self.err, _table(columns, rows), title)
 
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table as a result, on stdout."""
@@ -83,7 +104,7 @@ class Screen:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
             shown = io.StringIO()  # rich itself would end the process where the reader has left
             console = Console(file=shown, highlight=False, width=width, force_terminal=sys.stdout.isatty())
-            console.print(_table(columns, rows, title, numbers=False))
+            _print_table(console, _table(columns, rows, numbers=False), title)
             with _stdout():
                 print(shown.getvalue(), end="", flush=True)
 
@@ -93,8 +114,8 @@ class Screen:
         if not self.interactive or total < 2:
             yield None
             return
-        with self._progress(what) as progress:
-            progress.add_task(what, total=total)
+        with self._progress() as progress:
+            self._add(progress, what, total)
             yield progress
 
     @contextmanager
@@ -103,21 +124,49 @@ class Screen:
         if not self.interactive:
             yield lambda what, done, total: None
             return
-        with self._progress("{task.description}") as progress:
+        with self._progress() as progress:
             tasks: dict[str, TaskID] = {}
 
             def show(what: str, done: int, total: int) -> None:
                 if what not in tasks:
-                    tasks[what] = progress.add_task(what, total=total)
+                    tasks[what] = self._add(progress, what, total)
                 progress.update(tasks[what], completed=done)
 
             yield show
 
-    def _progress(self, text: str) -> Progress:
+    def _progress(self) -> Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn(text), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True), TextColumn("left"),
+        )  # fmt: skip
         return Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal)
+
+    def _add(self, progress: Progress, what: str, total: int) -> TaskID:
+        """A further bar; all get as long as what is said beside them leaves room for."""
+        from rich.progress import BarColumn
+
+        counts = 2 * max(len(f"{most:.0f}") for most in (total, *(task.total or 0 for task in progress.tasks))) + 1
+        room = self.err.width - counts - len("    0:00:00 left")
+        made = progress.add_task(_shortened(what, room - _BAR[0]), total=total)
+        said = max(len(task.description) for task in progress.tasks)
+        for column in progress.columns:
+            if isinstance(column, BarColumn):
+                column.bar_width = min(max(room - said, _BAR[0]), _BAR[1])
+        return made
+
+
+def _shortened(text: str, room: int) -> str:
+    """The end of a path, or the first words of a text, that fit.
+
+    >>> _shortened("a/long/way/to/photos", 12), _shortened("real photographs", 12)
+    ('to/photos', 'real')
+    """
+    between = "/" if "/" in text else " "
+    while len(text) > room and between in text:
+        text = text.partition("/")[2] if between == "/" else text.rpartition(" ")[0]
+    return text[: max(room, 1)]
 
 
 @contextmanager
@@ -143,12 +192,16 @@ def cannot_be_written(error: OSError) -> OutputError:
     return OutputError(f"standard output: cannot be written ({error.strerror or error}).")
 
 
-def _table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None, *, numbers: bool = True
-) -> Table:
+def _print_table(console: Console, table: Table, title: str | None) -> None:
+    if title:  # of its own, as rich would wrap it at the table's width
+        console.print(Text(title, style="italic"))
+    console.print(table)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: bool = True) -> Table:
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="right" if numbers and place else "left", overflow="fold")
     for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -136,7 +137,7 @@ def train(
 
 
 def _run(screen: Screen, plan: TrainingPlan) -> int:
-    from gantool.cli.training_display import TrainingDisplay
+    from gantool.cli.training import TrainingDisplay
     from gantool.workflows.train import Finished, Notice, Started, training_events
 
     display = TrainingDisplay(screen)
@@ -150,9 +151,9 @@ def _run(screen: Screen, plan: TrainingPlan) -> int:
                 _announce(screen, event)
                 display.start(event)
             elif isinstance(event, Notice):
-                screen.note(event.text)
+                display.note(event.text)
             elif isinstance(event, Finished):
-                display.close()
+                display.finish(stopped=event.result.stopped)
                 # The other processes of a run end with 0: their launcher takes any other code for a crash.
                 main = started is not None and started.main
                 if main:
@@ -173,7 +174,7 @@ def _announce(screen: Screen, event: Started) -> None:
         f"batch size {event.batch_size}, on {event.device}{ranks} in {event.precision}"
     )
     if event.first_epoch:
-        screen.note(f"going on after epoch {event.first_epoch}")
+        screen.note(f"resumed after epoch {event.first_epoch}")
     for name, count in event.parameters.items():
         screen.detail(f"{name}: {count / 1e6:.3f} M parameters")
 
@@ -184,7 +185,7 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
         screen.json({"dry_run": True})
         return
     if result.stopped:
-        screen.note(f"Stopped and saved. Go on with: gantool train --resume {result.run.name}")
+        screen.note("Stopped and saved.")
     elif not result.unseen:
         shown = "  ".join(f"{name} {value:.3f}" for name, value in result.metrics.items())
         screen.note(f"The delivered epoch, on the test images that chose it: {shown}")
@@ -194,8 +195,11 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
         _show_ratios(screen, result)
     if result.model is not None:
         screen.result(result.model)
-        if not result.stopped:
-            screen.note(f"Next: {_next_command(plan, result)}")
+    _name_report(screen, result.run)
+    if result.stopped:
+        screen.note_command("Resume", f"gantool train --resume {shlex.quote(result.run.name)}{_where(result)}")
+    elif result.model is not None:
+        screen.note_command("Next", f"{_next_command(plan, result)}{_where(result)}")
     screen.json(
         {
             "run": str(result.run),
@@ -209,6 +213,14 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
             "baselines": {name: dict(values) for name, values in result.baselines.items()},
         }
     )
+
+
+def _name_report(screen: Screen, run: Path) -> None:
+    from gantool.models.runs import Run
+
+    report = Run(run).report
+    if report.is_file():
+        screen.note_file("Report", report)
 
 
 def _show_ratios(screen: Screen, result: TrainResult) -> None:
@@ -243,6 +255,12 @@ def _next_command(plan: TrainingPlan, result: TrainResult) -> str:
     if "domains" in facts:
         return f"gantool translate photo.jpg --to {facts['domains'][-1]}"
     return f"gantool segment photo.jpg --model {plan.kind}"
+
+
+def _where(result: TrainResult) -> str:
+    """The option that finds a run again which is not in the usual folder."""
+    folder = result.run.parent
+    return f" --runs {shlex.quote(str(folder))}" if folder != Path("runs") else ""
 
 
 def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: bool) -> None:

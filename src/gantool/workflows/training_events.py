@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,11 @@ __all__ = ["Event", "Finished", "Notice", "Started", "TrainResult"]
 
 @dataclass(frozen=True)
 class Started:
-    """A run begins or goes on. ``losses`` says what they are; ``main`` is False in all processes but one."""
+    """A run begins or goes on.
+
+    ``losses`` says what they are; ``main`` is False in all processes but one; ``stopping`` tells at any moment
+    whether the training was asked to stop, which it does after the step that it is at.
+    """
 
     run: Path
     data: str
@@ -28,6 +32,7 @@ class Started:
     parameters: Mapping[str, int]
     losses: Mapping[str, LossTerm]
     main: bool
+    stopping: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)

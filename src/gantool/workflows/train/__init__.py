@@ -128,6 +128,7 @@ class _Training:
     run: Run
     trainer: Trainer
     data: DataFiles | None
+    stopping: Callable[[], bool]
 
     @property
     def task(self) -> Task:
@@ -163,7 +164,7 @@ def training_events(plan: TrainingPlan) -> Iterator[Event]:
         trainer = _make_trainer(plan, method, runtime, run, start, lambda: request.asked or plan.dry_run)
         if not locked:
             yield Notice(WITHOUT_LOCKS.format(path=run.path))
-        result = yield from _train(_Training(plan, method, runtime, run, trainer, data))
+        result = yield from _train(_Training(plan, method, runtime, run, trainer, data, lambda: request.asked))
         yield Finished(result, None if plan.dry_run else request.signal)
 
 
@@ -333,6 +334,7 @@ def _started(training: _Training) -> Started:
         {name: sum(p.numel() for p in net.parameters()) for name, net in training.task.nets().items()},
         training.task.losses,
         runtime.is_main,
+        training.stopping,
     )
 
 
