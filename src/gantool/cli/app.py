@@ -20,6 +20,7 @@ import typer
 
 from gantool._version import __version__
 from gantool.cli import console
+from gantool.cli.contract.command import Command
 from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
@@ -44,7 +45,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     made.callback()(_options)
     for name in names:
-        made.command()(getattr(import_module(f"gantool.cli.{name}"), name))
+        made.command(cls=Command)(getattr(import_module(f"gantool.cli.{name}"), name))
     return made
 
 

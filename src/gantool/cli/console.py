@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-__all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure"]
+__all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure", "write_bytes"]
 
 
 class ReaderGone(Exception):  # noqa: N818 -- it is none
@@ -118,6 +118,19 @@ class Screen:
 
         columns = (TextColumn(text), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         return Progress(*columns, console=self.err, transient=True, redirect_stdout=self.shares_terminal)
+
+
+def write_bytes(data: bytes) -> None:
+    """A result that is no text, on stdout.
+
+    Raises:
+        ReaderGone: the pipe has no other end any more.
+        OutputError: the disk is full, or the like.
+    """
+    with _stdout():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 @contextmanager

@@ -1,18 +1,44 @@
-"""What `translate` and `segment` say of the images that they work on, while they do and at the end."""
+"""Which images `translate` and `segment` work on, and what they say of them meanwhile and at the end."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.cli.console import Screen, failure
-from gantool.errors import counted
+from gantool.cli.console import Screen, failure, write_bytes
+from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
+    from gantool.workflows.image_jobs import FileOptions
 
-__all__ = ["conclude", "follow"]
+__all__ = ["conclude", "file_options", "follow"]
+
+
+def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | None, **options: Any) -> FileOptions:
+    """Which images, and where their results go.
+
+    Raises:
+        UsageError: options that contradict each other, or bytes where they would do harm.
+    """
+    from gantool.workflows.image_jobs import FileOptions
+
+    if not inputs and options.get("files_from") is None:
+        raise UsageError(
+            "INPUT is missing.",
+            "Name files, folders or globs, - for an image on standard input, or --files-from FILE.",
+        )
+    if output == "-":
+        if screen.json_output:
+            raise UsageError("-o - and --json both write to standard output.", "Leave one of them out.")
+        if sys.stdout.isatty():
+            raise UsageError(
+                "-o -: standard output is a terminal, which shows no pictures.",
+                "Send it somewhere: > FILE, or | the next program.",
+            )
+    return FileOptions(tuple(inputs or ()), output, stream=write_bytes if output == "-" else None, **options)
 
 
 def follow(
@@ -29,7 +55,8 @@ def follow(
                 failure(item.error)
             else:
                 for path in item.outputs.values():
-                    screen.result(path)
+                    if isinstance(path, Path):  # else it was the result itself
+                        screen.result(path)
                 for note in item.written.notes:
                     screen.warn(f"{item.source}: {note}.")
                 screen.detail(f"{item.source}: {item.written.size[0]}x{item.written.size[1]} in {item.seconds:.2f} s")
@@ -65,7 +92,7 @@ def conclude(
             **head,
             "files": [
                 {
-                    "input": str(item.source),
+                    "input": _input(item),
                     **details(item),
                     "width": item.written.size[0],
                     "height": item.written.size[1],
@@ -75,7 +102,7 @@ def conclude(
                 for item in written
             ],
             "skipped": [str(path) for path in skipped],
-            "failed": [{"input": str(item.source), "error": item.error} for item in failed],
+            "failed": [{"input": _input(item), "error": item.error} for item in failed],
         }
     )
     if not failed:
@@ -83,3 +110,7 @@ def conclude(
     if len(done) > 1:
         screen.warn(f"{len(failed)} of {len(done)} failed.")
     return 1 if written or skipped else 2
+
+
+def _input(item: ImageOutcome) -> str:
+    return str(item.source) if isinstance(item.source, Path) else "-"

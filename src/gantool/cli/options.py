@@ -11,8 +11,11 @@ from gantool.errors import UsageError
 
 __all__ = [
     "DeviceOption",
+    "FilesFromOption",
+    "FormatOption",
     "InputsArgument",
     "JsonOption",
+    "NullOption",
     "OutputOption",
     "OverwriteOption",
     "PrecisionOption",
@@ -28,7 +31,23 @@ __all__ = [
 ]
 
 InputsArgument = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[INPUT...]", help="Images, folders, globs, or - for an image, or paths, on standard input."
+    ),
+]
+FilesFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from", metavar="FILE", help="A list of further inputs, one per line; - for standard input."
+    ),
+]
+NullOption = Annotated[
+    bool, typer.Option("--null", "-0", help="The list's paths end in zero bytes (find -print0), not in lines.")
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", metavar="FORMAT", help="Of the results: png, jpg, webp, tif, bmp or ppm."),
 ]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps. Default auto.")
@@ -46,7 +65,8 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="A folder if it is one, ends in / or has no image suffix; else a file. Default the current folder.",
+        help="A folder if it is one, ends in / or has no image suffix; - for standard output; else a file. "
+        "Default: the current folder.",
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]

@@ -43,8 +43,9 @@ def prepare(
         str | None,
         typer.Option("--domains", metavar="LEFT,RIGHT", help="Names of the halves of side-by-side pairs."),
     ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", min=16, help="Scale the shorter side to this many pixels.")
+    shorter_side: Annotated[
+        int | None,
+        typer.Option("--shorter-side", metavar="N", min=16, help="Scale images to this shorter side, in pixels."),
     ] = None,
     tile: Annotated[
         int | None, typer.Option("--tile", min=16, help="Cut labelled images into squares of this side.")
@@ -122,7 +123,7 @@ def prepare(
             domains=parse_domains(domain or []),
             names=parse_halves(domains),
             kind=kind,  # type: ignore[arg-type]
-            size=size,
+            size=shorter_side,
             tile=tile,
             stride=stride,
             drop_empty=drop_empty,

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.image_results import conclude, follow
+from gantool.cli.image_results import conclude, file_options, follow
 from gantool.cli.options import (
     DeviceOption,
+    FilesFromOption,
+    FormatOption,
     InputsArgument,
     JsonOption,
+    NullOption,
     OutputOption,
     OverwriteOption,
     PrecisionOption,
@@ -38,7 +41,7 @@ _SHOWN = 10  # images of a ranking
 
 
 def segment(
-    inputs: InputsArgument,
+    inputs: InputsArgument = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -57,10 +60,12 @@ def segment(
             "Default: mask,overlay, with --rank none.",
         ),
     ] = None,
-    size: Annotated[
+    shorter_side: Annotated[
         str | None,
         typer.Option(
-            "--size", metavar="N|native", help="Shorter side to scale to for the network. Default: as trained."
+            "--shorter-side",
+            metavar="N|native",
+            help="What the network sees: the shorter side in pixels, or native. Default: as trained.",
         ),
     ] = None,
     tile: Annotated[
@@ -98,6 +103,9 @@ def segment(
     top: Annotated[
         int, typer.Option("--top", metavar="N", help="Copy the first N of the ranking, with labels for labelme.")
     ] = 0,
+    format: FormatOption = None,
+    files_from: FilesFromOption = None,
+    null: NullOption = False,
     recursive: RecursiveOption = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -114,15 +122,18 @@ def segment(
     painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    files = file_options(
+        screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
+        files_from=files_from, null=null, format=format,
+    )  # fmt: skip
     from gantool.models.find import BUNDLED_SEGMENTER
     from gantool.workflows import segment as work
-    from gantool.workflows.image_jobs import FileOptions
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
 
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
-        model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
-        trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
+        model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile,
+        size=shorter_side, tta=tta, trust=trust, files=files,
         outputs=tuple(name.strip() for name in wanted.split(",") if name.strip()),
         rank=rank, top=top, regions=RegionOptions(min_area, fill_holes, simplify),
     )  # fmt: skip
@@ -194,7 +205,7 @@ def _finish(screen: Screen, ranking: Ranking, options: SegmentOptions) -> list[I
         return []
     labels = ranking.copy_top()
     for job in labels.jobs:
-        screen.result(job.source)
+        screen.result(job.file)
     results = segment_files(ranking.segmenter, labels, options.regions)
     return follow(screen, results, doing="labelling", count=len(labels.jobs), skipped=())
 

@@ -52,7 +52,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs in total.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step, over all devices.")] = None,
-    size: Annotated[int | None, typer.Option("--size", help="Side of the crops in pixels.")] = None,
+    crop: Annotated[int | None, typer.Option("--crop", metavar="N", help="Side of the crops in pixels.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, for pix2pix and cut.")
@@ -123,7 +123,7 @@ def train(
         raise UsageError("--data and --domain name the images twice; give one of them.")
     plan = planning.plan_training(
         planning.TrainOptions(
-            model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
+            model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, crop, lr, seed,
             devices, workers, device, precision, compile_nets, to, encoder_weights, distill,
             assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
             dry_run=dry_run, accept_changed_data=accept_changed_data,

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.image_results import conclude, follow
+from gantool.cli.image_results import conclude, file_options, follow
 from gantool.cli.options import (
     DeviceOption,
+    FilesFromOption,
+    FormatOption,
     InputsArgument,
     JsonOption,
+    NullOption,
     OutputOption,
     OverwriteOption,
     PrecisionOption,
@@ -35,7 +38,8 @@ __all__ = ["translate"]
 
 
 def translate(
-    inputs: InputsArgument,
+    inputs: InputsArgument = None,
+    *,
     to: Annotated[str, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, such as winter.")],
     model: Annotated[
         str | None,
@@ -50,6 +54,9 @@ def translate(
     tile: TileOption = "auto",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images of one size run together.")] = 1,
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Input and result in one picture.")] = False,
+    format: FormatOption = None,
+    files_from: FilesFromOption = None,
+    null: NullOption = False,
     recursive: RecursiveOption = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -67,12 +74,15 @@ def translate(
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     wanted = _parse_size(size)
+    files = file_options(
+        screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
+        files_from=files_from, null=null, format=format,
+    )  # fmt: skip
     from gantool.workflows import translate as work
-    from gantool.workflows.image_jobs import FileOptions
 
     options = work.TranslateOptions(
         to=to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=wanted,
-        trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
+        trust=trust, files=files,
         batch_size=batch_size, side_by_side=side_by_side,
     )  # fmt: skip
     translator = work.load_translator(options)

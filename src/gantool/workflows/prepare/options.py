@@ -76,7 +76,7 @@ class PrepareOptions:
         Raises:
             UsageError: none can be like that.
         """
-        for option, side in (("--size", self.size), ("--tile", self.tile), ("--stride", self.stride)):
+        for option, side in (("--shorter-side", self.size), ("--tile", self.tile), ("--stride", self.stride)):
             if side is not None and not 1 <= side <= _LARGEST_SIDE:
                 raise UsageError(f"{option} {side}: must be from 1 to {_LARGEST_SIDE} pixels.")
         if self.split is None:
@@ -97,7 +97,7 @@ class PrepareOptions:
             return width, height
         grow = self.size / min(width, height)
         size = max(round(width * grow), self.size), max(round(height * grow), self.size)
-        require_size(f"--size {self.size}", *size)
+        require_size(f"--shorter-side {self.size}", *size)
         return size
 
     def about_labels(self) -> LabelOptions:
