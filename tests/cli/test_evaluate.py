@@ -127,7 +127,7 @@ def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Pat
         (["unet", "--truth", "set"], "Name models, or two folders"),
         (["--truth", "set"], "go together"),
         (["unet", "--split", "testing"], "expected train, val or test"),
-        (["unet", "--fail-under", "iou=0.5"], 'there is no metric "iou"'),
+        (["unet", "--fail-under", "iou=0.5"], "every class has its own iou"),
         (["unet", "--fail-under", "mean_iou"], "expected NAME=VALUE"),
         (["unet", "--data", "set"], "has no test split"),
         (["unet", "--data", "set", "--split", "train"], "was trained on other classes"),

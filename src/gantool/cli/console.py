@@ -12,19 +12,31 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from gantool.errors import OutputError
+from gantool.errors import GantoolError, OutputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-__all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure", "write_bytes"]
+__all__ = [
+    "ReaderGone",
+    "Screen",
+    "answer_in_json",
+    "cannot_be_written",
+    "failure",
+    "fatal",
+    "one_call",
+    "print_text",
+    "write_bytes",
+]
 
 
 class ReaderGone(Exception):  # noqa: N818 -- it is none
@@ -34,6 +46,51 @@ class ReaderGone(Exception):  # noqa: N818 -- it is none
 def failure(text: str) -> None:
     """Print an error message."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(text)}")
+
+
+@dataclass
+class _Answer:
+    """Whether a call answers in JSON, and whether it has."""
+
+    wanted: bool = False
+    given: bool = False
+
+
+_answer: ContextVar[_Answer] = ContextVar("answer")
+
+
+@contextmanager
+def one_call(*, json_output: bool) -> Iterator[None]:
+    """Around a command: what ends it is told in JSON too, if that is wanted and nothing else was."""
+    token = _answer.set(_Answer(json_output))
+    try:
+        yield
+    finally:
+        _answer.reset(token)
+
+
+def answer_in_json(wanted: bool = True) -> None:
+    """Note whether this call is to answer in JSON, where its arguments alone do not tell."""
+    _answer.get().wanted = wanted
+
+
+def fatal(error: GantoolError | str, code: int, kind: str = "") -> None:
+    """Tell what ends a command: a sentence on stderr, and with ``--json`` an object on stdout."""
+    failure(str(error))
+    answer = _answer.get()
+    if not answer.wanted or answer.given:
+        return
+    answer.given = True
+    remedy = error.remedy if isinstance(error, GantoolError) else ""
+    what = {"kind": kind or type(error).__name__, "message": str(error), "remedy": remedy, "exit_code": code}
+    with suppress(OutputError, ReaderGone), _stdout():
+        print(json.dumps({"schema": "gantool.error/1", "error": what}, indent=2), flush=True)
+
+
+def print_text(text: str) -> None:
+    """Text as a result, on stdout."""
+    with _stdout():
+        print(text, end="", flush=True)
 
 
 class Screen:
@@ -68,10 +125,13 @@ class Screen:
             with _stdout():
                 print(line, flush=True)
 
-    def json(self, value: Mapping[str, Any]) -> None:
+    def json(self, schema: str, value: Mapping[str, Any]) -> None:
+        """The answer as an object; ``schema`` is that of the documentation, see `contract.shapes`."""
         if self.json_output:
+            if answer := _answer.get(None):
+                answer.given = True
             with _stdout():
-                print(json.dumps(value, indent=2, default=str), flush=True)
+                print(json.dumps({"schema": f"gantool.{schema}/1", **value}, indent=2, default=str), flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table on stderr; the first column is text, the others numbers."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gantool.cli.console import Screen, failure, write_bytes
+from gantool.cli.console import Screen, answer_in_json, failure, write_bytes
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
-    from gantool.workflows.image_jobs import FileOptions
+    from gantool.workflows.image_jobs import FileOptions, ImageJob
 
-__all__ = ["conclude", "file_options", "follow"]
+__all__ = ["conclude", "file_options", "follow", "not_done"]
 
 
 def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | None, **options: Any) -> FileOptions:
@@ -32,6 +32,7 @@ def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | Non
         )
     if output == "-":
         if screen.json_output:
+            answer_in_json(False)  # a reader of bytes must not get a text instead
             raise UsageError("-o - and --json both write to standard output.", "Leave one of them out.")
         if sys.stdout.isatty():
             raise UsageError(
@@ -39,6 +40,18 @@ def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | Non
                 "Send it somewhere: > FILE, or | the next program.",
             )
     return FileOptions(tuple(inputs or ()), output, stream=write_bytes if output == "-" else None, **options)
+
+
+def not_done(jobs: Sequence[ImageJob]) -> Iterator[ImageOutcome]:
+    """What would become of images, as far as their headers tell; for ``--dry-run``."""
+    from gantool.errors import GantoolError
+    from gantool.workflows.image_files import ImageOutcome, Written, look_at
+
+    for job in jobs:
+        try:
+            yield ImageOutcome(job.source, job.outputs, written=Written(look_at(job).size))
+        except GantoolError as error:
+            yield ImageOutcome(job.source, {}, error=str(error))
 
 
 def follow(
@@ -79,15 +92,19 @@ def _tell_renamed(screen: Screen, done: Sequence[ImageOutcome]) -> None:
 
 def conclude(
     screen: Screen,
+    schema: str,
     head: Mapping[str, Any],
     done: Sequence[ImageOutcome],
     skipped: Sequence[Path],
     details: Callable[[ImageOutcome], Mapping[str, Any]],
 ) -> int:
     """The JSON object of a call, and its exit code: 1 if some images failed, 2 if there is nothing but failures."""
+    if head.get("dry_run"):
+        screen.note("Dry run: nothing was written.")
     failed = [item for item in done if item.error]
     written = [item for item in done if not item.error]
     screen.json(
+        schema,
         {
             **head,
             "files": [
@@ -103,7 +120,7 @@ def conclude(
             ],
             "skipped": [str(path) for path in skipped],
             "failed": [{"input": _input(item), "error": item.error} for item in failed],
-        }
+        },
     )
     if not failed:
         return 0

@@ -8,27 +8,44 @@ from typing import Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import JsonOption, QuietOption, RunsOption, VerboseOption
+from gantool.cli.contract import completion
+from gantool.cli.options import MODEL, JsonOption, ModelOption, QuietOption, RunsOption, VerboseOption, named_model
 
 __all__ = ["info"]
 
 
+EXAMPLES = """
+gantool info
+gantool info cyclegan-1
+gantool info data/photos
+gantool info photo.jpg --json
+"""
+
+
 def info(
     subject: Annotated[
-        str | None, typer.Argument(metavar="[MODEL|RUN|DATASET|FILE]", help="What to describe; default this machine.")
+        str | None,
+        typer.Argument(
+            metavar="[SUBJECT]",
+            help="A model, run, data set or file to describe. Default: this machine.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.subjects,
+        ),
     ] = None,
+    model_option: ModelOption = None,
     runs: RunsOption = Path("runs"),
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Describe this machine, a model, a run, a data set or an image."""
+    subject = named_model(subject, model_option)
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.workflows.info import describe, describe_machine
 
     facts = describe_machine(runs) if subject is None else describe(subject, runs)
     screen.print_table(("", subject or "this machine"), _flatten(facts))
-    screen.json(facts)
+    screen.json("info", facts)
     return 0
 
 
