@@ -37,6 +37,8 @@ gantool evaluate cyclegan
 gantool info
 """
 
+Command.siblings = COMMANDS
+
 INTERNAL_ERROR = 70
 _HELPER_PATIENCE = 2.0  # seconds for the first process to tell what went wrong before it is stopped with us
 
@@ -110,7 +112,7 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, console.Interrupted, typer.Abort):
         console.fatal("interrupted", 130, "Interrupted")
         return 130
     except console.ReaderGone:

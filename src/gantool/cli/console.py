@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
+    "Interrupted",
     "ReaderGone",
     "Screen",
     "answer_in_json",
@@ -37,6 +38,10 @@ __all__ = [
     "print_text",
     "write_bytes",
 ]
+
+
+class Interrupted(Exception):  # noqa: N818 -- it is none
+    """Ctrl-C; typer would make an exit code of it before anything could be told."""
 
 
 class ReaderGone(Exception):  # noqa: N818 -- it is none

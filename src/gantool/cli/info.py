@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,20 +42,19 @@ def info(
     subject = named_model(subject, model_option)
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.workflows.info import describe, describe_machine
+    from gantool.workflows.info.table import rows_of
 
-    facts = describe_machine(runs) if subject is None else describe(subject, runs)
-    screen.print_table(("", subject or "this machine"), _flatten(facts))
+    facts = describe_machine(runs) | _settings() if subject is None else describe(subject, runs)
+    shown = {key: value for key, value in facts.items() if key != "describes"}
+    screen.print_table(("", subject or "this machine"), rows_of(shown))
     screen.json("info", facts)
     return 0
 
 
-def _flatten(facts: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            rows += _flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list):
-            rows.append((f"{prefix}{key}", ", ".join(str(entry) for entry in value) or "none"))
-        else:
-            rows.append((f"{prefix}{key}", str(value)))
-    return rows
+def _settings() -> dict[str, Any]:
+    """The settings files and variables that are in effect, checked for all commands."""
+    from gantool.cli.app import command_line
+    from gantool.cli.contract.defaults import effective
+
+    root: Any = typer.main.get_command(command_line())
+    return effective(root.commands.values())

@@ -304,7 +304,7 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
             "run": str(result.run),
             "model": str(result.model) if result.model is not None else None,
             "kind": plan.kind,
-            "epochs": result.epochs,
+            **_history(result),
             "stopped": result.stopped,
             "losses": dict(result.losses),
             "metrics": dict(result.metrics),
@@ -312,6 +312,14 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
             "baselines": {name: dict(values) for name, values in result.baselines.items()},
         },
     )
+
+
+def _history(result: TrainResult) -> dict[str, Any]:
+    """Epochs, duration, best epoch and page."""
+    from gantool.models.history import history_of
+    from gantool.models.runs import Run
+
+    return {**history_of(Run(result.run)).as_json(), "epochs": result.epochs}
 
 
 def _show_ratios(screen: Screen, result: TrainResult) -> None:

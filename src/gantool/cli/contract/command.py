@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -29,6 +29,8 @@ class Command(TyperCommand):
     It also understands old spellings and ``--no-`` before every flag, of which the help says nothing.
     """
 
+    siblings: Sequence[str] = ()
+    """The names of all commands."""
     defaults = Defaults()
 
     def make_parser(self, ctx: Any) -> Any:
@@ -72,6 +74,8 @@ class Command(TyperCommand):
         """Run the command; an error that names an option tells where its value came from."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise console.Interrupted from None
         except GantoolError as error:
             for param in self.params:
                 origin = self.defaults.origins.get(param.name or "")

@@ -64,7 +64,7 @@ def defaults_of(command: Any, given: Mapping[str, Any]) -> Defaults:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for path in reversed(settings_files()):
-        for key, value in _of_file(path, str(command.name), options).items():
+        for key, value in _of_file(path, command, options).items():
             _put(options[key], value, f"{path}", values, origins)
     for key, (variable, text) in _of_variables(str(command.name), options).items():
         _put(options[key], text, variable, values, origins)
@@ -104,11 +104,11 @@ def _of_variables(command: str, options: Mapping[str, Any]) -> dict[str, tuple[s
     return found
 
 
-def _of_file(path: Path, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _of_file(path: Path, of: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says for a command: what it says for all, then what it says for this one."""
-    tree = _read(path)
+    tree, command = _read(path), str(of.name)
     for key in tree:
-        _check_key(path, key)
+        _check_key(path, key, of.siblings)
     own = tree.get(command)
     if own is not None and not isinstance(own, dict):
         raise SettingsError(f"{path}: {command}: expected options, such as tile: 512.")
@@ -125,15 +125,13 @@ def _read(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in read_yaml(path).items()}
 
 
-def _check_key(path: Path, key: str) -> None:
-    from gantool.cli.app import COMMANDS
-
+def _check_key(path: Path, key: str, commands: Sequence[str]) -> None:
     if key in _NEVER:
         raise SettingsError(f"{path}: {key}: has to be said each time.", f"Use --{key} on the command line.")
-    if key not in EVERYWHERE and key not in COMMANDS:
+    if key not in EVERYWHERE and key not in commands:
         raise SettingsError(
             f"{path}: {key}: is neither a command nor an option of all commands.",
-            closest(key, [*EVERYWHERE, *COMMANDS]),
+            closest(key, [*EVERYWHERE, *commands]),
         )
 
 
