@@ -21,7 +21,6 @@ import typer
 from gantool._version import __version__
 from gantool.cli import console
 from gantool.cli.contract.command import Command, Group
-from gantool.cli.contract.complaints import is_usage_error
 from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
@@ -128,7 +127,7 @@ def _run(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EBADF):
             console.failure(str(console.cannot_be_written(error)))  # the help
             return 2
-        if is_usage_error(error):
+        if hasattr(error, "format_message"):  # of typer, which brings its own copy of click
             return _show_usage_error(error)
         return _internal_error(error)
 

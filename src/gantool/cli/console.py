@@ -76,14 +76,15 @@ def one_call(*, json_output: bool) -> Iterator[None]:
 
 def answer_in_json(wanted: bool = True) -> None:
     """Note whether this call is to answer in JSON, where its arguments alone do not tell."""
-    _answer.get().wanted = wanted
+    if answer := _answer.get(None):
+        answer.wanted = wanted
 
 
 def fatal(error: GantoolError | str, code: int, kind: str = "") -> None:
     """Tell what ends a command: a sentence on stderr, and with ``--json`` an object on stdout."""
     failure(str(error))
-    answer = _answer.get()
-    if not answer.wanted or answer.given:
+    answer = _answer.get(None)
+    if answer is None or not answer.wanted or answer.given:
         return
     answer.given = True
     remedy = error.remedy if isinstance(error, GantoolError) else ""

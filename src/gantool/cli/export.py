@@ -48,7 +48,7 @@ def export(
             metavar="MODEL",
             help="A model file, a run, a kind of run, a built-in model, or a checkpoint of the reference.",
             rich_help_panel=MODEL,
-            autocompletion=completion.models,
+            autocompletion=completion.offered(completion.models),
         ),
     ] = None,
     model_option: ModelOption = None,

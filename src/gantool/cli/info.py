@@ -29,7 +29,7 @@ def info(
             metavar="[SUBJECT]",
             help="A model, run, data set or file to describe. Default: this machine.",
             rich_help_panel=MODEL,
-            autocompletion=completion.subjects,
+            autocompletion=completion.offered(completion.subjects),
         ),
     ] = None,
     model_option: ModelOption = None,

@@ -85,7 +85,7 @@ DataOption = Annotated[
         metavar="DATA",
         help="A data set: a folder, or a name under ./data.",
         rich_help_panel=IMAGES,
-        autocompletion=completion.data_sets,
+        autocompletion=completion.offered(completion.data_sets),
     ),
 ]
 DomainsOption = Annotated[
@@ -104,7 +104,7 @@ ModelOption = Annotated[
         metavar="MODEL",
         help="A model file, a run, a kind of run, or a built-in model.",
         rich_help_panel=MODEL,
-        autocompletion=completion.models,
+        autocompletion=completion.offered(completion.models),
     ),
 ]
 ToOption = Annotated[
@@ -114,7 +114,7 @@ ToOption = Annotated[
         metavar="DOMAIN",
         help="Only translations to this domain. Default: all.",
         rich_help_panel=MODEL,
-        autocompletion=completion.domains,
+        autocompletion=completion.offered(completion.domains),
     ),
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the runs.", rich_help_panel=MODEL)]
@@ -190,7 +190,7 @@ DeviceOption = Annotated[
         metavar="DEVICE",
         help="auto, cpu, cuda, cuda:1 or mps. Default: auto.",
         rich_help_panel=COMPUTING,
-        autocompletion=completion.devices,
+        autocompletion=completion.offered(completion.devices),
     ),
 ]
 PrecisionOption = Annotated[

@@ -57,7 +57,7 @@ def prepare(
             metavar="[SOURCE]",
             help="A folder, an archive or a named data set; or give --domain twice.",
             rich_help_panel=IMAGES,
-            autocompletion=completion.sources,
+            autocompletion=completion.offered(completion.sources),
         ),
     ] = None,
     domain: Annotated[

@@ -56,7 +56,7 @@ def train(
             metavar="[MODEL]",
             help="cyclegan, pix2pix, unet, ARCH-ENCODER (unet-resnet50), ...; see --list-models.",
             rich_help_panel=MODEL,
-            autocompletion=completion.trainable,
+            autocompletion=completion.offered(completion.trainable),
         ),
     ] = None,
     model_option: Annotated[
@@ -66,7 +66,7 @@ def train(
             metavar="MODEL",
             help="The same as an option.",
             rich_help_panel=MODEL,
-            autocompletion=completion.trainable,
+            autocompletion=completion.offered(completion.trainable),
         ),
     ] = None,
     list_models: Annotated[
@@ -85,7 +85,7 @@ def train(
             metavar="MODEL",
             help="Start a new run from a model's weights, or from none.",
             rich_help_panel=MODEL,
-            autocompletion=completion.models,
+            autocompletion=completion.offered(completion.models),
         ),
     ] = None,
     encoder_weights: Annotated[
@@ -105,7 +105,7 @@ def train(
             metavar="MODEL",
             help="Train a light generator that learns what a model does.",
             rich_help_panel=MODEL,
-            autocompletion=completion.models,
+            autocompletion=completion.offered(completion.models),
         ),
     ] = None,
     data: DataOption = None,
@@ -151,7 +151,7 @@ def train(
             metavar="RUN|latest",
             help="Go on exactly where a run stopped.",
             rich_help_panel=RUN,
-            autocompletion=completion.runs,
+            autocompletion=completion.offered(completion.runs),
         ),
     ] = None,
     accept_changed_data: Annotated[

@@ -65,7 +65,7 @@ def translate(
             metavar="DOMAIN",
             help="Domain to translate to, such as winter.",
             rich_help_panel=MODEL,
-            autocompletion=completion.domains,
+            autocompletion=completion.offered(completion.domains),
         ),
     ],
     model: ModelOption = None,

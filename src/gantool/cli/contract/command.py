@@ -8,9 +8,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gantool.cli import console
-from gantool.cli.contract.complaints import complaint, is_usage_error, no_such_command
 from gantool.cli.contract.defaults import Defaults, defaults_of
-from gantool.cli.contract.help import command_help, group_help
 from gantool.errors import GantoolError
 
 __all__ = ["OLD_SPELLINGS", "Command", "Group"]
@@ -63,6 +61,8 @@ class Command(TyperCommand):
         except GantoolError:
             raise
         except Exception as error:
+            from gantool.cli.contract.complaints import complaint, is_usage_error
+
             if not is_usage_error(error):
                 raise
             raise complaint(error, self, ctx, arguments, self.defaults.origins) from None
@@ -80,11 +80,13 @@ class Command(TyperCommand):
             for param in self.params:
                 origin = self.defaults.origins.get(param.name or "")
                 named = next((name for name in param.opts if name.startswith("--")), "")
-                if origin and named and f"{named} " in f"{error.message} ":
+                if origin and named and any(word in f"{error.message} " for word in (f"{named} ", f".{named[2:]}: ")):
                     error.add_note(f"{named} comes from {origin}.")
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        from gantool.cli.contract.help import command_help
+
         console.print_text(command_help(self, ctx))
 
 
@@ -98,6 +100,8 @@ class Group(TyperGroup):
             UsageError: there is none; names the nearest.
         """
         if not ctx.resilient_parsing and args[0] not in self.commands:
+            from gantool.cli.contract.complaints import no_such_command
+
             raise no_such_command(args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
@@ -114,7 +118,11 @@ class Group(TyperGroup):
         except Exception as error:
             if ctx.resilient_parsing or type(error).__name__ not in ("NoSuchOption", "BadOptionUsage"):
                 raise
+            from gantool.cli.contract.complaints import complaint
+
             raise complaint(error, self, ctx, list(args), {}) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        from gantool.cli.contract.help import group_help
+
         console.print_text(group_help(self, ctx))

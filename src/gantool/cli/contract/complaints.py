@@ -9,7 +9,7 @@ from typing import Any
 from gantool.documents import shown
 from gantool.errors import UsageError
 
-__all__ = ["complaint", "is_usage_error", "nearest", "no_such_command"]
+__all__ = ["complaint", "is_usage_error", "no_such_command"]
 
 
 def is_usage_error(error: Exception) -> bool:
@@ -34,7 +34,7 @@ def complaint(
     param = getattr(error, "param", None)
     if kind == "NoSuchOption":
         return UsageError(
-            f"{error.option_name}: there is no such option.", nearest(error.option_name, command) or see
+            f"{error.option_name}: there is no such option.", _nearest(error.option_name, command) or see
         )
     if kind == "MissingParameter" and param is not None:
         return UsageError(f"{_name(param)} is missing.", f"{param.help} {see}" if param.help else see)
@@ -50,7 +50,7 @@ def complaint(
     return UsageError(error.format_message(), see)
 
 
-def nearest(option: str, command: Any) -> str:
+def _nearest(option: str, command: Any) -> str:
     """A did-you-mean for an option; empty where none is near."""
     known = [name for param in command.params for name in (*param.opts, *param.secondary_opts) if name[:1] == "-"]
     near = difflib.get_close_matches(option, known, n=1, cutoff=0.6)

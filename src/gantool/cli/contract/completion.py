@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import typer
 
-__all__ = ["data_sets", "devices", "domains", "gates", "models", "of", "runs", "sources", "subjects", "trainable"]
+__all__ = [
+    "data_sets",
+    "devices",
+    "domains",
+    "gates",
+    "models",
+    "of",
+    "offered",
+    "runs",
+    "sources",
+    "subjects",
+    "trainable",
+]
 
 Found = list[tuple[str, str]]
 """Words with what they are."""
@@ -77,13 +90,18 @@ def devices(incomplete: str) -> Found:
     return _beginning(incomplete, words.items())
 
 
-def of(*words: str) -> Callable[[str], Found]:
-    """Of a few words."""
+def offered(function: Callable[..., Found]) -> Callable[..., Found] | None:
+    """What completes an option, where a shell asks; else nothing, for typer looks at each for long."""
+    return function if "_GANTOOL_COMPLETE" in os.environ else None
+
+
+def of(*words: str) -> Callable[..., Found] | None:
+    """A few words, to complete an option by."""
 
     def found(incomplete: str) -> Found:
         return _beginning(incomplete, [(word, "") for word in words])
 
-    return found
+    return offered(found)
 
 
 def _beginning(incomplete: str, found: Iterable[tuple[str, str]]) -> Found:
