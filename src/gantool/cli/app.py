@@ -58,7 +58,7 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
     made.callback()(_options)
     for name in names:
         module = import_module(f"gantool.cli.{name}")
-        made.command(cls=Command, epilog=module.EXAMPLES)(getattr(module, name))
+        made.command(cls=Command, epilog=getattr(module, "EXAMPLES", None))(getattr(module, name))
     return made
 
 
