@@ -12,6 +12,10 @@ from gantool.metrics.table import METRICS
 __all__ = ["bytes_in_words", "rows_of", "seconds_in_words"]
 
 Row = tuple[str, str]
+_SPELLED = {
+    "iou": "IoU",
+    **{word: word.upper() for word in ("f1", "l1", "fid", "kid", "swd", "psnr", "ssim", "lpips")},
+}
 _NAMES = {"init_from": "first weights from", "from_elsewhere": "from elsewhere", "held out": "held out for testing"}
 
 
@@ -53,6 +57,9 @@ def _run(facts: Mapping[str, Any]) -> Iterator[Row]:
     yield "kind", facts.get("kind", "")
     yield "begun", _date(facts.get("created"))
     yield from _said(facts, "data", "classes", "domains", "init_from")
+    for change in facts.get("changed_data", []):
+        counts = ", ".join(f"{change.get(key, 0)} {key}" for key in ("added", "removed", "changed"))
+        yield "data changed", f"after epoch {change.get('epoch', '?')}: files {counts}"
     planned = facts.get("epochs_planned")
     done = f"{facts['epochs']} of {planned}" if planned else str(facts["epochs"])
     yield "epochs", f"{done}, in {seconds_in_words(facts['seconds'])}"
@@ -70,6 +77,9 @@ def _run(facts: Mapping[str, Any]) -> Iterator[Row]:
     if environment:
         yield "trained on", f"{environment.get('device', '?')} in {environment.get('precision', '?')}"
         yield "trained with", f"gantool {environment.get('gantool', '?')}, torch {environment.get('torch', '?')}"
+    if facts.get("compiled"):
+        compiled = facts["compiled"]
+        yield "compiled", f"{'yes' if compiled['on'] else 'no'}: {compiled.get('reason') or 'as it was asked for'}"
     yield "model", facts.get("model", "none yet")
     yield "checkpoint", facts["checkpoint"]
     yield "page", facts.get("page") or "none yet"
@@ -81,7 +91,12 @@ def _single(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def _scores(label: str, values: Mapping[str, float]) -> Iterator[Row]:
     for place, (name, value) in enumerate(values.items()):
-        yield label if place == 0 else "", f"{name.replace('_', ' ')} {value:.4g}{_better(name)}"
+        yield label if place == 0 else "", f"{_spelled(name)} {value:.4g}{_better(name)}"
+
+
+def _spelled(name: str) -> str:
+    """``mean IoU`` for ``mean_iou``."""
+    return " ".join(_SPELLED.get(word, word) for word in name.split("_"))
 
 
 def _better(name: str) -> str:
