@@ -38,6 +38,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("GANTOOL_STATE", str(tmp_path_factory.getbasetemp() / "state"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("GANTOOL_MIRROR", "http://127.0.0.1:9")
     monkeypatch.setattr("gantool.fetch.download.PATIENCE", 0.01)
 

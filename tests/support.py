@@ -17,12 +17,12 @@ REAL_DATA = Path(os.environ.get("GANTOOL_TEST_DATA", HERE.parent.parent / "share
 TINY = [
     "--set", "model.width=4", "--set", "model.discriminator=n_layers", "--set", "model.discriminator_layers=1",
     "--set", "model.discriminator_width=4", "--set", "data.scenes=4", "--set", "data.test_scenes=2",
-    "--set", "data.load_size=32", "--size", "32", "--precision", "fp32", "--device", "cpu",
+    "--set", "data.load_size=32", "--crop", "32", "--precision", "fp32", "--device", "cpu",
 ]  # fmt: skip
 
 # And one of a segmenter.
 SEGMENTER_TINY = [
-    "--set", "model.width=4", "--set", "model.depth=2", "--size", "32", "--batch-size", "4",
+    "--set", "model.width=4", "--set", "model.depth=2", "--crop", "32", "--batch-size", "4",
     "--lr", "0.02",
     "--set", "data.scenes=16", "--set", "data.test_scenes=4", "--set", "loss.class_weights=null",
     "--precision", "fp32",
@@ -32,7 +32,7 @@ SEGMENTER_TINY = [
 # And one of pix2pix.
 TINY_PIX2PIX = [
     "--set", "model.generator=unet_32", "--set", "model.width=4", "--set", "model.discriminator=n_layers",
-    "--set", "model.discriminator_layers=1", "--set", "model.discriminator_width=4", "--size", "32",
+    "--set", "model.discriminator_layers=1", "--set", "model.discriminator_width=4", "--crop", "32",
     "--set", "data.load_size=32", "--set", "data.scenes=4", "--set", "data.test_scenes=2", "--precision", "fp32",
     "--epochs", "1",
 ]  # fmt: skip

@@ -47,8 +47,8 @@ SETUP = {
     "export.md": [
         "gantool train unet-resnet50",
         "gantool train cyclegan",
-        f"{sys.executable} -c 'import segmentation_models_pytorch as smp; smp.Unet(encoder_weights=None).save_pretrained("
-        '"my_smp_model")\'',
+        f"{sys.executable} -c 'import segmentation_models_pytorch as smp; "
+        'smp.Unet(encoder_weights=None).save_pretrained("my_smp_model")\'',
     ],
     "label-maps.md": ["cp -r data/pairs .", "gantool train unet"],
     "labelling.md": ANNOTATED,

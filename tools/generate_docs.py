@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: settings, the options of every command, the drawing of the rooms.
+"""Write the generated parts of the documentation: settings, options, JSON schemas, the drawing of the rooms.
 
 python tools/generate_docs.py          # rewrite them
 python tools/generate_docs.py --check  # exit 1 if one is out of date
@@ -6,17 +6,22 @@ python tools/generate_docs.py --check  # exit 1 if one is out of date
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import TypeAdapter
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import draw_rooms
 
 from gantool.cli.app import command_line
+from gantool.cli.contract.command import OLD_SPELLINGS
+from gantool.cli.contract.help import shown_default
+from gantool.cli.contract.shapes import SCHEMAS
 from gantool.methods.registry import METHODS, load_settings
 from gantool.settings.reference import reference
 
@@ -30,7 +35,19 @@ def generated() -> dict[Path, str]:
         DOCS / "settings.md": _with_generated(DOCS / "settings.md", settings_reference()),
         DOCS / "cli.md": _with_generated(DOCS / "cli.md", command_reference()),
         DOCS / "images" / "rooms.svg": draw_rooms.picture(),
+        **{DOCS / "schemas" / schema_file(name): schema_text(name) for name in SCHEMAS},
     }
+
+
+def schema_file(name: str) -> str:
+    """``gantool.translate.1.json`` for ``gantool.translate/1``."""
+    return f"{name.replace('/', '.')}.json"
+
+
+def schema_text(name: str) -> str:
+    """The JSON schema (draft 2020-12) of an answer."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": schema_file(name)}
+    return json.dumps({**head, **TypeAdapter(SCHEMAS[name]).json_schema()}, indent=2) + "\n"
 
 
 def _with_generated(path: Path, text: str) -> str:
@@ -52,7 +69,7 @@ def settings_reference() -> str:
 def command_reference() -> str:
     """All commands with their arguments and options, as Markdown."""
     root: Any = typer.main.get_command(command_line())
-    parts = []
+    parts = ["### Options by command", "", *shared_options(root), "", "### JSON schemas", "", *schema_table(), ""]
     for name, command in root.commands.items():
         help_text = " ".join((command.help or "").split())
         parts += [f"### gantool {name}", "", help_text, "", "| option | meaning |", "| --- | --- |"]
@@ -61,20 +78,59 @@ def command_reference() -> str:
     return "\n".join(parts)
 
 
+def shared_options(root: Any) -> list[str]:
+    """A table of the options that two commands or more have, with the values they take, and of the old spellings."""
+    shared = {name: of for name, of in options_by_name(root).items() if len(of) > 1}
+    rows = []
+    for name in sorted(shared, key=lambda name: (-len(shared[name]), name)):
+        values = [_value(shared[name].get(command)) for command in root.commands]
+        rows.append(f"| `{name}` | {' | '.join(values)} |".replace("auto|N|off", "auto\\|N\\|off"))
+    old = [f"`{command} {was}` is `{now}`" for command, pairs in OLD_SPELLINGS.items() for was, now in pairs.items()]
+    return [
+        f"| option | {' | '.join(root.commands)} |",
+        f"| --- | {' | '.join('---' for _ in root.commands)} |",
+        *[row.replace("N|native", "N\\|native") for row in rows],
+        "",
+        f"Old spellings go on working: {', '.join(old)}. Every flag also has a `--no-` form, such as",
+        "`--no-skip-existing`, which undoes a default of yours.",
+    ]
+
+
+def options_by_name(root: Any) -> dict[str, dict[str, Any]]:
+    """The options of all commands: by long name, and by command."""
+    found: dict[str, dict[str, Any]] = {}
+    for command, parsed in root.commands.items():
+        for parameter in parsed.params:
+            if parameter.param_type_name == "option" and not parameter.hidden:
+                found.setdefault(next(one for one in parameter.opts if one[:2] == "--"), {})[command] = parameter
+    return found
+
+
+def _value(parameter: Any) -> str:
+    if parameter is None:
+        return ""
+    return "yes" if parameter.is_flag else f"`{parameter.metavar}`"
+
+
+def schema_table() -> list[str]:
+    """What answers there are, with their schemas."""
+    rows = []
+    for name, shape in SCHEMAS.items():
+        about = " ".join((shape.__doc__ or "").split()).replace("``", "`").replace("|", "\\|")
+        rows.append(f"| [`{name}`](schemas/{schema_file(name)}) | {about} |")
+    return ["| `schema` | answer of |", "| --- | --- |", *rows]
+
+
 def _row(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        names = f"`{parameter.metavar or parameter.name.upper()}`".replace("|", "\\|")
-    else:
+    if parameter.param_type_name == "option":  # every spelling with its value
         value = "" if parameter.is_flag else f" {parameter.metavar or 'N'}"
-        names = ", ".join(f"`{option}{value}`" for option in (*parameter.opts, *parameter.secondary_opts)).replace(
-            "|", "\\|"
-        )
-    text = (parameter.help or "").replace("|", "\\|")
-    default = parameter.default
-    shown = default is not None and not parameter.required and not getattr(parameter, "is_flag", False)
-    if shown and not callable(default) and default != ():
-        text += f" Default `{default}`."
-    return f"| {names} | {text} |"
+        names = ", ".join(f"`{one}{value}`" for one in (*parameter.opts, *parameter.secondary_opts))
+    else:
+        names = f"`{parameter.metavar}`"
+    default = f" Default: `{shown_default(parameter)}`." if shown_default(parameter) else ""
+    needed = " Required." if parameter.param_type_name == "option" and parameter.required else ""
+    cells = (names, f"{parameter.help or ''}{default}{needed}")
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def main() -> int:
@@ -84,6 +140,7 @@ def main() -> int:
             print(f"{path}: out of date, run python tools/generate_docs.py")
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(generated()[path], "utf-8")
         print(path)
     return 0

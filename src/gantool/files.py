@@ -9,19 +9,55 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from gantool.errors import OutputError
 
-__all__ = ["atomic", "is_alive", "new_folder", "safe_name", "scratch"]
+__all__ = ["ByteStream", "Target", "atomic", "is_alive", "new_folder", "put", "safe_name", "scratch"]
 
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10))}
+
+
+@dataclass(frozen=True)
+class ByteStream:
+    """Where the bytes of one result go that gets no file: the next program's pipe.
+
+    Attributes:
+        name: what messages call it.
+        suffix: of a file that would hold the same, such as ``.png``.
+        write: takes all the bytes at once; raises an `OutputError` where they cannot be written.
+    """
+
+    name: str
+    suffix: str
+    write: Callable[[bytes], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Target = Path | ByteStream
+"""Where a result goes."""
+
+
+def put(target: Target, data: bytes) -> None:
+    """Write a whole result: into its file, atomically, or to its stream.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if isinstance(target, ByteStream):
+        target.write(data)
+        return
+    with atomic(target) as temporary:
+        temporary.write_bytes(data)
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Pat
         (["unet", "--truth", "set"], "Name models, or two folders"),
         (["--truth", "set"], "go together"),
         (["unet", "--split", "testing"], "expected train, val or test"),
-        (["unet", "--fail-under", "iou=0.5"], 'there is no metric "iou"'),
+        (["unet", "--fail-under", "iou=0.5"], "every class has its own iou"),
         (["unet", "--fail-under", "mean_iou"], "expected NAME=VALUE"),
         (["unet", "--data", "set"], "has no test split"),
         (["unet", "--data", "set", "--split", "train"], "was trained on other classes"),
@@ -151,3 +151,30 @@ def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Pat
         result = cli("evaluate", *arguments)
         assert (result.code, words in result.err) == (2, True), (arguments, result.err)
     assert not Path("evaluation.json").exists()
+
+
+def test_a_missed_gate_is_an_error_also_when_quiet(cli: Cli, workplace: Path) -> None:
+    for folder, value in (("truth", 0), ("guess", 1)):
+        Path(folder).mkdir()
+        mask = np.zeros((4, 4), np.uint8)
+        mask[:2] = 1
+        mask[0, 0] = value
+        Image.fromarray(mask).save(f"{folder}/a.png")
+    folders = ("evaluate", "--predicted", "guess", "--truth", "truth", "-q", "--overwrite")
+    passed = cli(*folders, "--fail-under", "iou/class_1=0.8")
+    assert (passed.code, passed.err) == (0, "")
+    missed = cli(*folders, "--fail-under", "iou/class_1=0.9", "--fail-over", "accuracy=0.5")
+    assert missed.code == 1
+    assert missed.err.splitlines() == [
+        "error: guess: iou/class_1 is 0.875, below 0.9.",
+        "error: guess: accuracy is 0.938, above 0.5.",
+    ]
+    assert Path("evaluation.json").exists(), "it is written all the same"
+    Path("evaluation.json").unlink()
+    unknown = cli(*folders, "--fail-under", "iou/sky=0.9")
+    assert (unknown.code, 'There is no class "sky"; the data has class_0, class_1.' in unknown.err) == (2, True)
+    assert not Path("evaluation.json").exists(), "known before anything is measured"
+    Path("a").mkdir()
+    Image.new("RGB", (64, 64)).save("a/x.png")
+    pictures = cli("evaluate", "--generated", "a", "--real", "a", "--fail-under", "iou/sky=0.9", "--overwrite")
+    assert (pictures.code, "pictures are measured, not label maps" in pictures.err) == (2, True)

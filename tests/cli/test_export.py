@@ -251,7 +251,7 @@ def test_a_full_disk_leaves_nothing(form: str, cli: Cli, with_run: Path) -> None
         (["--to", "wintr"], 'Did you mean "winter"?'),
         (["-o", "one.onnx"], "the model has 2 directions"),
         (["-o", "one.pt", "--to", "winter"], "ends in .onnx"),
-        (["--static-size", "big"], "expected a size"),
+        (["--static-size", "big"], "--static-size big: expected WIDTHxHEIGHT"),
         (["--static-size", "50x51", "--to", "winter"], "must be multiples of 4"),
     ],
 )

@@ -218,7 +218,7 @@ def test_difficult_names_are_mapped(cli: Cli, workplace: Path) -> None:
             (["day2night", *option, "9" * 30], "must be from 1 to 65536 pixels")
             for option in (["--size"], ["--tile"], ["--tile", "64", "--stride"])
         ),
-        (["day2night", "--size", "60000"], "--size 60000: a picture of 60000x"),
+        (["day2night", "--size", "60000"], "--shorter-side 60000: a picture of 60000x"),
         (["day2night", "--domain", "a=x"], "give one of them"),
         (["day2night", "-o", "day2night/inside"], "within its own source"),
         (["day2night", "-o", "empty"], "exists already"),

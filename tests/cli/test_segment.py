@@ -259,6 +259,6 @@ def test_models_are_not_mixed_up(cli: Cli, with_run: Path, segmenter: Path) -> N
     assert (wrong.code, "is a segmenter" in wrong.err) == (2, True)
     wrong = cli("segment", "a.png", "--model", path, "--outputs", "mask,overlays")
     assert (wrong.code, 'Did you mean "overlay"?' in wrong.err) == (2, True)
-    assert "expected the shorter side" in cli("segment", "a.png", "--model", path, "--size", "big").err
+    assert "expected a number of pixels" in cli("segment", "a.png", "--model", path, "--size", "big").err
     other = cli("train", "unet", "--init-from", path, "--epochs", "1", *TINY, "--set", "model.width=8")
     assert (other.code, "is another network" in other.err) == (2, True)

@@ -22,7 +22,7 @@ def test_from_the_command_line(cli: Cli, workplace: Path) -> None:
     tiny = [word for place, word in enumerate(tiny) if word != "--set" or "=" in tiny[place + 1]]
     trained = cli("train", "cut-light", *named, *tiny, "--set", "model.projection_width=4", "--epochs", "1")
     assert trained.code == 0, trained.err
-    small = [word for word in tiny if word not in ("--size", "32")]
+    small = [word for word in tiny if word not in ("--crop", "32")]
     done = cli("train", "--distill", "cut-light-1", *small, "--epochs", "1")
     assert done.code == 0, done.err
     assert done.out == "runs/distill-1/model.safetensors\n"

@@ -116,7 +116,7 @@ def test_a_translation_is_opened_from_its_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no probabilities"):
         as_segmenter(pixels, probabilities=True)
     for wrong in ({"tta": True}, {"size": "native"}):
-        with pytest.raises(UsageError, match="it takes neither --tta nor --size"):
+        with pytest.raises(UsageError, match="it takes neither --tta nor --shorter-side"):
             open_segmenter(model, device="cpu", **wrong)  # type: ignore[arg-type]
     changed = card.model_copy(update={"change_size": 16, "change_blur": 1.0})
     assert open_translator(FoundModel(model.path, changed, "m"), "labels", device="cpu")(pixels).shape == pixels.shape
@@ -139,5 +139,5 @@ def test_a_segmenter_is_opened_from_its_file(tmp_path: Path) -> None:
     sizes = {size: open_segmenter(model, device="cpu", size=size).predictor for size in (None, "native", "32", "640")}
     assert [one.load_size for one in sizes.values()] == [40, 0, 32, 640]  # type: ignore[union-attr]
     for wrong in ("31", "natiev", "-40"):
-        with pytest.raises(UsageError, match=f"--size {wrong}: expected the shorter side in pixels, at least 32"):
+        with pytest.raises(UsageError, match=f"--shorter-side {wrong}: expected a number of pixels, at least 32"):
             open_segmenter(model, device="cpu", size=wrong)

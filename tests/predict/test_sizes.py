@@ -30,5 +30,5 @@ def test_digits_of_every_kind() -> None:
 
 
 def test_a_long_narrow_picture_is_not_scaled_to_gigabytes() -> None:
-    with pytest.raises(UsageError, match="--size 2000: a picture of 1000000x2000"):
+    with pytest.raises(UsageError, match="--shorter-side 2000: a picture of 1000000x2000"):
         segment_in_bands(lambda pixels: iter(()), np.zeros((1, 500, 3), np.uint8), load_size=2000)

@@ -78,7 +78,7 @@ def test_order_batches_and_failures(behind: int, at_once: int) -> None:
     assert [str(item.source) for item in done] == list(WIDTHS)
     assert {str(item.source): item.error for item in done if item.error} == {
         "bad": "bad: is not an image that can be read.",
-        "wide": "wide: out of memory (a smaller --size or --tile may help)",
+        "wide": "wide: out of memory (a smaller --tile may help)",
         "full": "full: no space left.",
     }
     assert done[0].written == Written((4, 3), ("read", "made a"))

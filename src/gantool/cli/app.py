@@ -21,12 +21,23 @@ import typer
 
 from gantool._version import __version__
 from gantool.cli import console
+from gantool.cli.contract.command import Command, Group
 from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
 __all__ = ["COMMANDS", "command_line", "main", "run"]
 
 COMMANDS = ("prepare", "train", "translate", "segment", "evaluate", "export", "serve", "info")
+
+_EXAMPLES = """
+gantool translate photo.jpg --to winter
+gantool segment painting.png
+gantool train cyclegan --domain summer=DIR1 --domain winter=DIR2
+gantool evaluate cyclegan
+gantool info
+"""
+
+Command.siblings = COMMANDS
 
 INTERNAL_ERROR = 70
 _HELPER_PATIENCE = 2.0  # seconds for the first process to tell what went wrong before it is stopped with us
@@ -36,6 +47,8 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """The commands of these names; making the options of all of them takes longer than most of them need to start."""
     made = typer.Typer(
         name="gantool",
+        cls=Group,
+        epilog=_EXAMPLES,
         help="Image-to-image translation and semantic segmentation from the command line: check a data set, train on "
         "it, then translate or segment pictures of any size.",
         no_args_is_help=True,
@@ -45,7 +58,8 @@ def command_line(names: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     made.callback()(_options)
     for name in names:
-        made.command()(getattr(import_module(f"gantool.cli.{name}"), name))
+        module = import_module(f"gantool.cli.{name}")
+        made.command(cls=Command, epilog=getattr(module, "EXAMPLES", None))(getattr(module, name))
     return made
 
 
@@ -76,6 +90,16 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code."""
     previous = signal.signal(signal.SIGTERM, _terminate) if _in_main_thread() else None
+    wants_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
+    try:
+        with console.one_call(json_output=wants_json):
+            return _run(arguments)
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _run(arguments: list[str]) -> int:
     named = [name for name in arguments[:1] if name in COMMANDS]
     try:
         code = command_line(named or COMMANDS)(arguments, prog_name="gantool", standalone_mode=False)
@@ -84,12 +108,12 @@ def run(arguments: list[str]) -> int:
         if _is_helper():
             time.sleep(_HELPER_PATIENCE)
         else:
-            console.failure(str(error))
+            console.fatal(error, error.exit_code)
         return error.exit_code
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        console.failure("interrupted")
+    except (KeyboardInterrupt, console.Interrupted, typer.Abort):
+        console.fatal("interrupted", 130, "Interrupted")
         return 130
     except console.ReaderGone:
         return 0
@@ -99,20 +123,17 @@ def run(arguments: list[str]) -> int:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            console.failure(f"{str(error.filename)[:80]}...: is too long for the name of a file.")
+            console.fatal(f"{str(error.filename)[:80]}...: is too long for the name of a file.", 2, "UsageError")
             return 2
         if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EBADF):
             console.failure(str(console.cannot_be_written(error)))  # the help
             return 2
-        if _is_usage_error(error):
+        if hasattr(error, "format_message"):  # of typer, which brings its own copy of click
             return _show_usage_error(error)
         if isinstance(error, ModuleNotFoundError) and (package := _package_that_is_missing(error)):
             console.failure(f"this needs {package}, which is not installed here. All it needs: pip install gantool")
             return 2
         return _internal_error(error)
-    finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
 
 
 def _is_helper() -> bool:
@@ -130,19 +151,10 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _is_usage_error(error: Exception) -> bool:
-    # Typer brings its own copy of click, whose exceptions have no public name; they all can show themselves.
-    return hasattr(error, "exit_code") and hasattr(error, "format_message")
-
-
 def _show_usage_error(error: Exception) -> int:
-    context = getattr(error, "ctx", None)
     message = error.format_message()  # type: ignore[attr-defined]
-    if not message:  # no arguments: the help was shown
-        return 2
-    console.failure(message)
-    if context is not None:
-        console.Screen().note(f"Try: {context.command_path} --help")
+    if message:  # else there were no arguments, and the help was shown
+        console.fatal(message, 2, "UsageError")
     return 2
 
 
@@ -167,5 +179,5 @@ def _internal_error(error: Exception) -> int:
         where = f"The traceback is in {path}."
     except OSError:
         where = "".join(traceback.format_exception(error))
-    console.failure(f"internal error: {type(error).__name__}: {error}. {where}")
+    console.fatal(f"internal error: {type(error).__name__}: {error}. {where}", INTERNAL_ERROR, "InternalError")
     return INTERNAL_ERROR

@@ -12,7 +12,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +22,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from gantool.errors import OutputError
+from gantool.errors import GantoolError, OutputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-__all__ = ["ReaderGone", "Screen", "cannot_be_written", "failure"]
+__all__ = [
+    "Interrupted",
+    "ReaderGone",
+    "Screen",
+    "answer_in_json",
+    "cannot_be_written",
+    "failure",
+    "fatal",
+    "one_call",
+    "print_text",
+    "write_bytes",
+]
+
+
+class Interrupted(Exception):  # noqa: N818 -- it is none
+    """Ctrl-C; typer would make an exit code of it before anything could be told."""
+
 
 _BAR = (12, 40)  # characters of a progress bar, at least and at most
 
@@ -45,6 +63,52 @@ def _stderr(*, quiet: bool = False) -> Console:
     console = Console(stderr=True, highlight=False, quiet=quiet)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+@dataclass
+class _Answer:
+    """Whether a call answers in JSON, and whether it has."""
+
+    wanted: bool = False
+    given: bool = False
+
+
+_answer: ContextVar[_Answer] = ContextVar("answer")
+
+
+@contextmanager
+def one_call(*, json_output: bool) -> Iterator[None]:
+    """Around a command: what ends it is told in JSON too, if that is wanted and nothing else was."""
+    token = _answer.set(_Answer(json_output))
+    try:
+        yield
+    finally:
+        _answer.reset(token)
+
+
+def answer_in_json(wanted: bool = True) -> None:
+    """Note whether this call is to answer in JSON, where its arguments alone do not tell."""
+    if answer := _answer.get(None):
+        answer.wanted = wanted
+
+
+def fatal(error: GantoolError | str, code: int, kind: str = "") -> None:
+    """Tell what ends a command: a sentence on stderr, and with ``--json`` an object on stdout."""
+    failure(str(error))
+    answer = _answer.get(None)
+    if answer is None or not answer.wanted or answer.given:
+        return
+    answer.given = True
+    remedy = error.remedy if isinstance(error, GantoolError) else ""
+    what = {"kind": kind or type(error).__name__, "message": str(error), "remedy": remedy, "exit_code": code}
+    with suppress(OutputError, ReaderGone), _stdout():
+        print(json.dumps({"schema": "gantool.error/1", "error": what}, indent=2), flush=True)
+
+
+def print_text(text: str) -> None:
+    """Text as a result, on stdout."""
+    with _stdout():
+        print(text, end="", flush=True)
 
 
 class Screen:
@@ -89,10 +153,13 @@ class Screen:
             with _stdout():
                 print(line, flush=True)
 
-    def json(self, value: Mapping[str, Any]) -> None:
+    def json(self, schema: str, value: Mapping[str, Any]) -> None:
+        """The answer as an object; ``schema`` is that of the documentation, see `contract.shapes`."""
         if self.json_output:
+            if answer := _answer.get(None):
+                answer.given = True
             with _stdout():
-                print(json.dumps(value, indent=2, default=str), flush=True)
+                print(json.dumps({"schema": f"gantool.{schema}/1", **value}, indent=2, default=str), flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table on stderr; the first column is text, the others numbers."""
@@ -167,6 +234,19 @@ def _shortened(text: str, room: int) -> str:
     while len(text) > room and between in text:
         text = text.partition("/")[2] if between == "/" else text.rpartition(" ")[0]
     return text[: max(room, 1)]
+
+
+def write_bytes(data: bytes) -> None:
+    """A result that is no text, on stdout.
+
+    Raises:
+        ReaderGone: the pipe has no other end any more.
+        OutputError: the disk is full, or the like.
+    """
+    with _stdout():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 @contextmanager

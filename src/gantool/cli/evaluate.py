@@ -7,86 +7,173 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantool.cli.console import Screen
+from gantool.cli.console import Screen, failure
+from gantool.cli.contract import completion
 from gantool.cli.options import (
+    COMPUTING,
+    IMAGES,
+    MODEL,
+    RESULTS,
+    DataOption,
     DeviceOption,
+    DryRunOption,
     JsonOption,
+    OverwriteOption,
     PrecisionOption,
     QuietOption,
     RunsOption,
+    SizeOption,
+    SkipExistingOption,
+    ToOption,
     TrustOption,
     VerboseOption,
+    no_stream,
+    parse_size,
 )
-from gantool.errors import UsageError, closest, counted
-from gantool.metrics.table import gated_metrics
+from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
-Bound = tuple[str, float, bool]
-"""Metric, bound, and whether more than it is too much."""
+EXAMPLES = """
+gantool evaluate cyclegan-2
+gantool evaluate unet-resnet50 unet-resnet18 --data bob-ross -o measured/
+gantool evaluate unet --fail-under mean_iou=0.6 --fail-under iou/sky=0.9
+gantool evaluate --generated out --real photos/winter
+"""
 
 
 def evaluate(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Models: files, runs or kinds. Several stand side by side."),
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="Model files, runs, kinds of runs or built-in models. Several stand side by side.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
+        ),
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="DATA", help="A data set. Default: the first model's own data."),
+    model_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="The same as an option; repeatable.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
+        ),
     ] = None,
-    split: Annotated[str, typer.Option("--split", metavar="SPLIT", help="train, val or test.")] = "test",
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="DOMAIN", help="Only translations to it. Default: all directions.")
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", metavar="N", help="Scale the images of a translation to NxN first.")
-    ] = None,
+    to: ToOption = None,
+    runs: RunsOption = Path("runs"),
+    trust: TrustOption = False,
     segmenter: Annotated[
         str | None,
         typer.Option(
-            "--segmenter", metavar="MODEL", help="Labels generated pictures: do they show what they should?"
+            "--segmenter",
+            metavar="MODEL",
+            help="Labels generated pictures: do they show what they should?",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
         ),
     ] = None,
-    inception_weights: Annotated[
-        Path | None,
-        typer.Option("--inception-weights", metavar="FILE", help="For FID and KID. Default: cache, or download."),
-    ] = None,
-    fid_mode: Annotated[
-        str, typer.Option("--fid-mode", metavar="clean|legacy", help="How images are scaled for FID and KID.")
-    ] = "clean",
+    data: DataOption = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            metavar="SPLIT",
+            help="Of the data: train, val or test.",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.of("train", "val", "test"),
+        ),
+    ] = "test",
     generated: Annotated[
-        Path | None, typer.Option("--generated", metavar="DIR", help="Without a model: a folder of generated images,")
+        Path | None,
+        typer.Option(
+            "--generated",
+            metavar="DIR",
+            help="Without a model: a folder of generated images,",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
-    real: Annotated[Path | None, typer.Option("--real", metavar="DIR", help="and one of real images.")] = None,
+    real: Annotated[
+        Path | None, typer.Option("--real", metavar="DIR", help="and one of real images.", rich_help_panel=IMAGES)
+    ] = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Images of the same name in both folders belong together.")
+        bool,
+        typer.Option(
+            "--paired", help="Images of the same name in both folders belong together.", rich_help_panel=IMAGES
+        ),
     ] = False,
     predicted: Annotated[
-        Path | None, typer.Option("--predicted", metavar="DIR", help="Without a model: a folder of index masks,")
+        Path | None,
+        typer.Option(
+            "--predicted", metavar="DIR", help="Without a model: a folder of index masks,", rich_help_panel=IMAGES
+        ),
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option("--truth", metavar="DIR", help="and one with the true masks of the same names.")
+        Path | None,
+        typer.Option(
+            "--truth", metavar="DIR", help="and one with the true masks of the same names.", rich_help_panel=IMAGES
+        ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of evaluation.json, .csv and .html.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder of evaluation.json, .csv and .html. Default: the current folder.",
+            rich_help_panel=RESULTS,
+        ),
     ] = Path(),
     fail_under: Annotated[
         list[str] | None,
-        typer.Option("--fail-under", metavar="NAME=VALUE", help="Exit 1 below a value: mean_iou=0.6; repeatable."),
+        typer.Option(
+            "--fail-under",
+            metavar="NAME=VALUE",
+            help="Exit 1 below a value: mean_iou=0.6, or of one class iou/sky=0.9; repeatable.",
+            rich_help_panel=RESULTS,
+            autocompletion=completion.offered(completion.gates),
+        ),
     ] = None,
     fail_over: Annotated[
         list[str] | None,
-        typer.Option("--fail-over", metavar="NAME=VALUE", help="Exit 1 above a value: swd=0.2; repeatable."),
+        typer.Option(
+            "--fail-over",
+            metavar="NAME=VALUE",
+            help="Exit 1 above a value: swd=0.2; repeatable.",
+            rich_help_panel=RESULTS,
+            autocompletion=completion.offered(completion.gates),
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an evaluation.")] = False,
-    runs: RunsOption = Path("runs"),
+    overwrite: OverwriteOption = False,
+    skip_existing: SkipExistingOption = False,
+    dry_run: DryRunOption = False,
+    size: SizeOption = None,
+    inception_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--inception-weights",
+            metavar="FILE",
+            help="For FID and KID. Default: cache, or download.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = None,
+    fid_mode: Annotated[
+        str,
+        typer.Option(
+            "--fid-mode",
+            metavar="clean|legacy",
+            help="How images are scaled for FID and KID.",
+            rich_help_panel=COMPUTING,
+            autocompletion=completion.of("clean", "legacy"),
+        ),
+    ] = "clean",
     device: DeviceOption = None,
     precision: PrecisionOption = None,
-    trust: TrustOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -94,43 +181,54 @@ def evaluate(
     """Measure models: label maps by mean IoU and every class, pictures by FID, KID, SWD and, with pairs, L1 to LPIPS.
 
     U-Nets, DeepLab and translations to label maps are compared alike, and so are several translations. SWD always
-    works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason.
+    works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason. Without --data, the
+    first model's own data is taken.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
-    bounds = [
-        *(_bound("--fail-under", text, False) for text in fail_under or []),
-        *(_bound("--fail-over", text, True) for text in fail_over or []),
-    ]
-    from gantool.workflows.evaluate import EvaluateOptions, run_evaluation
+    no_stream(output, "evaluations")
+    from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation
+    from gantool.workflows.evaluate.gates import parse_gates
 
+    gates = parse_gates(fail_under or (), fail_over or ())
     options = EvaluateOptions(
-        tuple(models or ()), data=data, split=split, to=to, size=size, segmenter=segmenter,
-        inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
+        (*(models or ()), *(model_option or ())), data=data, split=split, to=to, size=_square(size),
+        segmenter=segmenter, inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
         generated=generated, real=real, paired=paired, predicted=predicted, truth=truth, output=output,
-        overwrite=overwrite, runs=runs, device=device or "auto", precision=precision or "auto",
-        trust=trust,
+        overwrite=overwrite, skip_existing=skip_existing,
+        classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs, device=device or "auto",
+        precision=precision or "auto", trust=trust,
     )  # fmt: skip
+    if skip_existing and gates:
+        raise UsageError("--skip-existing measures nothing, which a gate needs.", "Leave one of them out.")
+    ahead = look_ahead(options)
+    if ahead.done or dry_run:
+        screen.note("Dry run: nothing was measured." if dry_run else f"{ahead.files[0]}: exists already and is left.")
+        for path in ahead.files:
+            screen.result(path)
+        what = {"dry_run": True} if dry_run else {"skipped": [str(path) for path in ahead.files]}
+        screen.json("evaluate", {**what, "files": [str(path) for path in ahead.files]} if dry_run else what)
+        return 0
     with screen.stages() as progress:
         result = run_evaluation(options, progress)
     _show(screen, result)
-    code = _gate(screen, result, bounds)
+    missed = [sentence for gate in gates for sentence in gate.missed(result)]
+    for sentence in missed:
+        failure(sentence)
     if result.failed:
         screen.warn(f"{counted(len(result.failed), 'image')} could not be read; the numbers are of the others:")
         for problem in result.failed[:20]:
             screen.warn(f"  {problem}")
-        return 1
-    return code
+    return 1 if missed or result.failed else 0
 
 
-def _bound(option: str, text: str, above: bool) -> Bound:
-    name, equals, value = text.partition("=")
-    try:
-        number = float(value if equals else "x")
-    except ValueError:
-        raise UsageError(f"{option} {text}: expected NAME=VALUE, such as mean_iou=0.6.") from None
-    if name not in gated_metrics():
-        raise UsageError(f'{option} {name}: there is no metric "{name}".', closest(name, gated_metrics()))
-    return name, number, above
+def _square(text: str | None) -> int | None:
+    """The side of ``NxN``, or of ``N``."""
+    if text is None:
+        return None
+    width, height = parse_size("--size", text, square=True)
+    if width != height:
+        raise UsageError(f"--size {text}: what is measured is square.", f"Use {width}x{width}.")
+    return width
 
 
 def _show(screen: Screen, result: Evaluation) -> None:
@@ -145,24 +243,10 @@ def _show(screen: Screen, result: Evaluation) -> None:
         for minus in part.differences:
             differences = [(key, *cells) for key, cells in minus.rows]
             screen.table(("", *minus.models), differences, title=f"minus {minus.other}")
-        for key, reason in part.results[0].left_out.items():
-            screen.note(f"left out: {key}: {reason}")
-        for text in part.results[0].warnings:
-            screen.warn(text + ".")
+    for sentence in result.left_out():
+        screen.note(f"Left out: {sentence}.")
+    for text in dict.fromkeys(text for one in result.results for text in one.warnings):
+        screen.warn(text + ".")
     for path in result.files:
         screen.result(path)
-    screen.json(result.as_json())
-
-
-def _gate(screen: Screen, result: Evaluation, bounds: list[Bound]) -> int:
-    code = 0
-    for name, bound, above in bounds:
-        for one in result.results:
-            value = one.overall().get(name)
-            if value is None:
-                screen.warn(f"{one.label}: {name} was not measured.")
-                code = 1
-            elif not (value <= bound if above else value >= bound):
-                screen.warn(f"{one.label}: {name} is {value:.3f}, {'above' if above else 'below'} {bound:g}.")
-                code = 1
-    return code
+    screen.json("evaluate", result.as_json())

@@ -8,9 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import JsonOption, OverwriteOption, QuietOption, RunsOption, VerboseOption
+from gantool.cli.contract import completion
+from gantool.cli.options import (
+    COMPUTING,
+    MODEL,
+    RESULTS,
+    DryRunOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    QuietOption,
+    RunsOption,
+    SkipExistingOption,
+    ToOption,
+    VerboseOption,
+    named_model,
+    no_stream,
+    parse_size,
+)
 from gantool.errors import UsageError
-from gantool.predict.sizes import parse_side
 
 if TYPE_CHECKING:
     from gantool.workflows.export import ExportResult
@@ -18,42 +34,97 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 
+EXAMPLES = """
+gantool export cyclegan-1 --to winter
+gantool export unet-resnet50 --format torchscript -o models/
+gantool export seasons --precision int8 --calibrate photos
+"""
+
+
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A run, a model file, a kind, or a checkpoint of the reference.")
-    ],
-    format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="onnx, torchscript, pt2 or reference.")
-    ] = "onnx",
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="PATH", help="A file, or a folder. Default: here.")
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model file, a run, a kind of run, a built-in model, or a checkpoint of the reference.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
+        ),
     ] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="DOMAIN", help="One direction of a translation. Default: all.")
-    ] = None,
-    precision: Annotated[
-        str, typer.Option("--precision", metavar="PRECISION", help="fp32, fp16, or for ONNX int8.")
-    ] = "fp32",
-    calibrate: Annotated[
-        Path | None, typer.Option("--calibrate", metavar="DIR", help="Images that show what the model will see.")
-    ] = None,
-    opset: Annotated[
-        int | None, typer.Option("--opset", metavar="N", help="Of ONNX. Default: the exporter's.")
-    ] = None,
-    static_size: Annotated[
-        str | None, typer.Option("--static-size", metavar="WxH", help="One size instead of all.")
-    ] = None,
-    pixels: Annotated[
-        bool, typer.Option("--pixels", help="Take and give uint8 images, for programs without gantool.")
-    ] = False,
+    model_option: ModelOption = None,
+    to: ToOption = None,
+    runs: RunsOption = Path("runs"),
     running_statistics: Annotated[
         bool,
         typer.Option(
-            "--running-statistics", help="Of a reference checkpoint: its --eval, instead of each image's own."
+            "--running-statistics",
+            help="Of a reference checkpoint: its --eval, instead of each image's own.",
+            rich_help_panel=MODEL,
+        ),
+    ] = False,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="onnx, torchscript, pt2 or reference.",
+            rich_help_panel=RESULTS,
+            autocompletion=completion.of("onnx", "torchscript", "pt2", "reference"),
+        ),
+    ] = "onnx",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="A file, or a folder. Default: the current folder.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    opset: Annotated[
+        int | None,
+        typer.Option("--opset", metavar="N", help="Of ONNX. Default: the exporter's.", rich_help_panel=RESULTS),
+    ] = None,
+    static_size: Annotated[
+        str | None,
+        typer.Option(
+            "--static-size",
+            metavar="WxH",
+            help="The one size that the file takes. Default: any.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    pixels: Annotated[
+        bool,
+        typer.Option(
+            "--pixels",
+            help="Take and give uint8 images, for programs without gantool.",
+            rich_help_panel=RESULTS,
         ),
     ] = False,
     overwrite: OverwriteOption = False,
-    runs: RunsOption = Path("runs"),
+    skip_existing: SkipExistingOption = False,
+    dry_run: DryRunOption = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="PRECISION",
+            help="Of the file: fp32, fp16, or for ONNX int8.",
+            rich_help_panel=COMPUTING,
+            autocompletion=completion.of("fp32", "fp16", "int8"),
+        ),
+    ] = "fp32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate",
+            metavar="DIR",
+            help="Images that show what an int8 model will see.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -61,20 +132,37 @@ def export(
     """Write a model as ONNX, TorchScript, .pt2 or reference weights, and compare the file with the model.
 
     A file that does something else is not kept, and the command ends with 1. translate and segment take the files.
+    Everything is done on the CPU.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
-    size = _parse_size(static_size)
-    from gantool.workflows.export import ExportOptions, export_model
+    no_stream(output, "exports")
+    named = named_model(model, model_option)
+    if named is None:
+        raise UsageError("MODEL is missing.", "Name a run, a model file or a built-in model; see gantool info.")
+    size = _parse_static(static_size)
+    from gantool.workflows.export import ExportOptions, export_parts, plan_export
 
     options = ExportOptions(
-        model=model, format=format, output=output, to=to, precision=precision, calibrate=calibrate, opset=opset,
+        model=named, format=format, output=output, to=to, precision=precision, calibrate=calibrate, opset=opset,
         static_size=size, pixels=pixels, running_statistics=running_statistics, overwrite=overwrite, runs=runs,
+        skip_existing=skip_existing,
     )  # fmt: skip
-    results = export_model(options)
+    plan = plan_export(options)
+    if plan.skipped:
+        screen.note(f"{len(plan.skipped)} exist already and are skipped.")
+    skipped = [str(path) for path in plan.skipped]
+    if dry_run:
+        for part in plan.parts:
+            screen.result(part.path)
+        screen.note("Dry run: nothing was written.")
+        paths = [{"path": str(part.path)} for part in plan.parts]
+        screen.json("export", {"dry_run": True, "files": paths, "skipped": skipped})
+        return 0
+    results = export_parts(plan, options)
     for result in results:
         _show(screen, result)
         screen.result(result.path)
-    screen.json({"files": [result.as_json() for result in results]})
+    screen.json("export", {"files": [result.as_json() for result in results], "skipped": skipped})
     return 0
 
 
@@ -95,12 +183,9 @@ def _show(screen: Screen, result: ExportResult) -> None:
     screen.note(text)
 
 
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    """Read ``WxH`` or ``N`` as height and width."""
+def _parse_static(text: str | None) -> tuple[int, int] | None:
+    """Read ``WxH``, or ``N`` for a square, as height and width."""
     if text is None:
         return None
-    first, x, second = text.lower().partition("x")
-    width, height = parse_side(first), parse_side(second if x else first)
-    if width is None or height is None:
-        raise UsageError(f"--static-size {text}: expected a size such as 256x256.")
+    width, height = parse_size("--static-size", text, square=True)
     return height, width

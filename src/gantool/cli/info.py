@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import JsonOption, QuietOption, RunsOption, VerboseOption
+from gantool.cli.contract import completion
+from gantool.cli.options import (
+    MODEL,
+    RESULTS,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    RunsOption,
+    VerboseOption,
+    named_model,
+)
 from gantool.errors import UsageError
 
 __all__ = ["info"]
+
+
+EXAMPLES = """
+gantool info
+gantool info cyclegan-1
+gantool info data/photos
+gantool info photo.jpg --json
+gantool info --page runs.html
+"""
 
 
 def info(
     subjects: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL|RUN|DATASET|FILE]...",
-            help="What to describe; default this machine. With --page: the runs to compare, default all.",
+            metavar="[SUBJECT]...",
+            help="A model, run, data set or file to describe. Default: this machine. With --page: runs to "
+            "compare, or all.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.subjects),
         ),
     ] = None,
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Compare runs side by side on a page: settings, metrics, curves, samples."),
+        typer.Option(
+            metavar="FILE",
+            help="Compare runs side by side on a page: settings, metrics, curves, samples.",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
+    model_option: ModelOption = None,
     runs: RunsOption = Path("runs"),
     json_output: JsonOption = False,
     quiet: QuietOption = False,
@@ -38,12 +65,14 @@ def info(
         return _compare(screen, names, runs, page)
     if len(names) > 1:
         raise UsageError(f"{names[1]}: one thing is described at a time.", "Compare runs on a page: --page FILE.")
-    subject = names[0] if names else None
+    subject = named_model(names[0] if names else None, model_option)
     from gantool.workflows.info import describe, describe_machine
+    from gantool.workflows.info.table import rows_of
 
-    facts = describe_machine(runs) if subject is None else describe(subject, runs)
-    screen.print_table(("", subject or "this machine"), _flatten(facts))
-    screen.json(facts)
+    facts = describe_machine(runs) | _settings() if subject is None else describe(subject, runs)
+    shown = {key: value for key, value in facts.items() if key != "describes"}
+    screen.print_table(("", subject or "this machine"), rows_of(shown))
+    screen.json("info", facts)
     return 0
 
 
@@ -52,17 +81,14 @@ def _compare(screen: Screen, names: list[str], runs: Path, page: Path) -> int:
 
     found = compare_runs(names, runs, page)
     screen.result(page)
-    screen.json({"page": str(page), "runs": [str(run.path) for run in found]})
+    screen.json("info", {"describes": "runs", "page": str(page), "runs": [str(run.path) for run in found]})
     return 0
 
 
-def _flatten(facts: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            rows += _flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list):
-            rows.append((f"{prefix}{key}", ", ".join(str(entry) for entry in value) or "none"))
-        else:
-            rows.append((f"{prefix}{key}", str(value)))
-    return rows
+def _settings() -> dict[str, Any]:
+    """The settings files and variables that are in effect, checked for all commands."""
+    from gantool.cli.app import command_line
+    from gantool.cli.contract.defaults import effective
+
+    root: Any = typer.main.get_command(command_line())
+    return effective(root.commands.values())

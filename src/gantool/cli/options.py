@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they are spelled and explained once."""
+"""Options that several commands share, so that they are spelled and explained once, and the groups of the help."""
 
 from __future__ import annotations
 
@@ -7,63 +7,251 @@ from typing import Annotated
 
 import typer
 
+from gantool.cli.contract import completion
 from gantool.errors import UsageError
 
 __all__ = [
+    "COMPUTING",
+    "IMAGES",
+    "MESSAGES",
+    "MODEL",
+    "RESULTS",
+    "BatchSizeOption",
+    "DataOption",
     "DeviceOption",
+    "DomainsOption",
+    "DryRunOption",
+    "FilesFromOption",
+    "FormatOption",
     "InputsArgument",
     "JsonOption",
+    "ModelOption",
+    "NullOption",
     "OutputOption",
     "OverwriteOption",
     "PrecisionOption",
     "QuietOption",
     "RecursiveOption",
     "RunsOption",
+    "SizeOption",
     "SkipExistingOption",
     "TileOption",
+    "ToOption",
     "TrustOption",
     "VerboseOption",
+    "named_model",
+    "no_stream",
     "parse_domains",
     "parse_halves",
+    "parse_size",
 ]
 
+# The groups of the help, in their order.
+IMAGES, MODEL, RESULTS, COMPUTING, MESSAGES = "Images", "Model", "Results", "Computing", "Messages"
+
 InputsArgument = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Images, folders, globs, or - for paths on stdin.")
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Images, folders, globs, or - for an image, or paths, on standard input.",
+        rich_help_panel=IMAGES,
+    ),
 ]
-DeviceOption = Annotated[
-    str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps. Default auto.")
+FilesFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from",
+        metavar="FILE",
+        help="A list of further inputs, one per line; - for standard input.",
+        rich_help_panel=IMAGES,
+    ),
 ]
-PrecisionOption = Annotated[
-    str | None, typer.Option("--precision", metavar="PRECISION", help="auto, fp32, bf16 or fp16. Default auto.")
+NullOption = Annotated[
+    bool,
+    typer.Option(
+        "--null",
+        "-0",
+        help="The list's paths end in zero bytes (find -print0), not in lines.",
+        rich_help_panel=IMAGES,
+    ),
 ]
-RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the runs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of lines.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More about what happens.")]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Look into folders within folders.", rich_help_panel=IMAGES)
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="A data set: a folder, or a name under ./data.",
+        rich_help_panel=IMAGES,
+        autocompletion=completion.offered(completion.data_sets),
+    ),
+]
+DomainsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--domains",
+        metavar="LEFT,RIGHT",
+        help="Names of the halves of side-by-side pairs.",
+        rich_help_panel=IMAGES,
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="A model file, a run, a kind of run, or a built-in model.",
+        rich_help_panel=MODEL,
+        autocompletion=completion.offered(completion.models),
+    ),
+]
+ToOption = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="DOMAIN",
+        help="Only translations to this domain. Default: all.",
+        rich_help_panel=MODEL,
+        autocompletion=completion.offered(completion.domains),
+    ),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the runs.", rich_help_panel=MODEL)]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Also run TorchScript and .pt2 files that you did not export here.",
+        rich_help_panel=MODEL,
+    ),
+]
 OutputOption = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
         metavar="PATH",
-        help="A folder if it is one, ends in / or has no image suffix; else a file. Default the current folder.",
+        help="A folder if it is one, ends in / or has no image suffix; - for standard output; else a file. "
+        "Default: the current folder.",
+        rich_help_panel=RESULTS,
     ),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-SkipExistingOption = Annotated[bool, typer.Option("--skip-existing", help="Leave outputs that exist, do the rest.")]
-RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="Look into folders within folders.")]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="Of pictures: png, jpg, webp, tif, bmp or ppm. Default: translate as the input, segment png.",
+        rich_help_panel=RESULTS,
+        autocompletion=completion.of("png", "jpg", "webp", "tif", "bmp", "ppm"),
+    ),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=RESULTS)
+]
+SkipExistingOption = Annotated[
+    bool,
+    typer.Option("--skip-existing", help="Leave outputs that exist, do the rest.", rich_help_panel=RESULTS),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, write nothing.", rich_help_panel=RESULTS),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="WxH",
+        help="Scale images to this size first, such as 640x480.",
+        rich_help_panel=COMPUTING,
+    ),
+]
 TileOption = Annotated[
     str,
     typer.Option(
         "--tile",
         metavar="auto|N|off",
-        help="Large images: auto is exact with bounded memory, N uses tiles of N pixels, off always one piece.",
+        help="Large images: auto takes pieces where needed, N pieces of N pixels, off none.",
+        rich_help_panel=COMPUTING,
+        autocompletion=completion.of("auto", "off"),
     ),
 ]
-TrustOption = Annotated[
-    bool,
-    typer.Option("--trust", help="Also run TorchScript and .pt2 files that you did not export here."),
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", metavar="N", min=1, help="Images that are computed together.", rich_help_panel=COMPUTING
+    ),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:1 or mps. Default: auto.",
+        rich_help_panel=COMPUTING,
+        autocompletion=completion.offered(completion.devices),
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="PRECISION",
+        help="auto, fp32, bf16 or fp16. Default: auto.",
+        rich_help_panel=COMPUTING,
+        autocompletion=completion.of("auto", "fp32", "bf16", "fp16"),
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON object on stdout instead of lines.", rich_help_panel=MESSAGES)
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only results and errors.", rich_help_panel=MESSAGES)
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="More about what happens.", rich_help_panel=MESSAGES)
+]
+
+
+def named_model(argument: str | None, option: str | None) -> str | None:
+    """The one model that is named, as an argument or by ``--model``.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if argument is not None and option is not None:
+        raise UsageError(f"{argument} and --model {option} name the model twice.", "Give one of them.")
+    return argument if argument is not None else option
+
+
+def no_stream(output: object, what: str) -> None:
+    """Refuse standard output for what are files.
+
+    Raises:
+        UsageError: it is ``-``.
+    """
+    if str(output) == "-":
+        raise UsageError(f"-o -: {what} are files.", "Name a folder; one that is called so is ./-")
+
+
+def parse_size(option: str, text: str, *, square: bool = False) -> tuple[int, int]:
+    """Read ``WxH`` as width and height.
+
+    Args:
+        square: whether ``N`` alone stands for ``NxN``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from gantool.predict.sizes import parse_side
+
+    width, x, height = text.lower().partition("x")
+    height = width if square and not x else height
+    size = parse_side(width), parse_side(height)
+    if not (size[0] and size[1]):
+        raise UsageError(f"{option} {text}: expected WIDTHxHEIGHT, such as 640x480.")
+    return size[0], size[1]
 
 
 def parse_domains(entries: list[str]) -> dict[str, str] | None:

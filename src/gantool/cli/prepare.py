@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import JsonOption, QuietOption, VerboseOption, parse_domains, parse_halves
+from gantool.cli.contract import completion
+from gantool.cli.options import (
+    COMPUTING,
+    IMAGES,
+    RESULTS,
+    DomainsOption,
+    DryRunOption,
+    JsonOption,
+    OverwriteOption,
+    QuietOption,
+    SkipExistingOption,
+    VerboseOption,
+    no_stream,
+    parse_domains,
+    parse_halves,
+)
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -24,73 +39,189 @@ _SILENCE = 60.0  # seconds
 _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
 
 
+LABELS, SPLITS = "Labels", "Splits"
+
+EXAMPLES = """
+gantool prepare photos --check
+gantool prepare --domain summer=DIR1 --domain winter=DIR2 --shorter-side 286
+gantool prepare scans --classes classes.txt --tile 512 --split 0.8,0.1,0.1
+gantool prepare facades
+gantool prepare --list
+"""
+
+
 def prepare(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[SOURCE]", help="A folder, an archive or a named data set; or give --domain twice."),
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="DIR", help="The new data set. Default data/NAME.")
-    ] = None,
-    kind: Annotated[
-        str | None, typer.Option("--as", metavar="KIND", help="unpaired, paired or segmentation, if not clear.")
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A folder, an archive or a named data set; or give --domain twice.",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.offered(completion.sources),
+        ),
     ] = None,
     domain: Annotated[
         list[str] | None,
-        typer.Option("--domain", metavar="NAME=DIR", help="Twice: two plain folders of images, instead of SOURCE."),
+        typer.Option(
+            "--domain",
+            metavar="NAME=DIR",
+            help="Twice: two plain folders of images, instead of SOURCE.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
-    domains: Annotated[
+    domains: DomainsOption = None,
+    kind: Annotated[
         str | None,
-        typer.Option("--domains", metavar="LEFT,RIGHT", help="Names of the halves of side-by-side pairs."),
+        typer.Option(
+            "--as",
+            metavar="KIND",
+            help="unpaired, paired or segmentation, if not clear.",
+            rich_help_panel=IMAGES,
+            autocompletion=completion.of("unpaired", "paired", "segmentation"),
+        ),
     ] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", min=16, help="Scale the shorter side to this many pixels.")
-    ] = None,
-    tile: Annotated[
-        int | None, typer.Option("--tile", min=16, help="Cut labelled images into squares of this side.")
-    ] = None,
-    stride: Annotated[
-        int | None, typer.Option("--stride", min=1, help="From tile to tile. Default: the side.")
-    ] = None,
-    drop_empty: Annotated[
-        bool, typer.Option("--drop-empty", help="Leave out tiles that show nothing but background.")
+    list_sets: Annotated[
+        bool, typer.Option("--list", help="List the named data sets and stop.", rich_help_panel=IMAGES)
     ] = False,
     classes: Annotated[
         Path | None,
-        typer.Option("--classes", metavar="FILE", help="Classes, one per line: name; value,name; or name,R,G,B."),
+        typer.Option(
+            "--classes",
+            metavar="FILE",
+            help="Classes, one per line: name; value,name; or name,R,G,B.",
+            rich_help_panel=LABELS,
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option("--ignore", metavar="VALUE", help="A mask value, color or name of no class; repeatable."),
+        typer.Option(
+            "--ignore",
+            metavar="VALUE",
+            help="A mask value, color or name of no class; repeatable.",
+            rich_help_panel=LABELS,
+        ),
     ] = None,
     attribute: Annotated[
-        str | None, typer.Option("--attribute", metavar="NAME", help="The VIA attribute that holds the class.")
+        str | None,
+        typer.Option(
+            "--attribute", metavar="NAME", help="The VIA attribute that holds the class.", rich_help_panel=LABELS
+        ),
     ] = None,
     snap: Annotated[
         float | None,
-        typer.Option("--snap", min=0, max=441, help="How far a mask's color may lie from its class. Default 64."),
+        typer.Option(
+            "--snap",
+            metavar="N",
+            min=0,
+            max=441,
+            help="How far a mask's color may lie from its class. Default: 64.",
+            rich_help_panel=LABELS,
+        ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="TRAIN,VAL,TEST", help="Shares, such as 0.8,0.1,0.1. Default: as it is."),
+        typer.Option(
+            "--split",
+            metavar="TRAIN,VAL,TEST",
+            help="Shares, such as 0.8,0.1,0.1. Default: as it is.",
+            rich_help_panel=SPLITS,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Changes which images a split draws.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Changes which images a split draws.", rich_help_panel=SPLITS
+        ),
+    ] = 0,
     drop_duplicates: Annotated[
-        bool, typer.Option("--drop-duplicates", help="Leave out images with the same pixels as another.")
+        bool,
+        typer.Option(
+            "--drop-duplicates",
+            help="Leave out images with the same pixels as another.",
+            rich_help_panel=SPLITS,
+        ),
     ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only look; exit 1 if there are problems.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write a page with tables and pictures here, too.")
+    shorter_side: Annotated[
+        int | None,
+        typer.Option(
+            "--shorter-side",
+            metavar="N",
+            min=16,
+            help="Scale images to this shorter side, in pixels.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that gantool wrote.")] = False,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            "--tile",
+            metavar="N",
+            min=16,
+            help="Cut labelled images into squares of this side.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            "--stride",
+            metavar="N",
+            min=1,
+            help="From tile to tile. Default: the side.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = None,
+    drop_empty: Annotated[
+        bool,
+        typer.Option(
+            "--drop-empty",
+            help="Leave out tiles that show nothing but background.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The new data set. Default: data/NAME.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
     image_format: Annotated[
-        str, typer.Option("--image-format", metavar="FORMAT", help="Of images that change: png, jpg or webp.")
+        str,
+        typer.Option(
+            "--image-format",
+            metavar="FORMAT",
+            help="Of images that change: png, jpg or webp.",
+            rich_help_panel=RESULTS,
+            autocompletion=completion.of("png", "jpg", "webp"),
+        ),
     ] = "png",
     link: Annotated[
-        bool, typer.Option("--link", help="Link files that stay as they are instead of copying them.")
+        bool,
+        typer.Option(
+            "--link",
+            help="Link files that stay as they are instead of copying them.",
+            rich_help_panel=RESULTS,
+        ),
     ] = False,
-    list_sets: Annotated[bool, typer.Option("--list", help="List the named data sets and stop.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write a page with tables and pictures here, too.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look; exit 1 if there are problems.", rich_help_panel=RESULTS)
+    ] = False,
+    overwrite: OverwriteOption = False,
+    skip_existing: SkipExistingOption = False,
+    dry_run: DryRunOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -98,11 +229,13 @@ def prepare(
     """Check a folder of pictures and make a clean data set of it.
 
     Recognizes two domains of unpaired images, pairs side by side or in two folders, and images with labels: masks of
-    indices or colors, one per class, arrays, or files of labelme, COCO, VIA, Label Studio, CVAT and Supervisely.
+    indices or colors, one per class, arrays, or files of labelme, COCO, VIA, Label Studio, CVAT and Supervisely. A
+    data set that gantool wrote can be replaced with --overwrite.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     if list_sets:
         return _list(screen)
+    no_stream(output, "data sets")
     if kind not in (None, "unpaired", "paired", "segmentation"):
         raise UsageError(f"--as {kind}: expected unpaired, paired or segmentation.")
     if stride is not None and tile is None:
@@ -122,7 +255,7 @@ def prepare(
             domains=parse_domains(domain or []),
             names=parse_halves(domains),
             kind=kind,  # type: ignore[arg-type]
-            size=size,
+            size=shorter_side,
             tile=tile,
             stride=stride,
             drop_empty=drop_empty,
@@ -139,10 +272,16 @@ def prepare(
             overwrite=overwrite,
             image_format=image_format,  # type: ignore[arg-type]
             link=link,
+            skip_existing=skip_existing,
         )
+        if (there := options.existing()) is not None:
+            screen.note(f"{there}: exists already and is left.")
+            screen.result(there)
+            screen.json("prepare", {"output": str(there), "skipped": True})
+            return 0
         result = prepare_data(options, progress)
     _show(screen, result)
-    screen.json(_as_json(result))
+    screen.json("prepare", _as_json(result, dry_run=dry_run))
     if result.output is not None:
         screen.result(result.output)
         command, why = next_training(result)
@@ -181,7 +320,7 @@ def _list(screen: Screen) -> int:
             for one in CATALOG.values()
         ],
     )
-    screen.json({"data_sets": [asdict(one) for one in CATALOG.values()]})
+    screen.json("data-sets", {"data_sets": [asdict(one) for one in CATALOG.values()]})
     screen.note("Get one with: gantool prepare NAME")
     return 0
 
@@ -218,8 +357,9 @@ def _show(screen: Screen, result: Prepared) -> None:
     screen.note("sizes: " + ", ".join(f"{size} ({count})" for size, count in result.sizes))
 
 
-def _as_json(result: Prepared) -> dict[str, object]:
+def _as_json(result: Prepared, *, dry_run: bool) -> dict[str, object]:
     return {
+        **({"dry_run": True} if dry_run else {}),
         "output": str(result.output) if result.output is not None else None,
         "kind": result.source.kind,
         "recognized": result.source.about,

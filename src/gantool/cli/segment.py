@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.image_results import conclude, follow
+from gantool.cli.contract import completion
+from gantool.cli.image_results import conclude, file_options, follow, not_done
 from gantool.cli.options import (
+    COMPUTING,
+    RESULTS,
     DeviceOption,
+    DryRunOption,
+    FilesFromOption,
+    FormatOption,
     InputsArgument,
     JsonOption,
+    ModelOption,
+    NullOption,
     OutputOption,
     OverwriteOption,
     PrecisionOption,
@@ -21,6 +29,7 @@ from gantool.cli.options import (
     RecursiveOption,
     RunsOption,
     SkipExistingOption,
+    TileOption,
     TrustOption,
     VerboseOption,
 )
@@ -37,16 +46,23 @@ __all__ = ["segment"]
 _SHOWN = 10  # images of a ranking
 
 
+EXAMPLES = """
+gantool segment painting.png
+gantool segment photos -r --model unet-resnet50 --outputs mask -o masks/
+gantool segment scans --outputs polygons --min-area 50 --fill-holes
+gantool segment photos --rank uncertainty --top 20
+cat x.jpg | gantool segment - --outputs mask -o - > mask.png
+"""
+
+
 def segment(
-    inputs: InputsArgument,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="MODEL",
-            help="A model file, a run, or a kind. Default: the newest run that segments, else landscape.",
-        ),
-    ] = None,
+    inputs: InputsArgument = None,
+    files_from: FilesFromOption = None,
+    null: NullOption = False,
+    recursive: RecursiveOption = False,
+    model: ModelOption = None,
+    runs: RunsOption = Path("runs"),
+    trust: TrustOption = False,
     output: OutputOption = None,
     outputs: Annotated[
         str | None,
@@ -55,36 +71,37 @@ def segment(
             metavar="KINDS",
             help="Of mask, overlay, color, probabilities, classes, polygons (labelme), coco; by commas. "
             "Default: mask,overlay, with --rank none.",
+            rich_help_panel=RESULTS,
+            autocompletion=completion.of(
+                "mask", "overlay", "color", "probabilities", "classes", "polygons", "coco", "mask,overlay"
+            ),
         ),
     ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            "--size", metavar="N|native", help="Shorter side to scale to for the network. Default: as trained."
-        ),
-    ] = None,
-    tile: Annotated[
-        str,
-        typer.Option(
-            "--tile", metavar="auto|N|off", help="Windows for large images: when needed, of N pixels, none."
-        ),
-    ] = "auto",
-    tta: Annotated[
-        bool, typer.Option("--tta", help="Average over mirrored and scaled views; six times slower.")
-    ] = False,
+    format: FormatOption = None,
     min_area: Annotated[
         int,
         typer.Option(
-            "--min-area", metavar="PIXELS", help="Regions smaller than this become part of what surrounds them."
+            "--min-area",
+            metavar="PIXELS",
+            help="Regions smaller than this become part of what surrounds them.",
+            rich_help_panel=RESULTS,
         ),
     ] = 0,
     fill_holes: Annotated[
-        bool, typer.Option("--fill-holes", help="What lies within a region, of whatever class, becomes part of it.")
+        bool,
+        typer.Option(
+            "--fill-holes",
+            help="What lies within a region, of whatever class, becomes part of it.",
+            rich_help_panel=RESULTS,
+        ),
     ] = False,
     simplify: Annotated[
         float,
         typer.Option(
-            "--simplify", metavar="PIXELS", help="Fewer points of polygons: how far outlines may move. 0 is exact."
+            "--simplify",
+            metavar="PIXELS",
+            help="Fewer points of polygons: how far outlines may move. 0 is exact.",
+            rich_help_panel=RESULTS,
         ),
     ] = 0.0,
     rank: Annotated[
@@ -93,36 +110,63 @@ def segment(
             "--rank",
             metavar="uncertainty",
             help="A table and a page of all images instead, those to label next first.",
+            rich_help_panel=RESULTS,
+            autocompletion=completion.of("uncertainty"),
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", help="Copy the first N of the ranking, with labels for labelme.")
+        int,
+        typer.Option(
+            "--top",
+            metavar="N",
+            help="Copy the first N of the ranking, with labels for labelme.",
+            rich_help_panel=RESULTS,
+        ),
     ] = 0,
-    recursive: RecursiveOption = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
-    runs: RunsOption = Path("runs"),
+    dry_run: DryRunOption = False,
+    shorter_side: Annotated[
+        str | None,
+        typer.Option(
+            "--shorter-side",
+            metavar="N|native",
+            help="What the network sees: the shorter side in pixels, or native. Default: as trained.",
+            rich_help_panel=COMPUTING,
+            autocompletion=completion.of("native"),
+        ),
+    ] = None,
+    tile: TileOption = "auto",
+    tta: Annotated[
+        bool,
+        typer.Option(
+            "--tta", help="Average over mirrored and scaled views; six times slower.", rich_help_panel=COMPUTING
+        ),
+    ] = False,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
-    trust: TrustOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Find out which class every pixel of a picture belongs to.
 
-    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png.
+    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png. Without --model,
+    the newest run that segments is taken, else the built-in landscape.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    files = file_options(
+        screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
+        files_from=files_from, null=null, format=format,
+    )  # fmt: skip
     from gantool.models.find import BUNDLED_SEGMENTER
     from gantool.workflows import segment as work
-    from gantool.workflows.image_jobs import FileOptions
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
 
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
-        model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=size, tta=tta,
-        trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
+        model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile,
+        size=shorter_side, tta=tta, trust=trust, files=files,
         outputs=tuple(name.strip() for name in wanted.split(",") if name.strip()),
         rank=rank, top=top, regions=RegionOptions(min_area, fill_holes, simplify),
     )  # fmt: skip
@@ -147,7 +191,12 @@ def segment(
     plan = plan_labels(
         options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
     )
-    if ranking is None:
+    if dry_run:
+        results = not_done(plan.jobs)
+        for path in (ranking.plan.table, ranking.plan.page) if ranking is not None else ():
+            screen.result(path)
+        ranking = None
+    elif ranking is None:
         results = work.segment_files(segmenter, plan, options.regions)
     else:
         results = ranking.look(plan, options.regions)
@@ -155,13 +204,15 @@ def segment(
     if written := [item for item in done if not item.error]:
         if plan.coco is not None:
             screen.result(plan.coco)
-        _show_shares(screen, written)
+        if not dry_run:
+            _show_shares(screen, written)
     ranked = None
     if ranking is not None and written:
         copies = _finish(screen, ranking, options)
         ranked = _ranked(ranking, copies)
         done += [item for item in copies if item.error]
     head = {
+        **({"dry_run": True} if dry_run else {}),
         "model": str(segmenter.model.path),
         "classes": [entry.name for entry in segmenter.classes],
         "device": segmenter.device,
@@ -169,7 +220,7 @@ def segment(
         **({"coco": str(plan.coco)} if plan.coco is not None and written else {}),
         **({"ranking": ranked} if ranked is not None else {}),
     }
-    return conclude(screen, head, done, plan.skipped, _details)
+    return conclude(screen, "segment", head, done, plan.skipped, _details)
 
 
 def _ranking(segmenter: LoadedSegmenter, options: SegmentOptions) -> Ranking | None:
@@ -194,7 +245,7 @@ def _finish(screen: Screen, ranking: Ranking, options: SegmentOptions) -> list[I
         return []
     labels = ranking.copy_top()
     for job in labels.jobs:
-        screen.result(job.source)
+        screen.result(job.file)
     results = segment_files(ranking.segmenter, labels, options.regions)
     return follow(screen, results, doing="labelling", count=len(labels.jobs), skipped=())
 

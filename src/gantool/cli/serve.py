@@ -9,13 +9,21 @@ from typing import Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.options import DeviceOption, QuietOption, RunsOption, TrustOption, VerboseOption
+from gantool.cli.contract import completion
+from gantool.cli.options import COMPUTING, MODEL, DeviceOption, QuietOption, RunsOption, TrustOption, VerboseOption
 from gantool.errors import UsageError, counted
 
 __all__ = ["serve"]
 
+EXAMPLES = """
+gantool serve
+gantool serve --model cyclegan-1 --model seasons
+gantool serve --host 0.0.0.0 --token SECRET
+"""
+
 _NEEDED = ("starlette", "uvicorn", "python_multipart")
 _MEGA = 10**6
+_ADDRESS, _LIMITS = "Address", "Limits"
 
 
 def serve(
@@ -25,13 +33,24 @@ def serve(
             "--model",
             metavar="MODEL",
             help="A run, a built-in model or a file; again for more of them. Default: the built-in ones.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", metavar="HOST", help="Where it listens; all but loopback needs a token.")
+        str,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="Where it listens; all but loopback needs a token.",
+            rich_help_panel=_ADDRESS,
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, metavar="N", help="0 for any that is free.")
+        int,
+        typer.Option(
+            "--port", min=0, max=65535, metavar="N", help="0 for any that is free.", rich_help_panel=_ADDRESS
+        ),
     ] = 8000,
     token: Annotated[
         str | None,
@@ -40,6 +59,7 @@ def serve(
             metavar="TEXT",
             envvar="GANTOOL_TOKEN",
             help="Requests have to bring it. Better in the environment as GANTOOL_TOKEN, where others do not see it.",
+            rich_help_panel=_ADDRESS,
         ),
     ] = None,
     allow_host: Annotated[
@@ -48,19 +68,38 @@ def serve(
             "--allow-host",
             metavar="NAME",
             help="A name that requests may call it by; again for more. Addresses and localhost always may.",
+            rich_help_panel=_ADDRESS,
         ),
     ] = None,
     workers: Annotated[
         int,
-        typer.Option("--workers", min=0, max=256, metavar="N", help="Images run side by side; 0 for one per core."),
+        typer.Option(
+            "--workers",
+            min=0,
+            max=256,
+            metavar="N",
+            help="Images run side by side; 0 for one per core.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = 0,
     max_body: Annotated[
-        float, typer.Option("--max-body", metavar="MB", help="Of a request; a batch may have four times as much.")
+        float,
+        typer.Option(
+            "--max-body",
+            metavar="MB",
+            help="Of a request; a batch may have four times as much.",
+            rich_help_panel=_LIMITS,
+        ),
     ] = 32.0,
-    max_pixels: Annotated[float, typer.Option("--max-pixels", metavar="MILLIONS", help="Of an image.")] = 50.0,
-    queue: Annotated[int, typer.Option("--queue", metavar="N", help="Images that may wait for a worker.")] = 64,
+    max_pixels: Annotated[
+        float, typer.Option("--max-pixels", metavar="MILLIONS", help="Of an image.", rich_help_panel=_LIMITS)
+    ] = 50.0,
+    queue: Annotated[
+        int, typer.Option("--queue", metavar="N", help="Images that may wait for a worker.", rich_help_panel=_LIMITS)
+    ] = 64,
     seconds: Annotated[
-        float, typer.Option("--seconds", metavar="S", help="That an image may wait, and may take.")
+        float,
+        typer.Option("--seconds", metavar="S", help="That an image may wait, and may take.", rich_help_panel=_LIMITS),
     ] = 30.0,
     runs: RunsOption = Path("runs"),
     device: DeviceOption = None,

@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantool.cli.console import Screen
+from gantool.cli.contract import completion
 from gantool.cli.options import (
+    COMPUTING,
+    IMAGES,
+    MODEL,
+    DataOption,
     DeviceOption,
+    DomainsOption,
+    DryRunOption,
     JsonOption,
+    OverwriteOption,
     PrecisionOption,
     QuietOption,
     RunsOption,
     VerboseOption,
+    named_model,
     parse_domains,
     parse_halves,
 )
@@ -29,102 +38,195 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
+TRAINING, RUN, SETTINGS = "Training", "Run", "Settings"
+
+EXAMPLES = """
+gantool train cyclegan --epochs 20
+gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2
+gantool train unet-resnet50 --data bob-ross --set loss.class_weights=auto
+gantool train unet --config my.yaml --crop 128 --epochs 40
+gantool train --resume latest
+gantool train --list-models
+"""
+
+
 def train(
     model: Annotated[
         str | None,
         typer.Argument(
             metavar="[MODEL]",
             help="cyclegan, pix2pix, unet, ARCH-ENCODER (unet-resnet50), ...; see --list-models.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.trainable),
         ),
     ] = None,
-    data: Annotated[
+    model_option: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="DATA", help="A folder, or a name under ./data. Default: the built-in sample."
+            "--model",
+            metavar="MODEL",
+            help="The same as an option.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.trainable),
         ),
     ] = None,
-    domain: Annotated[
-        list[str] | None,
-        typer.Option("--domain", metavar="NAME=DIR", help="Twice: two plain folders of images, instead of --data."),
-    ] = None,
-    domains: Annotated[
-        str | None,
-        typer.Option("--domains", metavar="LEFT,RIGHT", help="Names of the halves of side-by-side images."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Epochs in total.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images per step, over all devices.")] = None,
-    size: Annotated[int | None, typer.Option("--size", help="Side of the crops in pixels.")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.")] = None,
+    list_models: Annotated[
+        bool, typer.Option("--list-models", help="List what can be trained and stop.", rich_help_panel=MODEL)
+    ] = False,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, for pix2pix and cut.")
-    ] = None,
-    distill: Annotated[
         str | None,
-        typer.Option("--distill", metavar="MODEL", help="Train a light generator that learns what a model does."),
+        typer.Option(
+            "--to", metavar="DOMAIN", help="Domain to translate to, for pix2pix and cut.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            "--init-from",
+            metavar="MODEL",
+            help="Start a new run from a model's weights, or from none.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
+        ),
     ] = None,
     encoder_weights: Annotated[
         str | None,
         typer.Option(
-            "--encoder-weights", metavar="imagenet|none|FILE", help="First weights of a segmenter's encoder."
+            "--encoder-weights",
+            metavar="imagenet|none|FILE",
+            help="First weights of a segmenter's encoder.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.of("imagenet", "none"),
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Decides weights, order and crops.")] = None,
-    devices: Annotated[int | None, typer.Option("--devices", help="Processes on this machine.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes that read images.")] = None,
-    device: DeviceOption = None,
-    precision: PrecisionOption = None,
-    compile_nets: Annotated[
-        bool | None,
-        typer.Option("--compile/--no-compile", help="Compile the networks, or never. Default: where it pays."),
+    distill: Annotated[
+        str | None,
+        typer.Option(
+            "--distill",
+            metavar="MODEL",
+            help="Train a light generator that learns what a model does.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.models),
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in YAML.")] = None,
-    assignments: Annotated[
+    data: DataOption = None,
+    domain: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as loss.identity=0; repeatable."),
+        typer.Option(
+            "--domain",
+            metavar="NAME=DIR",
+            help="Twice: two plain folders of images, instead of --data.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the run. Default: MODEL-N.")] = None,
+    domains: DomainsOption = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", help="Epochs in total.", rich_help_panel=TRAINING)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size", metavar="N", help="Images per step, over all devices.", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option("--crop", metavar="N", help="Side of the crops in pixels.", rich_help_panel=TRAINING),
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option("--lr", metavar="N", help="Learning rate.", rich_help_panel=TRAINING)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", help="Decides weights, order and crops.", rich_help_panel=TRAINING),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the run. Default: MODEL-N.", rich_help_panel=RUN),
+    ] = None,
     runs: RunsOption = Path("runs"),
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN|latest", help="Go on exactly where a run stopped.")
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN|latest",
+            help="Go on exactly where a run stopped.",
+            rich_help_panel=RUN,
+            autocompletion=completion.offered(completion.runs),
+        ),
     ] = None,
     accept_changed_data: Annotated[
-        bool, typer.Option("--accept-changed-data", help="Resume although the data has changed; not exact.")
+        bool,
+        typer.Option(
+            "--accept-changed-data",
+            help="Resume although the data has changed; not exact.",
+            rich_help_panel=RUN,
+        ),
     ] = False,
-    init_from: Annotated[
-        str | None,
-        typer.Option("--init-from", metavar="MODEL", help="Start a new run from a model's weights, or from none."),
+    dry_run: DryRunOption = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings in YAML.", rich_help_panel=SETTINGS)
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, such as loss.identity=0; repeatable.",
+            rich_help_panel=SETTINGS,
+        ),
     ] = None,
     write_settings: Annotated[
         Path | None,
-        typer.Option("--write-settings", metavar="FILE", help="Write all settings, explained, and stop."),
+        typer.Option(
+            "--write-settings",
+            metavar="FILE",
+            help="Write all settings, explained, and stop.",
+            rich_help_panel=SETTINGS,
+        ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, take one step, keep nothing.")
-    ] = False,
-    list_models: Annotated[bool, typer.Option("--list-models", help="List what can be trained and stop.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --write-settings replace a file.")] = False,
+    overwrite: OverwriteOption = False,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+    devices: Annotated[
+        int | None,
+        typer.Option("--devices", metavar="N", help="Processes on this machine.", rich_help_panel=COMPUTING),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="Processes that read images.", rich_help_panel=COMPUTING),
+    ] = None,
+    compile_nets: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile the networks, or never. Default: where it pays.",
+            rich_help_panel=COMPUTING,
+        ),
+    ] = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Train a model; without --data on the built-in sample.
 
-    Ctrl-C saves first; --resume latest goes on.
+    Ctrl-C saves first; --resume latest goes on. --dry-run takes one step; --overwrite is for --write-settings.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.methods.registry import MODELS
 
     if list_models:
         screen.print_table(("model", "what it is"), MODELS.items())
-        screen.json({"models": dict(MODELS)})
+        screen.json("models", {"models": dict(MODELS)})
         return 0
     from gantool.workflows import plan_training as planning
 
+    model = named_model(model, model_option)
     if data is not None and domain:
         raise UsageError("--data and --domain name the images twice; give one of them.")
     plan = planning.plan_training(
         planning.TrainOptions(
-            model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, size, lr, seed,
+            model, data, parse_domains(domain or []), parse_halves(domains), epochs, batch_size, crop, lr, seed,
             devices, workers, device, precision, compile_nets, to, encoder_weights, distill,
             assignments=assignments or [], config=config, name=name, runs=runs, resume=resume, init_from=init_from,
             dry_run=dry_run, accept_changed_data=accept_changed_data,
@@ -182,7 +284,7 @@ def _announce(screen: Screen, event: Started) -> None:
 def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
     if plan.dry_run:
         screen.note("Dry run: settings, data and one step are fine; nothing was kept.")
-        screen.json({"dry_run": True})
+        screen.json("train", {"dry_run": True})
         return
     if result.stopped:
         screen.note("Stopped and saved.")
@@ -201,17 +303,18 @@ def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
     elif result.model is not None:
         screen.note_command("Next", f"{_next_command(plan, result)}{_where(result)}")
     screen.json(
+        "train",
         {
             "run": str(result.run),
             "model": str(result.model) if result.model is not None else None,
             "kind": plan.kind,
-            "epochs": result.epochs,
+            **_history(result),
             "stopped": result.stopped,
             "losses": dict(result.losses),
             "metrics": dict(result.metrics),
             "unseen": result.unseen,
             "baselines": {name: dict(values) for name, values in result.baselines.items()},
-        }
+        },
     )
 
 
@@ -221,6 +324,14 @@ def _name_report(screen: Screen, run: Path) -> None:
     report = Run(run).report
     if report.is_file():
         screen.note_file("Report", report)
+
+
+def _history(result: TrainResult) -> dict[str, Any]:
+    """Epochs, duration, best epoch and page."""
+    from gantool.models.history import history_of
+    from gantool.models.runs import Run
+
+    return {**history_of(Run(result.run)).as_json(), "epochs": result.epochs}
 
 
 def _show_ratios(screen: Screen, result: TrainResult) -> None:
@@ -276,4 +387,4 @@ def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: b
         screen.note(note)
     screen.result(path)
     content: Mapping[str, Any] = {"settings": str(path)}
-    screen.json(content)
+    screen.json("settings", content)

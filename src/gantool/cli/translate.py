@@ -9,24 +9,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantool.cli.console import Screen
-from gantool.cli.image_results import conclude, follow
+from gantool.cli.contract import completion
+from gantool.cli.image_results import conclude, file_options, follow, not_done
 from gantool.cli.options import (
+    MODEL,
+    RESULTS,
+    BatchSizeOption,
     DeviceOption,
+    DryRunOption,
+    FilesFromOption,
+    FormatOption,
     InputsArgument,
     JsonOption,
+    ModelOption,
+    NullOption,
     OutputOption,
     OverwriteOption,
     PrecisionOption,
     QuietOption,
     RecursiveOption,
     RunsOption,
+    SizeOption,
     SkipExistingOption,
     TileOption,
     TrustOption,
     VerboseOption,
+    parse_size,
 )
-from gantool.errors import UsageError, counted
-from gantool.predict.sizes import parse_side
+from gantool.errors import counted
 
 if TYPE_CHECKING:
     from gantool.predict.translator import Translator
@@ -34,62 +44,86 @@ if TYPE_CHECKING:
 __all__ = ["translate"]
 
 
+EXAMPLES = """
+gantool translate photo.jpg --to winter
+gantool translate photos -r --to winter -o out/ --skip-existing
+gantool translate photo.jpg --to summer --model cyclegan-2 --side-by-side
+cat x.jpg | gantool translate - --to winter -o - > y.jpg
+"""
+
+
 def translate(
-    inputs: InputsArgument,
-    to: Annotated[str, typer.Option("--to", metavar="DOMAIN", help="Domain to translate to, such as winter.")],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", metavar="MODEL", help="A model file, a run, or a kind. Default: the newest run that can."
-        ),
-    ] = None,
-    output: OutputOption = None,
-    size: Annotated[
-        str | None, typer.Option("--size", metavar="WxH", help="Scale to this size first, such as 640x480.")
-    ] = None,
-    tile: TileOption = "auto",
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images of one size run together.")] = 1,
-    side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Input and result in one picture.")] = False,
+    inputs: InputsArgument = None,
+    files_from: FilesFromOption = None,
+    null: NullOption = False,
     recursive: RecursiveOption = False,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="DOMAIN",
+            help="Domain to translate to, such as winter.",
+            rich_help_panel=MODEL,
+            autocompletion=completion.offered(completion.domains),
+        ),
+    ],
+    model: ModelOption = None,
+    runs: RunsOption = Path("runs"),
+    trust: TrustOption = False,
+    output: OutputOption = None,
+    format: FormatOption = None,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Input and result in one picture.", rich_help_panel=RESULTS)
+    ] = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
-    runs: RunsOption = Path("runs"),
+    dry_run: DryRunOption = False,
+    size: SizeOption = None,
+    tile: TileOption = "auto",
+    batch_size: BatchSizeOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
-    trust: TrustOption = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Translate pictures into another domain, at their own size.
 
-    photo.jpg becomes photo.winter.jpg in the current folder.
+    photo.jpg becomes photo.winter.jpg in the current folder. Without --model, the newest run that reaches the domain
+    translates, else a built-in model.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
-    wanted = _parse_size(size)
+    wanted = parse_size("--size", size) if size is not None else None
+    files = file_options(
+        screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
+        files_from=files_from, null=null, format=format,
+    )  # fmt: skip
     from gantool.workflows import translate as work
-    from gantool.workflows.image_jobs import FileOptions
 
     options = work.TranslateOptions(
         to=to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=wanted,
-        trust=trust, files=FileOptions(tuple(inputs), output, recursive, overwrite, skip_existing),
-        batch_size=batch_size, side_by_side=side_by_side,
+        trust=trust, files=files,
+        batch_size=batch_size or 1, side_by_side=side_by_side,
     )  # fmt: skip
     translator = work.load_translator(options)
     _announce(screen, translator, model)
     jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
     if tile.isdigit() and translator.model.card.norm.startswith("instance"):
         screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
-    results = work.translate_files(translator, jobs, options)
+    results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
     done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
     head = {
+        **({"dry_run": True} if dry_run else {}),
         "model": str(translator.model.path),
         "from": translator.source.name,
         "to": translator.target.name,
         "device": translator.device,
         "precision": translator.precision,
     }
-    return conclude(screen, head, done, skipped, lambda item: {"output": str(item.outputs[translator.target.name])})
+    return conclude(
+        screen, "translate", head, done, skipped, lambda item: {"output": str(item.outputs[translator.target.name])}
+    )
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
@@ -119,13 +153,3 @@ def _for_photos(target: str) -> str:
     if name is not None:
         return f"For photos: gantool translate photo.jpg --to {target} --model {name}"
     return "For photos, train on photos: gantool train cyclegan-light --domain summer=DIR1 --domain winter=DIR2"
-
-
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, _, height = text.lower().partition("x")
-    size = parse_side(width), parse_side(height)
-    if not (size[0] and size[1]):
-        raise UsageError(f"--size {text}: expected WIDTHxHEIGHT, such as 640x480.")
-    return size[0], size[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +16,18 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from gantool.arrays import Pixels
 from gantool.data.decoder_warnings import collected_warnings
 from gantool.errors import DataError, OutputError
-from gantool.files import atomic
+from gantool.files import Target, put
 
 __all__ = [
     "SUFFIXES",
+    "ImageBytes",
+    "ImageSource",
     "Picture",
     "as_rgb",
     "find_folders",
     "find_images",
     "images_within",
+    "is_image",
     "is_plain",
     "open_image",
     "picture_from",
@@ -41,6 +45,44 @@ _TIFF = frozenset({".tif", ".tiff"})
 _TIFF_LAYOUT = frozenset({254, 255, *range(256, 260), 262, 266, 273, 277, 278, 279, 284, 317, 320, *range(322, 326),
                           330, 338, 339, 347, *range(512, 522), 529, 530, 531, 532})  # fmt: skip
 _TAG_FOLDERS = {0x8769: "camera settings", 0x8825: "place", 0xA005: "interoperability"}
+
+
+_SUFFIX_OF = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp",
+              "GIF": ".gif", "PPM": ".ppm"}  # fmt: skip
+# Of the formats in SUFFIXES; a list of paths begins with none of these.
+_BEGINNINGS = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|BM.{4}\0{4}|P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+\d+\s",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class ImageBytes:
+    """An encoded image that came without a file; ``name`` is what messages call it."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def suffix(self) -> str:
+        """That of a file that would hold it, ``.png`` where its format cannot be told."""
+        try:
+            with collected_warnings(), Image.open(io.BytesIO(self.data)) as image:
+                return _SUFFIX_OF.get(str(image.format), ".png")
+        except Exception:  # whoever reads it will say what is wrong
+            return ".png"
+
+
+ImageSource = Path | ImageBytes
+"""Where an image is read from."""
+
+
+def is_image(beginning: bytes) -> bool:
+    """Whether these first bytes (128 are enough) are those of an image in one of the formats that are read."""
+    return _BEGINNINGS.match(beginning) is not None
 
 
 @dataclass(frozen=True)
@@ -83,14 +125,14 @@ def find_folders(parent: Path) -> list[Path]:
     return sorted(entry for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: ImageSource) -> Image.Image:
     """Decode an image completely and turn it upright.
 
     Raises:
         DataError: not there, no image, truncated, or a decompression bomb.
     """
     with _one_file(path), collected_warnings() as heard:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             image.load()
             turned = ImageOps.exif_transpose(image)
             # The turned copy no longer knows its file, so what only the file can tell is noted down.
@@ -103,13 +145,13 @@ def open_image(path: Path) -> Image.Image:
         return turned
 
 
-def upright_size(path: Path) -> tuple[int, int]:
+def upright_size(path: ImageSource) -> tuple[int, int]:
     """Width and height of an image once it is turned upright, without decoding it.
 
     Raises:
         DataError: not there, or no image.
     """
-    with _one_file(path), collected_warnings(), Image.open(path) as image:
+    with _one_file(path), collected_warnings(), _opened(path) as image:
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return (height, width) if turned else (width, height)
@@ -137,8 +179,12 @@ def is_plain(path: Path) -> bool:
         )
 
 
+def _opened(source: ImageSource) -> Image.Image:
+    return Image.open(source if isinstance(source, Path) else io.BytesIO(source.data))
+
+
 @contextmanager
-def _one_file(path: Path) -> Iterator[None]:
+def _one_file(path: ImageSource) -> Iterator[None]:
     """Whatever a decoder raises concerns this file alone: the readers of rare formats raise nearly everything.
 
     Raises:
@@ -177,7 +223,7 @@ def read_pixels(path: Path, channels: int = 3) -> Pixels:
     return np.asarray(rgb)
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: ImageSource) -> Picture:
     """Read an image with everything that `write_picture` gives back."""
     return picture_from(open_image(path))
 
@@ -215,8 +261,8 @@ def _exif_of(image: Image.Image) -> tuple[bytes, bool]:
         return b"", False
 
 
-def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> list[str]:
-    """Write ``(H, W, 3)`` or ``(H, W, 1)`` uint8 atomically in the format of the suffix.
+def write_picture(path: Target, pixels: Pixels, like: Picture | None = None) -> list[str]:
+    """Write ``(H, W, 3)`` or ``(H, W, 1)`` uint8, a file atomically, in the format of the suffix.
 
     Args:
         like: the picture whose alpha, ICC profile, EXIF and resolution the result gets.
@@ -254,8 +300,7 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
         notes.append(f"{suffix[1:]} cannot hold its EXIF")
     if problem:
         raise OutputError(f"{path}: cannot be written as {suffix[1:]} ({problem}).")
-    with atomic(path) as temporary:
-        temporary.write_bytes(data)
+    put(path, data)
     return notes
 
 
@@ -269,7 +314,7 @@ def _exif_for_tiff(data: bytes) -> tuple[Image.Exif, list[str]]:
     return exif, [f"tif cannot hold the EXIF about {' and '.join(lost)}"] if lost else []
 
 
-def _encoded(image: Image.Image, path: Path, options: dict[str, Any]) -> tuple[bytes, str]:
+def _encoded(image: Image.Image, path: Target, options: dict[str, Any]) -> tuple[bytes, str]:
     """The file's content, or why there is none."""
     buffer = io.BytesIO()
     form = _format_of(path.suffix.lower())
@@ -332,16 +377,22 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _bits_per_channel(image: Image.Image, path: Path) -> int:
+def _bits_per_channel(image: Image.Image, path: ImageSource) -> int:
     """Bits per channel in the file, at least 8; Pillow reads 16-bit color PNG as 8 bits without a word."""
     if image.mode == "F":
         return 32
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         return 16
     if image.format == "PNG":
-        with path.open("rb") as file:
-            return 16 if file.read(25)[24:] == b"\x10" else 8
+        return 16 if _beginning(path, 25)[24:] == b"\x10" else 8
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
         return int(max(8, *(bits if isinstance(bits, tuple) else (bits,))))
     return 8
+
+
+def _beginning(source: ImageSource, length: int) -> bytes:
+    if isinstance(source, ImageBytes):
+        return source.data[:length]
+    with source.open("rb") as file:
+        return file.read(length)

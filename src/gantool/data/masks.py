@@ -6,6 +6,7 @@ so that every viewer shows it in color and every reader gets the indices.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from PIL import Image
 from gantool.arrays import IGNORE, IGNORED_COLOR, Color, Mask
 from gantool.data.images import open_image
 from gantool.errors import DataError
-from gantool.files import atomic
+from gantool.files import Target, put
 
 __all__ = ["from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
@@ -59,16 +60,17 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
     return out
 
 
-def write_mask(path: Path, mask: Mask, colors: Sequence[Color]) -> None:
-    """Write a palette PNG with these colors for the classes, light gray for `IGNORE`."""
+def write_mask(path: Target, mask: Mask, colors: Sequence[Color]) -> None:
+    """Write, a file atomically, a palette PNG with these colors for the classes, light gray for `IGNORE`."""
     palette = [0] * 768
     for index, color in enumerate(colors):
         palette[3 * index : 3 * index + 3] = color
     palette[3 * IGNORE :] = IGNORED_COLOR
     image = Image.fromarray(mask)
     image.putpalette(palette)
-    with atomic(path) as temporary:
-        image.save(temporary, format="PNG")
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    put(path, buffer.getvalue())
 
 
 def one_hot(mask: Mask, classes: int) -> NDArray[np.uint8]:

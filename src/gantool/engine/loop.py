@@ -198,7 +198,7 @@ class Trainer:
         """What to say where memory does not suffice: at the first step a mistake in the settings."""
         count, step = self.settings.train.batch_size, self.progress.step
         said = f"there is too little memory on {self.runtime.device} for a step of {counted(count, 'image')}."
-        remedy = "Try a smaller --batch-size or --size, or --precision bf16 or fp16."
+        remedy = "Try a smaller --batch-size or --crop, or --precision bf16 or fp16."
         if step == 0:
             return SettingsError(f"train.batch_size: {said}", remedy)
         return TrainingError(f"step {step + 1}: {said} The last checkpoint is kept.", remedy)

@@ -75,7 +75,7 @@ def _loaded(pixels: Pixels, load_size: int) -> Pixels:
     if load_size == 0:
         return pixels
     high, wide = loaded_size(height, width, load_size)
-    require_size(f"--size {load_size}", wide, high)
+    require_size(f"--shorter-side {load_size}", wide, high)
     return resized(pixels, (wide, high), Image.Resampling.BILINEAR)
 
 

@@ -110,7 +110,7 @@ def open_segmenter(
         labels = LabelPredictor(runner, card.mode, load_size=load_size, tiling=tiling, tta=tta)
         return LoadedSegmenter(labels, model, card.classes)
     if tta or size is not None:
-        raise UsageError(f"{model.label}: is a translation to label maps, it takes neither --tta nor --size.")
+        raise UsageError(f"{model.label}: is a translation to label maps, it takes neither --tta nor --shorter-side.")
     by_color = open_translator(
         model, card.to_labels.target, device=device, precision=precision, tiling=tiling, trust=trust
     )
@@ -125,6 +125,6 @@ def _load_size(size: str | None, card: Card) -> int:
         return 0
     side = parse_side(size)
     if side is not None and side >= 32:
-        require_size(f"--size {size}", side, side)
+        require_size(f"--shorter-side {size}", side, side)
         return side
-    raise UsageError(f"--size {size}: expected the shorter side in pixels, at least 32, or native.")
+    raise UsageError(f"--shorter-side {size}: expected a number of pixels, at least 32, or native.")

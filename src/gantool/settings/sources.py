@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from gantool.documents import DocumentError, brief, shown
+from gantool.documents import DocumentError, brief
 from gantool.errors import SettingsError, closest
-from gantool.settings.schema import Section, Settings
+from gantool.settings.explain import explain
+from gantool.settings.schema import Settings
 from gantool.yaml_documents import load_yaml
 
 __all__ = [
@@ -206,34 +207,5 @@ def validate(kind: type[S], tree: Tree, where: str = "") -> S:
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
         prefix = f"{where}: " if where else ""
-        raise SettingsError(prefix + _explain(first, kind.sections())) from None
-
-
-def _explain(error: Any, sections: Mapping[str, type[Section]]) -> str:
-    path = [brief(part, 60) for part in error["loc"]]
-    key = ".".join(path)
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        return f"{key}: there is no such setting. {_nearest_key(path, sections)}".strip()
-    if kind == "missing":
-        return f"{key}: is required."
-    message = brief(str(error["msg"]).removeprefix("Value error, "), 180)
-    if not path:
-        return f"{message}."
-    text = message[0].lower() + message[1:]
-    return f"{key}: {text.replace('input should', 'must')}, got {shown(error['input'])}."
-
-
-def _nearest_key(path: list[str], sections: Mapping[str, type[Section]]) -> str:
-    """A did-you-mean for an unknown section or key, wherever in the schema the word was meant to stand."""
-    if len(path) == 1:
-        return closest(path[0], [*sections, "task"])
-    section = sections.get(path[0])
-    if section is None:
-        return closest(path[0], sections)
-    for name, other in sections.items():
-        if path[1] in other.model_fields:
-            return f'Did you mean "{name}.{path[1]}"?'
-    return closest(path[1], section.model_fields)
+        raise SettingsError(prefix + explain(error.errors(include_url=False), kind.sections())) from None

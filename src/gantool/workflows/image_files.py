@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from gantool.cores import on_one_core
-from gantool.data.images import Picture, upright_size
+from gantool.data.images import ImageSource, Picture, upright_size
 from gantool.errors import GantoolError
+from gantool.files import Target
 from gantool.hardware import threads_to_compute
 from gantool.workflows.image_jobs import ImageJob
 from gantool.workflows.kept_memory import keep_freed_memory
@@ -63,8 +63,8 @@ class Written:
 class ImageOutcome:
     """What became of one image: written to ``outputs``, or failed with ``error``."""
 
-    source: Path
-    outputs: Mapping[str, Path]
+    source: ImageSource
+    outputs: Mapping[str, Target]
     seconds: float = 0.0
     written: Written = Written((0, 0))
     error: str = ""
@@ -286,4 +286,4 @@ def _about(job: ImageJob | ImageOutcome, error: Exception) -> str:
         named = any(str(path) in str(error) for path in (job.source, *job.outputs.values()))
         return str(error) if named else f"{job.source}: {error}"
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"{job.source}: {line} (a smaller --size or --tile may help)"
+    return f"{job.source}: {line} (a smaller --tile may help)"

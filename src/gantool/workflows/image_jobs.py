@@ -8,14 +8,29 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TextIO
 
-from gantool.data.images import SUFFIXES, find_images
+from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
 from gantool.errors import DataError, OutputError, UsageError
-from gantool.files import safe_name
+from gantool.files import ByteStream, Target, safe_name
+from gantool.workflows.lists import listed_paths, read_standard_input
 
-__all__ = ["FileOptions", "ImageJob", "is_renamed", "marked_name", "name_with_ending", "plan_file", "plan_jobs"]
+__all__ = [
+    "FORMATS",
+    "FileOptions",
+    "ImageJob",
+    "is_renamed",
+    "marked_name",
+    "name_with_ending",
+    "plan_file",
+    "plan_jobs",
+]
+
+FORMATS = ("png", "jpg", "webp", "tif", "bmp", "ppm")
+"""What results can be written as, whatever the image is."""
 
 _MARKS = ("mask", "overlay", "color")
+_A_FOLDER = "Name a folder, such as -o out/"
 _LONGEST_NAME = 240  # file systems allow 255 bytes; a temporary name needs a few more
 
 
@@ -24,14 +39,18 @@ class FileOptions:
     """Which images, and where their results go.
 
     Attributes:
-        inputs: files, folders, globs, or ``-`` for paths on standard input.
-        output: a folder, a file for a single input, or None for the current folder.
+        inputs: files, folders, globs, or ``-`` for an image, or paths, on standard input.
+        output: a folder, a file for a single input, ``-`` for ``stream``, or None for the current folder.
         recursive: look into folders within folders.
         overwrite: replace outputs that exist.
         skip_existing: leave those, and do the rest.
+        files_from: a list of further inputs, or ``-`` for one on standard input.
+        null: its paths end in zero bytes, not in lines.
+        format: of the results, of `FORMATS`; None for the images' own.
+        stream: takes the bytes of the one result where ``output`` is ``-``.
 
     Raises:
-        UsageError: both of the last two.
+        UsageError: options that contradict each other, or a format that there is not.
     """
 
     inputs: tuple[str, ...] = ()
@@ -39,26 +58,64 @@ class FileOptions:
     recursive: bool = False
     overwrite: bool = False
     skip_existing: bool = False
+    files_from: str | None = None
+    null: bool = False
+    format: str | None = None
+    stream: Callable[[bytes], None] | None = None
 
     def __post_init__(self) -> None:
+        self._check_format()
+        if self.null and self.files_from is None:
+            raise UsageError("-0: there is no list of paths.", "Add --files-from FILE, or --files-from - for stdin.")
+        if self.files_from == "-" and "-" in self.inputs:
+            raise UsageError("- and --files-from - both read standard input.", "Leave one of them out.")
+        if self.output == "-" and self.stream is None:
+            raise UsageError("-o -: nothing takes the bytes here.", "Name a file, or ./- for a folder of that name.")
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
+
+    def _check_format(self) -> None:
+        if self.format is None:
+            return
+        if self.format not in FORMATS:
+            raise UsageError(f"--format {self.format}: expected one of {', '.join(FORMATS)}.")
+        suffix = Path(self.output or "").suffix.lower()
+        same = {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
+        if suffix in SUFFIXES and same != f".{self.format}" and not Path(self.output or "").is_dir():
+            raise UsageError(f"--format {self.format}: -o {self.output} names another format.", "Leave one out.")
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """An image to read; ``tree`` is its folder relative to the folder that was named."""
+    """An image to read.
+
+    Attributes:
+        path: its file, or how a file of it would be called.
+        tree: its folder relative to the folder that was named.
+        data: its bytes where there is no file.
+    """
 
     path: Path
     tree: Path = Path()
+    data: ImageBytes | None = None
+
+    @property
+    def source(self) -> ImageSource:
+        return self.data or self.path
 
 
 @dataclass(frozen=True)
 class ImageJob:
     """One image and where its results go, by their kind."""
 
-    source: Path
-    outputs: Mapping[str, Path]
+    source: ImageSource
+    outputs: Mapping[str, Target]
+
+    @property
+    def file(self) -> Path:
+        """The source where it has to be a file, which `plan_jobs` saw to."""
+        assert isinstance(self.source, Path)
+        return self.source
 
 
 def plan_jobs(
@@ -67,8 +124,9 @@ def plan_jobs(
     *,
     beside: Collection[str] = (),
     marks: Iterable[str] = (),
-    stdin: Iterable[str] | None = (),
+    stdin: TextIO | None = None,
     every: bool = False,
+    files_only: str = "",
 ) -> tuple[list[ImageJob], list[Path]]:
     """Find every image and decide every output before anything is computed.
 
@@ -77,8 +135,9 @@ def plan_jobs(
         beside: the kinds that lie beside their image where no folder is named.
         marks: endings before the suffix (``winter`` for ``photo.winter.jpg``) of results of earlier calls, which a
             folder scan leaves out.
-        stdin: its lines; None where it is closed.
+        stdin: where ``-`` is read; None where it is closed.
         every: keep the images that have no output left to be written, for one that is of all of them.
+        files_only: what needs every image to be a file; empty if nothing does.
 
     Returns:
         The jobs to do, and the outputs that exist and are skipped.
@@ -88,7 +147,12 @@ def plan_jobs(
         OutputError: two inputs have one output, or an output exists.
         UsageError: a file as output for several inputs, or no names on standard input where they are announced.
     """
-    return _plan(_collect(files, {*_MARKS, *marks}, stdin), files, names, beside, every)
+    inputs = _collect(files, {*_MARKS, *marks}, stdin)
+    if files_only and any(item.data is not None for item in inputs):
+        raise UsageError(f"{files_only} names the image's file, and standard input is none.", "Save the image first.")
+    if files.output == "-":
+        return [_into_stream(inputs, files, names)], []
+    return _plan(inputs, files, names, beside, every)
 
 
 def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
@@ -98,6 +162,8 @@ def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
         OutputError: it exists.
         UsageError: the output is an image file.
     """
+    if files.output == "-":
+        raise UsageError(f"-o -: standard output takes a picture, {name} is none.", "Name a folder.")
     folder, file = _output_place(files.output)
     if file is not None:
         raise UsageError(f"-o {files.output}: names an image file, {name} is none.", "Name a folder.")
@@ -107,10 +173,11 @@ def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
     return path, path.exists() and files.skip_existing
 
 
-def marked_name(source: Path, mark: str) -> str:
-    """``photo.winter.jpg`` for ``photo.jpg``."""
+def marked_name(source: Path, mark: str, format: str | None = None) -> str:
+    """``photo.winter.jpg`` for ``photo.jpg``, with the suffix of ``format`` if that is asked for."""
     # A GIF holds 256 colors; its result is a PNG.
     suffix = source.suffix if source.suffix.lower() in SUFFIXES - {".gif"} else ".png"
+    suffix = suffix if format is None or _same_format(suffix, format) else f".{format}"
     return name_with_ending(source, f"{mark}{suffix}")
 
 
@@ -122,31 +189,36 @@ def name_with_ending(source: Path, ending: str) -> str:
     return safe_name(f"{stem}.{ending}")
 
 
-def is_renamed(source: Path, output: Path) -> bool:
+def _same_format(suffix: str, format: str) -> bool:
+    return suffix.lower() in (f".{format}", *{"jpg": (".jpeg",), "tif": (".tiff",)}.get(format, ()))
+
+
+def is_renamed(source: ImageSource, output: Target) -> bool:
     """Whether a result lacks the name of its image because not every system accepts that."""
+    if not isinstance(source, Path) or not isinstance(output, Path):
+        return False
     stem = name_with_ending(source, "x").removesuffix(".x")
     return stem != source.stem and output.name.startswith(f"{stem}.")
 
 
-def _collect(files: FileOptions, marks: set[str], stdin: Iterable[str] | None) -> list[ImageInput]:
+def _collect(files: FileOptions, marks: set[str], stdin: TextIO | None) -> list[ImageInput]:
     """Images, each once, in order."""
-    names = [name for entry in files.inputs for name in (_lines(stdin) if entry == "-" else [entry])]
-    found: dict[Path, ImageInput] = {}
-    for name in names:
-        for item in _expand(name, files.recursive, marks):
-            found.setdefault(item.path, item)
+    listed = [] if files.files_from is None else listed_paths(files.files_from, stdin, null=files.null)
+    piped = read_standard_input(stdin) if "-" in files.inputs else []
+    found: dict[ImageSource, ImageInput] = {}
+    for name in (*files.inputs, *listed):
+        for item in _piped(piped, files.recursive, marks) if name == "-" else _expand(name, files.recursive, marks):
+            found.setdefault(item.source, item)
     if not found:
-        raise DataError("No images named.", "Name files, folders or globs, or - for paths on standard input.")
+        raise DataError("No images named.", "Name files, folders or globs, or - for an image on standard input.")
     return list(found.values())
 
 
-def _lines(stdin: Iterable[str] | None) -> list[str]:
-    if stdin is None:
-        raise UsageError("-: standard input is closed.", "Name files, folders or globs.")
-    names = [line.rstrip("\r\n") for line in stdin if line.strip()]
-    if any("\0" in name for name in names):
-        raise UsageError("-: expected one path per line on standard input, found zero bytes.", "Leave -print0 out.")
-    return names
+def _piped(content: ImageBytes | list[str], recursive: bool, marks: set[str]) -> list[ImageInput]:
+    """What standard input holds: an image itself, or the images that its paths name."""
+    if isinstance(content, ImageBytes):
+        return [ImageInput(Path(f"stdin{content.suffix}"), data=content)]
+    return [item for name in content for item in _expand(name, recursive, marks)]
 
 
 def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
@@ -170,6 +242,24 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
     raise DataError(f"{name}: there is no such file or folder.")
 
 
+def _into_stream(
+    inputs: Sequence[ImageInput], files: FileOptions, names: Callable[[Path], Mapping[str, str]]
+) -> ImageJob:
+    """The one job whose one result goes to standard output."""
+    if len(inputs) > 1:
+        raise UsageError(f"-o -: standard output takes one picture, but there are {len(inputs)} inputs.", _A_FOLDER)
+    (item,) = inputs
+    wanted = names(item.path)
+    if len(wanted) != 1:
+        listed = f"{len(wanted)} outputs ({', '.join(wanted)})" if wanted else "none is asked for"
+        raise UsageError(
+            f"-o -: standard output takes one result, but there are {listed}.", "Ask for one: --outputs mask"
+        )
+    assert files.stream is not None
+    ((kind, name),) = wanted.items()
+    return ImageJob(item.source, {kind: ByteStream("standard output", Path(name).suffix.lower(), files.stream)})
+
+
 def _plan(
     inputs: Sequence[ImageInput],
     files: FileOptions,
@@ -179,11 +269,11 @@ def _plan(
 ) -> tuple[list[ImageJob], list[Path]]:
     folder, file = _output_place(files.output)
     jobs: list[ImageJob] = []
-    owner: dict[Path, Path] = {}
+    owner: dict[Path, ImageSource] = {}
     existing: list[Path] = []
     resolved = cache(Path.resolve)
     for item in inputs:
-        planned: dict[str, Path] = {}
+        planned: dict[str, Target] = {}
         wanted = names(item.path)
         if file is not None and (len(inputs) > 1 or len(wanted) > 1):
             many = f"{len(inputs)} inputs" if len(inputs) > 1 else f"{len(wanted)} outputs ({', '.join(wanted)})"
@@ -199,19 +289,19 @@ def _plan(
             same = target.resolve() if there else resolved(target.parent) / target.name
             if same in owner:
                 raise OutputError(
-                    f"{owner[same]} and {item.path} would both be written to {target}.",
+                    f"{owner[same]} and {item.source} would both be written to {target}.",
                     "Give them to separate calls with different -o folders.",
                 )
-            if there and same == item.path.resolve():
+            if there and item.data is None and same == item.path.resolve():
                 raise OutputError(f"{item.path}: its result would replace it.", "Choose another -o.")
-            owner[same] = item.path
+            owner[same] = item.source
             there = there and target.exists()
             if there:
                 existing.append(target)
             if not (files.skip_existing and there):
                 planned[kind] = target
         if planned or every:
-            jobs.append(ImageJob(item.path, planned))
+            jobs.append(ImageJob(item.source, planned))
     if existing and not (files.overwrite or files.skip_existing):
         raise _exists(existing)
     return jobs, existing if files.skip_existing else []

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gantool.arrays import IGNORE
 from gantool.data.images import Picture, write_picture
 from gantool.data.masks import write_mask
 from gantool.errors import OutputError, UsageError, closest
-from gantool.files import atomic
+from gantool.files import ByteStream, Target, atomic, put
 from gantool.predict.segmenter import LabelMap
 from gantool.workflows.image_files import Written
 from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_file, plan_jobs
@@ -38,6 +40,8 @@ OUTPUTS: Mapping[str, str] = {
 """What can be written, and what its file is called."""
 
 _BESIDE = ("polygons",)  # labelme looks for the image in the folder of its file
+_OF_FILES = ("polygons", "coco")  # name the image's file
+_PICTURES = {"overlay", "color"}
 _COCO = f"segments.{OUTPUTS['coco']}"
 
 
@@ -92,7 +96,7 @@ def plan_labels(
     files: FileOptions,
     outputs: Sequence[str],
     regions: RegionOptions,
-    stdin: Iterable[str] | None = (),
+    stdin: TextIO | None = None,
     *,
     ranked: bool = False,
     outlined: bool = False,
@@ -111,19 +115,38 @@ def plan_labels(
             raise UsageError(f"--outputs: there is no output {name!r}.", closest(name, OUTPUTS))
     if regions.simplify and not outlined and not {"polygons", "coco"} & set(outputs):
         raise UsageError("--simplify: there are no outlines to simplify.", "Ask for --outputs polygons or coco.")
+    _check_streamed(files, outputs)
     coco, there = plan_file(files, _COCO) if "coco" in outputs else (None, False)
-    endings = {kind: OUTPUTS[kind] for kind in outputs if kind != "coco"}
+    endings = {kind: _ending(kind, files.format) for kind in outputs if kind != "coco"}
+    needs_files = [kind for kind in outputs if kind in _OF_FILES]
     jobs, skipped = plan_jobs(
         files,
         lambda path: {kind: name_with_ending(path, ending) for kind, ending in endings.items()},
         beside=_BESIDE,
         stdin=stdin,
         every=ranked or (coco is not None and not there),
+        files_only="--rank" if ranked else f"--outputs {needs_files[0]}" if needs_files else "",
     )
-    taken = {path.resolve(): job.source for job in jobs for path in job.outputs.values()}
+    taken = {path.resolve(): job.source for job in jobs for path in job.outputs.values() if isinstance(path, Path)}
     if coco is not None and coco.resolve() in taken:
         raise OutputError(f"{coco}: is also the output of {taken[coco.resolve()]}.", "Leave one of them out.")
     return LabelPlan(jobs, [*skipped, coco] if coco is not None and there else skipped, None if there else coco)
+
+
+def _check_streamed(files: FileOptions, outputs: Sequence[str]) -> None:
+    """Refuse formats and streams that cannot hold what is asked for."""
+    if files.format is not None and not _PICTURES & set(outputs):
+        raise UsageError(
+            f"--format {files.format}: is for overlay and color; masks are PNG, which keeps their indices.",
+            "Leave it out, or ask for --outputs overlay.",
+        )
+    unfit = [kind for kind in outputs if kind in _OF_FILES]
+    if files.output == "-" and unfit:
+        raise UsageError(f"-o -: {unfit[0]} is a file beside its image.", "Leave -o out, or name a folder.")
+
+
+def _ending(kind: str, format: str | None) -> str:
+    return f"{kind}.{format}" if format is not None and kind in _PICTURES else OUTPUTS[kind]
 
 
 class LabelWriter:
@@ -142,10 +165,10 @@ class LabelWriter:
         for kind, path in job.outputs.items():
             self._write(kind, path, job, picture, result)
         size = (picture.pixels.shape[1], picture.pixels.shape[0])
-        last = partial(self._add, job.source, result.mask) if self._add is not None else None
+        last = partial(self._add, job.file, result.mask) if self._add is not None else None
         return Written(size, picture.notes, result.shares, last)
 
-    def _write(self, kind: str, path: Path, job: ImageJob, picture: Picture, result: LabelMap) -> None:
+    def _write(self, kind: str, path: Target, job: ImageJob, picture: Picture, result: LabelMap) -> None:
         if kind == "mask":
             write_mask(path, result.mask, [(int(r), int(g), int(b)) for r, g, b in result.colors[:IGNORE]])
         elif kind == "overlay":
@@ -155,15 +178,24 @@ class LabelWriter:
         elif kind == "polygons":
             from gantool.data.regions.labelme import write_labelme
 
-            write_labelme(path, result.mask, result.classes, job.source, simplify=self._regions.simplify)
+            assert isinstance(path, Path)
+            write_labelme(path, result.mask, result.classes, job.file, simplify=self._regions.simplify)
         elif kind == "probabilities":
             assert result.probabilities is not None
-            with atomic(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, probabilities=result.probabilities, classes=np.array(result.classes))
+            _write_probabilities(path, result.probabilities, result.classes)
         else:
             content = {"classes": list(result.classes), "shares": dict(result.shares)}
-            with atomic(path) as temporary:
-                temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+            put(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _write_probabilities(target: Target, values: NDArray[np.float16], classes: Sequence[str]) -> None:
+    if isinstance(target, ByteStream):
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, probabilities=values, classes=np.array(classes))
+        put(target, buffer.getvalue())
+        return
+    with atomic(target) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, probabilities=values, classes=np.array(classes))
 
 
 @contextmanager

@@ -174,7 +174,7 @@ class Ranking:
             Image.fromarray(shown).save(temporary, format="JPEG", quality=80)
         self._images.append(
             RankedImage(
-                job.source, doubts.entropy, doubts.margin, shares, doubts.by_class,
+                job.file, doubts.entropy, doubts.margin, shares, doubts.by_class,
                 (name, shown.shape[1], shown.shape[0]),
             )
         )  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from PIL import Image
@@ -125,12 +126,12 @@ def _resolve(options: TranslateOptions) -> FoundModel:
 
 
 def plan_translation(
-    translator: Translator, files: FileOptions, stdin: Iterable[str] | None = ()
+    translator: Translator, files: FileOptions, stdin: TextIO | None = None
 ) -> tuple[list[ImageJob], list[Path]]:
     """Find inputs and decide outputs; see `plan_jobs`."""
     target = translator.target.name
     marks = [domain.name for domain in translator.model.card.domains]
-    return plan_jobs(files, lambda path: {target: marked_name(path, target)}, marks=marks, stdin=stdin)
+    return plan_jobs(files, lambda path: {target: marked_name(path, target, files.format)}, marks=marks, stdin=stdin)
 
 
 def translate_files(

@@ -25,7 +25,7 @@ from gantool.fetch.archives import is_archive, unpack
 from gantool.fetch.cache import cache_folder
 from gantool.fetch.download import download
 
-__all__ = ["Kind", "Opened", "opened", "resolve_data"]
+__all__ = ["Kind", "Opened", "name_of", "opened", "resolve_data"]
 
 Kind = Literal["unpaired", "paired", "segmentation"]
 Progress = Callable[[str, int, int], None]
@@ -71,6 +71,14 @@ class Opened:
         return [self.data] if isinstance(self.data, Path) else [Path(folder) for folder in self.data.values()]
 
 
+def name_of(source: str | Path) -> str:
+    """What a source is called: a folder or an archive by its name, a named data set by its own."""
+    path = Path(source)
+    if path.is_file():
+        return path.name.split(".")[0] if is_archive(path) else path.stem
+    return path.resolve().name if path.is_dir() else str(source)
+
+
 @contextmanager
 def opened(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator[Opened]:
     """Yield the folder of a source: itself, an unpacked archive, or a named data set.
@@ -85,7 +93,7 @@ def opened(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator
     if path.is_file() and is_archive(path):
         facts = path.stat()
         key = hashlib.sha256(f"{path.resolve()}:{facts.st_size}:{facts.st_mtime_ns}".encode()).hexdigest()[:12]
-        name = path.name.split(".")[0]
+        name = name_of(path)
         with _unpacked([path], f"{name}-{key}", on_progress, keep) as folder:
             yield Opened(_innermost(folder), name)
         return
@@ -94,7 +102,7 @@ def opened(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator
             raise DataError(
                 f"{source}: there is no such folder, archive or named data set.", closest(str(source), CATALOG)
             )
-        yield Opened(path, path.resolve().name if path.is_dir() else path.stem)
+        yield Opened(path, name_of(path))
         return
     entry = CATALOG[str(source)]
     if not entry.urls:

@@ -62,7 +62,7 @@ def check_settings(settings: GanSettings) -> None:
         several = f" at {scales} scales" if scales > 1 else ""
         raise SettingsError(
             f"data.size: must be at least {least} for a discriminator of {layers} layers{several}, got {data.size}.",
-            "Choose a larger --size, or model.discriminator=n_layers with fewer model.discriminator_layers.",
+            "Choose a larger --crop, or model.discriminator=n_layers with fewer model.discriminator_layers.",
         )
     if data.load_size is not None and data.load_size < data.size:
         raise SettingsError(f"data.load_size: must be at least data.size ({data.size}), got {data.load_size}.")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gantool.data.sources.names import resolve_data
 from gantool.errors import OutputError, UsageError
 from gantool.metrics.inception import Resize
 from gantool.models.find import find_model
 from gantool.workflows.evaluate.files import FILES, write_evaluation
-from gantool.workflows.evaluate.folders import compare_mask_folders, compare_picture_folders
+from gantool.workflows.evaluate.folders import compare_mask_folders, compare_picture_folders, require_folder
 from gantool.workflows.evaluate.labels import evaluate_label_maps
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.pictures import evaluate_pictures
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result
 
-__all__ = ["EvaluateOptions", "Evaluation", "Result", "evaluate", "run_evaluation"]
+__all__ = ["Ahead", "EvaluateOptions", "Evaluation", "Result", "evaluate", "look_ahead", "run_evaluation"]
 
 
 def evaluate(
@@ -73,16 +74,51 @@ def run_evaluation(options: EvaluateOptions, on_progress: Progress = lambda what
         GantoolError: something cannot be used, or the output holds another evaluation that may not be replaced.
     """
     output = options.output
-    if output is not None and not options.overwrite:
-        for name in FILES:
-            if (output / name).exists():
-                raise OutputError(f"{output / name}: exists already.", "Choose another -o, or use --overwrite.")
+    _require_free(options)
     evaluation = _measured(options, on_progress)
     return evaluation if output is None else replace(evaluation, files=write_evaluation(evaluation, output))
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What an evaluation would write, and whether it is there and to be left."""
+
+    files: tuple[Path, ...]
+    done: bool
+
+
+def look_ahead(options: EvaluateOptions) -> Ahead:
+    """Find models and data by their names, and see whether the output is free; nothing is measured.
+
+    Raises:
+        GantoolError: one of them is not there, or the output holds another evaluation that may not be replaced.
+    """
+    files = tuple((options.output or Path()) / name for name in FILES[:3])
+    if options.skip_existing and files[0].exists():
+        return Ahead(files, done=True)
+    _require_free(options)
+    for name in options.models:
+        find_model(name, options.runs)
+    if options.data is not None:
+        resolve_data(options.data)
+    for folder in (options.generated, options.real, options.predicted, options.truth):
+        if folder is not None:
+            require_folder(folder)
+    return Ahead(files, done=False)
+
+
+def _require_free(options: EvaluateOptions) -> None:
+    for name in FILES if options.output is not None and not options.overwrite else ():
+        path = (options.output or Path()) / name
+        if path.exists():
+            raise OutputError(
+                f"{path}: exists already.", "Choose another -o, or use --overwrite, or --skip-existing to leave it."
+            )
+
+
 def _measured(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
     if options.generated is not None:
+        options.refuse_classes()
         return compare_picture_folders(options, on_progress)
     if options.predicted is not None:
         return compare_mask_folders(options)
@@ -90,4 +126,5 @@ def _measured(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
     if card.is_segmenter or (card.to_labels is not None and options.to in (None, card.to_labels.target)):
         options.refuse_for_label_maps()
         return evaluate_label_maps(options, on_progress)
+    options.refuse_classes()
     return evaluate_pictures(options, on_progress)

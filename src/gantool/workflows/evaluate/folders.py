@@ -21,10 +21,11 @@ from gantool.metrics.sliced import common_size
 from gantool.metrics.table import worst_first
 from gantool.palette import named_colors
 from gantool.workflows.evaluate.gallery import chosen_images, in_colors
+from gantool.workflows.evaluate.gates import require_classes
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow
 
-__all__ = ["compare_mask_folders", "compare_picture_folders"]
+__all__ = ["compare_mask_folders", "compare_picture_folders", "require_folder"]
 
 
 def compare_mask_folders(options: EvaluateOptions) -> Evaluation:
@@ -37,13 +38,14 @@ def compare_mask_folders(options: EvaluateOptions) -> Evaluation:
     assert predicted is not None
     assert truth is not None
     for folder in (predicted, truth):
-        _require_folder(folder)
+        require_folder(folder)
     pairs, alone = match_files(find_images(truth), find_images(predicted))
     if not pairs:
         raise DataError(f"{predicted}: no mask has the name of one in {truth}.", alone[0] if alone else "")
     read = [(str(true), _mask(true), _mask(guess)) for true, guess in pairs]
     most = max(int(np.where(mask == IGNORE, 0, mask).max(initial=0)) for _, *masks in read for mask in masks)
     names = [f"class_{n}" for n in range(most + 1)]
+    require_classes(options.classes, names)
     scores = LabelScores(names)
     for name, true, guess in read:
         try:
@@ -128,13 +130,14 @@ def _mask(path: Path) -> Mask:
     return mask.astype(np.uint8)
 
 
-def _require_folder(folder: Path) -> None:
+def require_folder(folder: Path) -> None:
+    """Raise a `DataError` where there is no such folder."""
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder.")
 
 
 def _images_of(folder: Path) -> list[Path]:
-    _require_folder(folder)
+    require_folder(folder)
     found = find_images(folder)
     if not found:
         raise DataError(f"{folder}: has no images.")

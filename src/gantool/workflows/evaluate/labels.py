@@ -16,6 +16,7 @@ from gantool.metrics.labels import LabelScores
 from gantool.metrics.table import worst_first
 from gantool.predict.segmenter import LoadedSegmenter
 from gantool.workflows.evaluate.gallery import chosen_images, in_colors
+from gantool.workflows.evaluate.gates import require_classes
 from gantool.workflows.evaluate.labelled_images import find_labelled_images
 from gantool.workflows.evaluate.names import distinct_names
 from gantool.workflows.evaluate.options import EvaluateOptions
@@ -51,6 +52,7 @@ def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress) -> Eval
         for name in options.models
     ]
     images, classes, about = find_labelled_images(segmenters[0], options.data, options.split)
+    require_classes(options.classes, classes)
     names = distinct_names([one.model for one in segmenters])
     labelers = [_Labeler(name, one, classes) for name, one in zip(names, segmenters, strict=True)]
     results = compared([_measured(one, images, classes, on_progress) for one in labelers])

@@ -22,6 +22,8 @@ class EvaluateOptions:
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
         output: folder for the files of the evaluation; None writes nothing.
         overwrite: whether it may hold another evaluation.
+        skip_existing: leave one that it holds.
+        classes: that must be among those of the data.
 
     Raises:
         UsageError: they do not fit together.
@@ -42,12 +44,16 @@ class EvaluateOptions:
     truth: Path | None = None
     output: Path | None = None
     overwrite: bool = True
+    skip_existing: bool = False
+    classes: tuple[str, ...] = ()
     runs: Path = Path("runs")
     device: str = "auto"
     precision: str = "auto"
     trust: bool = False
 
     def __post_init__(self) -> None:
+        if self.overwrite and self.skip_existing:
+            raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
         folders = {
             "--generated and --real": (self.generated, self.real),
             "--predicted and --truth": (self.predicted, self.truth),
@@ -74,3 +80,8 @@ class EvaluateOptions:
         for option, value in options.items():
             if value is not None:
                 raise UsageError(f"{option} is for translations to pictures; {self.models[0]} makes label maps.")
+
+    def refuse_classes(self) -> None:
+        """Refuse gates of classes where there are none."""
+        if self.classes:
+            raise UsageError(f'There is no class "{self.classes[0]}": pictures are measured, not label maps.')

@@ -19,6 +19,9 @@ __all__ = ["Evaluation", "Progress", "Result", "ShownRow", "compared"]
 Progress = Callable[[str, int, int], None]
 """Takes what is done, how many images are done and how many there are."""
 
+SCHEMA = "gantool.evaluate/1"
+"""Of the JSON."""
+
 _KEPT_OF_WORST = 20
 
 
@@ -120,6 +123,17 @@ class Evaluation:
         """Images that could not be read, a sentence each."""
         return tuple(dict.fromkeys(problem for one in self.results for problem in one.failed))
 
+    def left_out(self) -> list[str]:
+        """Metrics that could not be had, with the reason, each once; with their results where others have them."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for one in self.results:
+            for key, reason in one.left_out.items():
+                found.setdefault((key, reason.rstrip(".")), []).append(one.label)
+        return [
+            f"{key}: {reason}" if len(labels) == len(self.results) else f"{key} of {', '.join(labels)}: {reason}"
+            for (key, reason), labels in found.items()
+        ]
+
     def directions(self) -> list[list[Result]]:
         """The results that stand beside each other."""
         targets = dict.fromkeys(one.target for one in self.results)
@@ -129,8 +143,9 @@ class Evaluation:
         """The documented JSON: metric names as everywhere, None for what is not there or not finite."""
         classes = [one.classes for one in self.results if one.classes is not None]
         if not classes:
-            return {"data": self.about, "results": [_pictures_as_json(one) for one in self.results]}
+            return {"schema": SCHEMA, "data": self.about, "results": [_pictures_as_json(one) for one in self.results]}
         return {
+            "schema": SCHEMA,
             "data": self.about,
             "images": self.results[0].images,
             "models": [_labels_as_json(one) for one in self.results],

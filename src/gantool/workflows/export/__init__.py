@@ -36,7 +36,7 @@ from gantool.workflows.export.proof import (
     proof_plan,
 )
 
-__all__ = ["Check", "ExportOptions", "ExportResult", "export", "export_model"]
+__all__ = ["Check", "ExportOptions", "ExportPlan", "ExportResult", "export", "export_parts", "plan_export"]
 
 Format = Literal["onnx", "torchscript", "pt2", "reference"]
 Precision = Literal["fp32", "fp16", "int8"]
@@ -65,8 +65,11 @@ class ExportOptions:
     running_statistics: bool = False
     overwrite: bool = False
     runs: str | Path = "runs"
+    skip_existing: bool = False
 
     def __post_init__(self) -> None:
+        if self.overwrite and self.skip_existing:
+            raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
         if self.format not in _WRITTEN:
             raise UsageError(f"--format {self.format}: there is no such format.", closest(self.format, _WRITTEN))
         if self.precision not in PRECISIONS:
@@ -155,11 +158,23 @@ def export(
         model=model, format=format, output=output, to=to, precision=precision, calibrate=calibrate, opset=opset,
         static_size=static_size, pixels=pixels, running_statistics=running_statistics, overwrite=overwrite, runs=runs,
     )  # fmt: skip
-    return export_model(options)
+    return export_parts(plan_export(options), options)
 
 
-def export_model(options: ExportOptions) -> list[ExportResult]:
-    """See `export`."""
+@dataclass(frozen=True)
+class ExportPlan:
+    """What is written, and what exists and is left."""
+
+    parts: Sequence[Part]
+    skipped: Sequence[Path] = ()
+
+
+def plan_export(options: ExportOptions) -> ExportPlan:
+    """Find the model and decide its files; nothing is computed.
+
+    Raises:
+        GantoolError: a wrong option or model, or a file that exists.
+    """
     model = find_model(options.model, Path(options.runs))
     if format_of(model.path).is_exported:
         raise ModelError(f"{model.label}: is an exported file already.", "Export the run or model it came from.")
@@ -167,11 +182,24 @@ def export_model(options: ExportOptions) -> list[ExportResult]:
         model = _with_running_statistics(model)
     suffix = _WRITTEN[options.format].suffix
     parts = find_parts(model, to=options.to, format=options.format, suffix=suffix, output=options.output)
-    for part in parts:
-        if part.path.exists() and not options.overwrite:
-            raise OutputError(f"{part.path}: exists already.", "Use --overwrite to replace it.")
+    there = [part.path for part in parts if part.path.exists()]
+    if there and not (options.overwrite or options.skip_existing):
+        raise OutputError(
+            f"{there[0]}: exists already.", "Use --overwrite to replace it, or --skip-existing to leave it."
+        )
+    if options.overwrite:
+        return ExportPlan(parts)
+    return ExportPlan([part for part in parts if part.path not in there], there)
+
+
+def export_parts(plan: ExportPlan, options: ExportOptions) -> list[ExportResult]:
+    """Write what is planned, and compare it.
+
+    Raises:
+        GantoolError: images for int8 that cannot be used, or a file that does something else than the model.
+    """
     photos = _photos(Path(options.calibrate)) if options.calibrate is not None else []
-    return [_export_part(part, photos, options) for part in parts]
+    return [_export_part(part, photos, options) for part in plan.parts]
 
 
 def _with_running_statistics(model: FoundModel) -> FoundModel:

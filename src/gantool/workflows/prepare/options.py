@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
-from gantool.data.sources.names import Kind
+from gantool.data.sources.names import Kind, name_of
 from gantool.errors import UsageError
+from gantool.files import safe_name
 from gantool.predict.sizes import require_size
 
 __all__ = ["PrepareOptions"]
@@ -45,6 +46,7 @@ class PrepareOptions:
         image_format: of images whose pixels change (scaled, cut, turned, converted); others keep their files.
         link: give files that nothing changes a second name (a hard link) instead of copying them.
         dry_run: do all but write.
+        skip_existing: leave a data set that is there.
     """
 
     source: str | Path | None = None
@@ -69,6 +71,19 @@ class PrepareOptions:
     image_format: Literal["png", "jpg", "webp"] = "png"
     link: bool = False
     dry_run: bool = False
+    skip_existing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.overwrite and self.skip_existing:
+            raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
+
+    def existing(self) -> Path | None:
+        """The data set that is there already, where it is to be left; None if there is something to do."""
+        if not self.skip_existing or self.check_only or (self.source is None and not self.domains):
+            return None
+        name = name_of(self.source) if self.source is not None else "2".join(self.domains or ())
+        target = Path(self.output) if self.output is not None else Path("data") / safe_name(name)
+        return target if (target / "dataset.yaml").is_file() else None
 
     def require_possible(self) -> None:
         """Check sizes and fractions.
@@ -76,7 +91,7 @@ class PrepareOptions:
         Raises:
             UsageError: none can be like that.
         """
-        for option, side in (("--size", self.size), ("--tile", self.tile), ("--stride", self.stride)):
+        for option, side in (("--shorter-side", self.size), ("--tile", self.tile), ("--stride", self.stride)):
             if side is not None and not 1 <= side <= _LARGEST_SIDE:
                 raise UsageError(f"{option} {side}: must be from 1 to {_LARGEST_SIDE} pixels.")
         if self.split is None:
@@ -97,7 +112,7 @@ class PrepareOptions:
             return width, height
         grow = self.size / min(width, height)
         size = max(round(width * grow), self.size), max(round(height * grow), self.size)
-        require_size(f"--size {self.size}", *size)
+        require_size(f"--shorter-side {self.size}", *size)
         return size
 
     def about_labels(self) -> LabelOptions:

@@ -95,8 +95,8 @@ def train(
         name: the run's name.
         runs: the folder it is made in.
         resume: a run to go on with, or ``latest``.
-        init_from: a run or model file to take initial weights from; ``none`` for none where the model's name stands for
-            some.
+        init_from: a run or model file to take initial weights from; ``none`` for none where the model's name stands
+            for some.
         distill: a run or model file whose translations a light generator is to learn, instead of ``model``.
         accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
         on_event: called with every `Event` while training.

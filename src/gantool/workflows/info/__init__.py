@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool._version import __version__
+from gantool.cards import Architecture
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
 from gantool.errors import DataError, ModelError, UsageError, counted
@@ -16,6 +17,7 @@ from gantool.fetch.cache import cache_folder
 from gantool.hardware import automatic_device, automatic_precision, cuda_gpus, has_mps, usable_cores
 from gantool.models.files import is_model_folder, read_card
 from gantool.models.find import bundled_models, find_model
+from gantool.models.history import history_of
 from gantool.models.pretrained import cached_pretrained
 from gantool.models.runs import Run, list_runs
 
@@ -38,6 +40,7 @@ def describe_machine(runs: Path) -> dict[str, Any]:
     if has_mps():
         devices.append("mps")
     return {
+        "describes": "machine",
         "gantool": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -83,22 +86,31 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
 
 def _model(path: Path) -> dict[str, Any]:
     card = read_card(path)
-    facts: dict[str, Any] = {"model": str(path), "bytes": path.stat().st_size, **card.model_dump(mode="json")}
+    facts: dict[str, Any] = {
+        "describes": "model",
+        "model": str(path),
+        "bytes": path.stat().st_size,
+        **card.model_dump(mode="json"),
+    }
     if card.is_segmenter:
         facts["classes"] = [entry.name for entry in card.classes]
         del facts["domains"], facts["directions"]
         return facts
     facts["domains"] = {domain.name: f"{domain.channels} channels" for domain in card.domains}
-    facts["directions"] = {
-        f"{d.source} to {d.target}": f"{d.architecture.name} {d.architecture.options}" for d in card.directions
-    }
+    facts["directions"] = {f"{d.source} to {d.target}": _network(d.architecture) for d in card.directions}
     for key in ("classes", "mode", "architecture", "load_size"):
         del facts[key]
     return facts
 
 
+def _network(architecture: Architecture) -> str:
+    """``resnet_light, width 16, norm instance``"""
+    return ", ".join([architecture.name, *(f"{key} {value}" for key, value in architecture.options.items())])
+
+
 def _run(run: Run) -> dict[str, Any]:
-    facts: dict[str, Any] = {"run": str(run.path), **run.facts()}
+    facts: dict[str, Any] = {"describes": "run", "run": str(run.path), **run.facts()}
+    facts |= history_of(run).as_json()
     facts["checkpoint"] = str(run.checkpoint) if run.checkpoint.is_file() else "none"
     facts["samples"] = len(list(run.samples.glob("*.png"))) if run.samples.is_dir() else 0
     if run.model.is_file():
@@ -111,6 +123,7 @@ def _dataset(path: Path) -> dict[str, Any]:
     if source.labels is not None:
         splits = Counter(one.split for one in source.labels.images)
         return {
+            "describes": "data set",
             "data set": str(path),
             "kind": source.kind,
             "layout": source.about,
@@ -119,6 +132,7 @@ def _dataset(path: Path) -> dict[str, Any]:
         }
     files = source.domains()
     return {
+        "describes": "data set",
         "data set": str(path),
         "kind": source.kind or "paired or unpaired",
         "layout": files.layout,
@@ -134,6 +148,7 @@ def _image(path: Path) -> dict[str, Any]:
         raise UsageError(error.message) from None
     picture = picture_from(image)
     return {
+        "describes": "image",
         "image": str(path),
         "mode": image.mode,
         "width": image.width,
