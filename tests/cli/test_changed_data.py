@@ -66,7 +66,7 @@ def test_added_images_are_named_and_accepted_only_on_request(cli: Cli, labelled:
     assert before == {path: path.read_bytes() for path in Path("runs").rglob("*") if path.is_file()}
     result = cli("train", "--resume", "latest", "--epochs", "2", "--accept-changed-data")
     assert result.code == 0, result.err
-    assert "it goes on, but not exactly" in result.err
+    assert "it is resumed, but not exactly" in result.err
     (change,) = facts()["changed_data"]
     assert {key: change[key] for key in change if key != "when"} == {
         "epoch": 1, "added": 2, "removed": 2, "changed": 0,

@@ -77,7 +77,7 @@ def test_training_two_folders(cli: Cli, workplace: Path) -> None:
     assert "11 day and 11 night, 1 and 1 held out" in result.err
     assert "M parameters" in result.err
     assert "1 epoch of 11 steps" in result.err
-    assert "Less than a minute to go on this CPU" in result.err
+    assert "Less than a minute left on this CPU" in result.err
     assert len((workplace / "runs/cyclegan-light-1/held_out.txt").read_text().splitlines()) == 2
     assert cli("translate", "x/0.png", "--to", "night").code == 0
     assert (workplace / "0.night.png").is_file()
@@ -193,7 +193,7 @@ def test_a_dry_run_does_not_resume(cli: Cli, with_run: Path) -> None:
 def test_resuming_with_other_settings(cli: Cli, with_run: Path) -> None:
     result = cli("train", "--resume", "cyclegan-1", "--size", "64")
     assert result.code == 2
-    assert "data.size = 32, it cannot go on with 64" in result.err
+    assert "data.size = 32, it cannot be resumed with 64" in result.err
     assert cli("train", "cyclegan-light", "--resume", "cyclegan-1").code == 2
 
 

@@ -152,7 +152,7 @@ def test_extending_a_finished_run(workplace: Path) -> None:
 
 def test_what_may_change_on_resume(workplace: Path) -> None:
     run(workplace, "fixed", settings={"train.epochs": 1})
-    with pytest.raises(RunError, match=r"data\.size = 32, it cannot go on with 64.*--init-from fixed"):
+    with pytest.raises(RunError, match=r"data\.size = 32, it cannot be resumed with 64.*--init-from fixed"):
         go_on(workplace, "fixed", **{"data.size": 64})
     with pytest.raises(RunError, match="is a run of cyclegan, not of cyclegan-light"):
         plan_training(TrainOptions("cyclegan-light", resume="fixed", runs=workplace / "runs"))

@@ -124,7 +124,7 @@ def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(server: Server, 
         download(url(server, "missing"), tmp_path / "none")
     assert len(server.requests) == 5
     server.failures = 99
-    with pytest.raises(DataError, match="503 .*Run the command again to go on"):
+    with pytest.raises(DataError, match="503 .*Run the command again to resume"):
         download(url(server, "busy"), tmp_path / "none")
 
 

@@ -346,7 +346,7 @@ def _show(screen: Screen, result: Prepared) -> None:
     if result.tiles:
         screen.note("tiles: " + ", ".join(f"{split} {count}" for split, count in result.tiles.items()))
     screen.table(
-        ("mean (deviation)", "red", "green", "blue"),
+        ("mean (standard deviation)", "red", "green", "blue"),
         [
             (name, *(f"{mean:.3f} ({deviation:.3f})" for mean, deviation in channels.values()))
             for name, channels in result.statistics.items()

@@ -150,7 +150,7 @@ def train(
         typer.Option(
             "--resume",
             metavar="RUN|latest",
-            help="Go on exactly where a run stopped.",
+            help="Resume a run exactly where it stopped.",
             rich_help_panel=RUN,
             autocompletion=completion.offered(completion.runs),
         ),
@@ -210,7 +210,8 @@ def train(
 ) -> int:
     """Train a model; without --data on the built-in sample.
 
-    Ctrl-C saves first; --resume latest goes on. --dry-run takes one step; --overwrite is for --write-settings.
+    Ctrl-C saves first; --resume latest resumes the newest run. --dry-run takes one step; --overwrite is for
+    --write-settings.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.methods.registry import MODELS

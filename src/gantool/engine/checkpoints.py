@@ -41,7 +41,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         RunError: missing, damaged, from a newer gantool, or with more than data in it.
     """
     if not path.is_file():
-        raise RunError(f"{path}: there is no checkpoint to go on from.")
+        raise RunError(f"{path}: there is no checkpoint to resume from.")
     try:
         state: Any = read_data(path, damaged="the checkpoint is damaged")
     except ModelError as error:

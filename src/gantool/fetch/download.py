@@ -114,7 +114,7 @@ def _fetch(url: str, part: Path, target: Path, size: int | None, on_progress: Pr
             ) from None
         except (_TryAgainError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             problem = str(error) or type(error).__name__
-    raise DataError(f"{url}: cannot be downloaded, {problem}.", f"Run the command again to go on. {by_hand}")
+    raise DataError(f"{url}: cannot be downloaded, {problem}.", f"Run the command again to resume. {by_hand}")
 
 
 def _fetch_once(url: str, part: Path, size: int | None, on_progress: Progress) -> None:

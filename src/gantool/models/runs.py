@@ -245,7 +245,7 @@ def _taken(run: Run) -> RunError:
     if run.checkpoint.is_file():
         return RunError(
             f"{run.path}: there is a run of that name already.",
-            f"Choose another --name, or go on with it: gantool train --resume {run.name}.",
+            f"Choose another --name, or resume it: gantool train --resume {run.name}.",
         )
     what = "a run of that name already, without a checkpoint" if run.exists else "something of that name, but no run"
     return RunError(f"{run.path}: there is {what}.", "Choose another --name, or remove it if nothing uses it.")

@@ -144,10 +144,10 @@ def plan_training(options: TrainOptions | str, *, overrides: Mapping[str, Any] |
         options = TrainOptions(options, settings=overrides or {})
     if options.resume is not None:
         if options.init_from is not None or options.name is not None:
-            raise UsageError("--resume goes on with a run; it takes neither --init-from nor --name.")
+            raise UsageError("--resume resumes a run; it takes neither --init-from nor --name.")
         return _plan_resume(find_run(options.resume, options.runs), options)
     if options.accept_changed_data:
-        raise UsageError("--accept-changed-data is for a run that goes on.", "Name it: --resume RUN.")
+        raise UsageError("--accept-changed-data is for a run that is resumed.", "Name it: --resume RUN.")
     if options.distill is not None:
         options = _with_teacher(options, options.distill)
     if options.model is None:
@@ -266,7 +266,7 @@ def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
     if not run.checkpoint.is_file():
         again = f"gantool train {kind}{f' --config {run.settings}' if run.settings.is_file() else ''}"
         raise RunError(
-            f"{run.path}: has no checkpoint to go on from, it was stopped before the first.",
+            f"{run.path}: has no checkpoint to resume from, it was stopped before the first.",
             f"Start another run: {again}.",
         )
     old = read_settings(run.settings)
@@ -276,7 +276,7 @@ def _plan_resume(run: Run, options: TrainOptions) -> TrainingPlan:
     for key, (was, wanted) in _differences(old, new).items():
         if key not in _CHANGEABLE:
             raise RunError(
-                f"{run.path}: the run has {key} = {was}, it cannot go on with {wanted}.",
+                f"{run.path}: the run has {key} = {was}, it cannot be resumed with {wanted}.",
                 f"Only {', '.join(sorted(_CHANGEABLE))} may change; for anything else start a new run with "
                 f"--init-from {run.name}.",
             )

@@ -78,7 +78,7 @@ class Script:
             yield Saved(self.result.run / "checkpoints" / "last.pt", epoch * self.steps)
         yield from self._steps(len(self.metrics) + 1, self.steps // 3)
         yield Notice(
-            "About 2.5 hours to go on this CPU (1.25 s a step). Lighter networks learn in a fraction of that: "
+            "About 2.5 hours left on this CPU (1.25 s a step). Lighter networks learn in a fraction of that: "
             "gantool train cyclegan-light."
         )
         self.pause()

@@ -271,7 +271,7 @@ def _train(training: _Training) -> Generator[Event, None, TrainResult]:
     if runtime.is_main:
         yield from map(Notice, plan.notes)
     if not exact:
-        yield Notice("The run had another number of devices; it goes on, but not exactly as it would have.")
+        yield Notice("The run had another number of devices; it is resumed, but not exactly.")
     losses: Mapping[str, float] = {}
     stopped = False
     for event in _noting_failure(training):
@@ -351,7 +351,7 @@ def _with_estimate(training: _Training) -> Iterator[Event]:
                 wanted = False
                 left = settings.train.epochs * event.steps_per_epoch - event.step
                 step = sorted(seconds)[len(seconds) // 2]
-                text = f"{roughly(left * step).capitalize()} to go on this CPU ({step:.2f} s a step)."
+                text = f"{roughly(left * step).capitalize()} left on this CPU ({step:.2f} s a step)."
                 if left * step > 3600 and hint:
                     text += f" {hint}"
                 yield Notice(text)

@@ -83,20 +83,20 @@ def look_at_data(run: Run, settings: Settings, method: Method, *, resumed: bool,
         if not accept:
             raise RunError(
                 f"{run.data_files}: is missing or damaged, so nobody can tell whether the data has changed.",
-                "Go on all the same with --accept-changed-data.",
+                "Resume all the same with --accept-changed-data.",
             )
     changes = compare_files(before, now) if before is not None else Changes(changed=tuple(now))
     if changes and not accept:
         raise RunError(
-            f"{run.path}: its data has changed since, {_described(changes)}; it cannot go on exactly.",
-            "Put the data back, or go on with what is there now: --accept-changed-data.",
+            f"{run.path}: its data has changed since, {_described(changes)}; it cannot be resumed exactly.",
+            "Put the data back, or resume with what is there now: --accept-changed-data.",
         )
     return DataFiles(now, changes, _note(changes))
 
 
 def _note(changes: Changes) -> str:
     if changes:
-        return f"The run's data has changed, {_described(changes)}; it goes on, but not exactly as it would have."
+        return f"The run's data has changed, {_described(changes)}; it is resumed, but not exactly."
     if changes.copied:
         return (
             "All files of the data have other times than before; as names and sizes are the same, it is taken for a "
