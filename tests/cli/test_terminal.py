@@ -96,6 +96,8 @@ def test_bars_leave_words_whole() -> None:
         show("reading labels of everything that there is to read", 1, 10)
         screen.note("noted")
         shown = terminal.lines()
+        screen.note(f"Get it from https://example.org/{'long/' * 12}file.pth or leave it out.")
+        assert f"https://example.org/{'long/' * 12}file.pth\n" in terminal.getvalue(), "in one piece, to be copied"
     assert [re.split(" +[╸╺━]", line)[0] for line in shown] == [
         "noted", "checking", "named/real photographs", "reading labels of",
     ]  # fmt: skip

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -55,14 +56,37 @@ class ReaderGone(Exception):  # noqa: N818 -- it is none
 
 def failure(text: str) -> None:
     """Print an error message."""
-    _stderr().print(f"[bold red]error:[/] {escape(text)}")
+    _say(_stderr(), text, label="error: ", style="bold red")
 
 
 def _stderr(*, quiet: bool = False) -> Console:
-    """Where all but results go: lines are wrapped between words on a terminal, and left whole in a file."""
+    """Where all but results go: wrapped between words on a terminal, in whole lines in a file."""
     console = Console(stderr=True, highlight=False, quiet=quiet)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+def _say(console: Console, text: str, *, label: str = "", style: str = "") -> None:
+    """Print a text, wrapped between words on a terminal.
+
+    A path or an address that is longer than a line stays in one piece, to be copied or clicked.
+
+    Args:
+        label: what the text begins with, in a style of its own.
+    """
+    lines = f"{label}{text}".split("\n")
+    if console.is_terminal:
+        lines = [piece for line in lines for piece in _wrapped(line, console.width)]
+    shown = Text("\n".join(lines))
+    shown.stylize(style, 0, len(label) or len(shown))
+    console.print(shown, soft_wrap=True)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
 
 
 @dataclass
@@ -129,7 +153,7 @@ class Screen:
         self.shares_terminal = sys.stdout.isatty()
 
     def note(self, text: str) -> None:
-        self.err.print(escape(text))
+        _say(self.err, text)
 
     def note_command(self, what: str, command: str) -> None:
         """Name a command to copy, which stays in one piece."""
@@ -142,10 +166,10 @@ class Screen:
 
     def detail(self, text: str) -> None:
         if self.verbose:
-            self.err.print(f"[dim]{escape(text)}[/]")
+            _say(self.err, text, style="dim")
 
     def warn(self, text: str) -> None:
-        self.err.print(f"[yellow]warning:[/] {escape(text)}")
+        _say(self.err, text, label="warning: ", style="yellow")
 
     def result(self, line: object) -> None:
         """One line on stdout; nothing when the results come as JSON."""
