@@ -14,6 +14,7 @@ from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import ByteStream, Target, safe_name
 from gantool.workflows.lists import listed_paths, read_standard_input
+from gantool.workflows.shares.share import ALONE, Share
 
 __all__ = [
     "FORMATS",
@@ -22,6 +23,7 @@ __all__ = [
     "is_renamed",
     "marked_name",
     "name_with_ending",
+    "output_folder",
     "plan_file",
     "plan_jobs",
 ]
@@ -48,6 +50,7 @@ class FileOptions:
         null: its paths end in zero bytes, not in lines.
         format: of the results, of `FORMATS`; None for the images' own.
         stream: takes the bytes of the one result where ``output`` is ``-``.
+        share: which of the images are this process's.
 
     Raises:
         UsageError: options that contradict each other, or a format that there is not.
@@ -62,9 +65,11 @@ class FileOptions:
     null: bool = False
     format: str | None = None
     stream: Callable[[bytes], None] | None = None
+    share: Share = ALONE
 
     def __post_init__(self) -> None:
         self._check_format()
+        self._check_share()
         if self.null and self.files_from is None:
             raise UsageError("-0: there is no list of paths.", "Add --files-from FILE, or --files-from - for stdin.")
         if self.files_from == "-" and "-" in self.inputs:
@@ -73,6 +78,16 @@ class FileOptions:
             raise UsageError("-o -: nothing takes the bytes here.", "Name a file, or ./- for a folder of that name.")
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
+
+    def _check_share(self) -> None:
+        if self.share.is_alone:
+            return
+        if self.output == "-":
+            raise UsageError("-o -: standard output takes one picture, which has no shares.", _A_FOLDER)
+        if self.share.launcher == "torchrun" and "-" in (*self.inputs, self.files_from):
+            raise UsageError(
+                "-: the processes that torchrun starts cannot all read standard input.", "Use --files-from FILE."
+            )
 
     def _check_format(self) -> None:
         if self.format is None:
@@ -106,10 +121,15 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class ImageJob:
-    """One image and where its results go, by their kind."""
+    """One image and where its results go, by their kind.
+
+    Attributes:
+        place: of the image among all, those of other shares included.
+    """
 
     source: ImageSource
     outputs: Mapping[str, Target]
+    place: int = 0
 
     @property
     def file(self) -> Path:
@@ -140,7 +160,7 @@ def plan_jobs(
         files_only: what needs every image to be a file; empty if nothing does.
 
     Returns:
-        The jobs to do, and the outputs that exist and are skipped.
+        The jobs of this share, and its outputs that exist and are skipped.
 
     Raises:
         DataError: an input that is not there, or a folder without images.
@@ -153,6 +173,15 @@ def plan_jobs(
     if files.output == "-":
         return [_into_stream(inputs, files, names)], []
     return _plan(inputs, files, names, beside, every)
+
+
+def output_folder(files: FileOptions) -> Path:
+    """The folder of the results.
+
+    Raises:
+        OutputError: it is a file.
+    """
+    return _output_place(files.output)[0]
 
 
 def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
@@ -272,7 +301,8 @@ def _plan(
     owner: dict[Path, ImageSource] = {}
     existing: list[Path] = []
     resolved = cache(Path.resolve)
-    for item in inputs:
+    for number, item in enumerate(inputs):
+        own = files.share.takes((item.tree / item.path.name).as_posix())
         planned: dict[str, Target] = {}
         wanted = names(item.path)
         if file is not None and (len(inputs) > 1 or len(wanted) > 1):
@@ -284,7 +314,7 @@ def _plan(
         for kind, name in wanted.items():
             place = item.path.parent if kind in beside and files.output is None else folder / item.tree
             target = file if file is not None else place / name
-            there = os.path.lexists(target)
+            there = own and os.path.lexists(target)  # what other shares write meanwhile is theirs
             # Thousands of results go into few folders, each of which is looked up once.
             same = target.resolve() if there else resolved(target.parent) / target.name
             if same in owner:
@@ -300,8 +330,8 @@ def _plan(
                 existing.append(target)
             if not (files.skip_existing and there):
                 planned[kind] = target
-        if planned or every:
-            jobs.append(ImageJob(item.source, planned))
+        if own and (planned or every):
+            jobs.append(ImageJob(item.source, planned, number))
     if existing and not (files.overwrite or files.skip_existing):
         raise _exists(existing)
     return jobs, existing if files.skip_existing else []
