@@ -75,7 +75,7 @@ class FeatureSet:
             self._prune()
 
     def _prune(self) -> None:
-        features, keys, places = (np.concatenate(some) for some in (self._parts, self._keys, self._places))
+        features, keys, places = np.concatenate(self._parts), np.concatenate(self._keys), np.concatenate(self._places)
         chosen = np.lexsort((places, keys))[: self._keep]
         self._parts, self._keys, self._places = [features[chosen]], [keys[chosen]], [places[chosen]]
         self._clusters = [np.concatenate(self._clusters)[chosen]]
@@ -85,9 +85,10 @@ class FeatureSet:
         if not self.count:
             return {"count": 0}
         self._prune()
+        sums = {} if self.count <= self._keep else {"sum": self._sum, "outer": self._outer}
         return {
-            "count": self.count, "sum": self._sum, "outer": self._outer, "features": self._parts[0],
-            "keys": self._keys[0], "places": self._places[0], "clusters": self._clusters[0].tolist(),
+            "count": self.count, "features": self._parts[0], "keys": self._keys[0], "places": self._places[0],
+            "clusters": self._clusters[0].tolist(), **sums,
         }  # fmt: skip
 
     def include(self, states: Sequence[Mapping[str, Any]]) -> None:
@@ -96,8 +97,10 @@ class FeatureSet:
             if not one["count"]:
                 continue
             self.count += one["count"]
-            self._sum = one["sum"] if self._sum is None else self._sum + one["sum"]
-            self._outer = one["outer"] if self._outer is None else self._outer + one["outer"]
+            features = one["features"].astype(np.float64)  # of all images, where there are no sums
+            sums = (one["sum"], one["outer"]) if "sum" in one else (features.sum(0), features.T @ features)
+            self._sum = sums[0] if self._sum is None else self._sum + sums[0]
+            self._outer = sums[1] if self._outer is None else self._outer + sums[1]
             self._parts.append(one["features"])
             self._keys.append(one["keys"])
             self._places.append(one["places"])

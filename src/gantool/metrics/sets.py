@@ -37,6 +37,11 @@ class Instruments:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def block(self) -> int:
+        """How many neighbors are looked at together."""
+        return _BATCH if self.inception is not None else 1
+
+    @property
     def fid_mode(self) -> Resize | None:
         return self.inception.resize if self.inception is not None else None
 

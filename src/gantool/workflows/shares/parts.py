@@ -127,9 +127,9 @@ class Parts:
 
     def tidy(self) -> None:
         """Remove the folder if nothing is left in it; to be called last."""
-        with suppress(OSError):
-            self.folder.rmdir()
-            self.folder.parent.rmdir()
+        for folder in (self.folder, self.folder.parent):
+            with suppress(OSError):
+                folder.rmdir()
 
     @contextmanager
     def _waited(self, name: str) -> Iterator[bool]:

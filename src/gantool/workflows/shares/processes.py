@@ -74,10 +74,12 @@ def _codes(processes: Sequence[subprocess.Popen[bytes]], tell: Callable[[str], N
                     f"share {place + 1}/{count} was ended by signal {-code}; what the others do stays. "
                     "The same command does the rest; translate and segment with --skip-existing."
                 )
-            elif code not in (0, 1):
-                tell(f"share {place + 1}/{count} ended with exit code {code}.")
         time.sleep(_PAUSE)
-    return [process.returncode for process in processes]
+    codes = [process.returncode for process in processes]
+    for place, code in enumerate(codes):
+        if code > 1 and len(set(codes)) > 1:
+            tell(f"share {place + 1}/{count} ended with exit code {code}.")
+    return codes
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
