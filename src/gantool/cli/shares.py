@@ -137,7 +137,7 @@ def together(
 
 def handed_in(screen: Screen, schema: str, parts: Parts, document: Mapping[str, Any]) -> None:
     """What is said at the end of a share that is not the last."""
-    missing = [place + 1 for place in parts.missing()]
+    missing = [place + 1 for place in parts.missing(parts.stage)]
     if parts.share.place + 1 not in missing:  # else somebody else was the last
         some = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
         screen.note(f"Share {parts.share} is done; still to come: {some}. The last one puts all together.")

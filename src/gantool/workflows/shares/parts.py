@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,9 @@ class Parts:
         output: the folder of the results, on a disk that all processes see.
         question: all that the results depend on, as JSON; equal for all shares of a job.
         again: whether a part of an earlier launch answers the question as well.
+
+    Attributes:
+        stage: that was reached; a job can have several, whose parts are named so.
     """
 
     def __init__(self, share: Share, output: Path, question: Any, *, again: bool = False) -> None:
@@ -51,6 +55,7 @@ class Parts:
         text = json.dumps([__version__, share.count, "" if again else share.job, question], default=str)
         self.key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         self.folder = output / FOLDER / self.key[:16]
+        self.stage = "part"
 
     @contextmanager
     def working(self) -> Iterator[bool]:
@@ -83,6 +88,7 @@ class Parts:
         Raises:
             OutputError: it cannot be written.
         """
+        self.stage = stage
         save_tree(self.path(stage=stage), {"key": self.key, "part": tree})
 
     def handed_in(self, place: int, stage: str = "part") -> Any:
@@ -119,6 +125,53 @@ class Parts:
                 return
             yield [self.handed_in(place, stage) for place in range(self.share.count)]
             self._remove("*-*.*")
+
+    @contextmanager
+    def finishing(self, stage: str) -> Iterator[list[int] | None]:
+        """Yield the places of the shares that have gone without handing in, for one who does their work and finishes.
+
+        None if one of them is still at work, who will, or if all is done. The parts go if the finishing succeeds.
+        """
+        with self._waited("merge.lock"):
+            missing = self.missing(stage)
+            if self.share.place in missing or any(self.is_at_work(place) for place in missing):
+                yield None
+                return
+            yield missing
+            self._remove("*-*.*")
+
+    def wait(self, stage: str, patience: float) -> bool:
+        """Wait until all have handed in; False if those who have not are not at work, and do not come.
+
+        Args:
+            patience: seconds for them to come.
+        """
+        self.stage, since = stage, time.monotonic()
+        while missing := self.missing(stage):
+            if self.share.place in missing:  # all is done, and the parts are gone
+                return False
+            if any(self.is_at_work(place) for place in missing):
+                since = time.monotonic()
+            elif time.monotonic() - since > patience:
+                return False
+            time.sleep(_PAUSE)
+        return True
+
+    def is_at_work(self, place: int) -> bool:
+        """Whether a process holds the lock of a share."""
+        path = self.folder / f"{place + 1}.lock"
+        if os.name == "nt":
+            return path.exists()
+        import fcntl
+
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
 
     def _remove(self, pattern: str) -> None:
         for path in self.folder.glob(pattern):
