@@ -129,4 +129,4 @@ class Largest:
         return self.value
 
     def include(self, states: Sequence[int]) -> None:
-        self.value = max(self.value, *states)
+        self.value = max([self.value, *states])

@@ -3,7 +3,8 @@
 Nobody waits and nobody is in charge, so that a share that dies takes nothing with it: when it is run again it finds
 the others' parts, and puts them together if it is the last. The folder lies within the output's,
 ``.gantool-shares/KEY``, and goes when all is done; the key is made of the question, so that parts of another job are
-never taken for this one's. Within it, a share's part and its lock.
+never taken for this one's. Within it, a share's part and its lock. Where a launcher starts all processes, the parts
+are named for its launch, so that those of an earlier one, which died, are not taken either, but go with this one's.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Parts:
 
     def __init__(self, share: Share, output: Path, question: Any, *, again: bool = False) -> None:
         self.share, self.output = share, output
-        text = json.dumps([__version__, share.count, "" if again else share.job, question], default=str)
-        self.key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        self.key = _digest(json.dumps([__version__, share.count, question], default=str))
+        self._launch = "" if again or not share.job else f"-{_digest(share.job)[:8]}"
         self.folder = output / FOLDER / self.key[:16]
         self.stage = "part"
 
@@ -80,7 +81,8 @@ class Parts:
 
     def path(self, place: int | None = None, stage: str = "part", suffix: str = ".npz") -> Path:
         """Where a share hands in; its own by default."""
-        return self.folder / f"{stage}-{(self.share.place if place is None else place) + 1}{suffix}"
+        number = (self.share.place if place is None else place) + 1
+        return self.folder / f"{stage}-{number}{self._launch}{suffix}"
 
     def hand_in(self, tree: Any, stage: str = "part") -> None:
         """Write this share's part.
@@ -107,7 +109,8 @@ class Parts:
 
     def forget(self) -> None:
         """Remove what this share handed in at an earlier try."""
-        self._remove(f"*-{self.share.place + 1}.*")
+        for rest in (".*", "-*.*"):
+            self._remove(f"*-{self.share.place + 1}{rest}")
 
     def missing(self, stage: str = "part") -> list[int]:
         """Places of the shares that have not handed in."""
@@ -197,6 +200,10 @@ class Parts:
 
     def _locked(self, name: str) -> Any:
         return locked(self.folder / name, self.output, _BusyError)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _BusyError(OutputError):

@@ -37,7 +37,7 @@ def load_tree(path: Path) -> Any:
         OutputError: it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             text = file["text"].tobytes().decode("utf-8", "surrogatepass")
             return _with_arrays(json.loads(text), file)
     except FileNotFoundError:
