@@ -200,8 +200,8 @@ def evaluate(
         segmenter=segmenter, inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
         generated=generated, real=real, paired=paired, predicted=predicted, truth=truth, output=output,
         overwrite=overwrite, skip_existing=skip_existing,
-        classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs, device=device_for(share, device),
-        precision=precision or "auto", trust=trust, share=share,
+        classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs,
+        device=device_for(share, device), precision=precision or "auto", trust=trust, share=share,
     )  # fmt: skip
     if skip_existing and gates:
         raise UsageError("--skip-existing measures nothing, which a gate needs.", "Leave one of them out.")

@@ -288,7 +288,9 @@ def prepare(
             result: Prepared | None = prepare_data(options, progress)
         else:
             screen.note(f"share {share}")
-            result = prepare_share(options, progress, lambda parts: handed_in(screen, "prepare", parts, {"output": None}))
+            result = prepare_share(
+                options, progress, lambda parts: handed_in(screen, "prepare", parts, {"output": None})
+            )
     if result is None:
         return 0
     screen.speak_up()

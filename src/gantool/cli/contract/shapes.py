@@ -180,7 +180,7 @@ class RankingFiles(TypedDict):
 
 
 class Segment(TypedDict):
-    """`gantool segment`. Of a share (``--shard 2/4``) what it did, with `share`; the last one has all, and `shares`."""
+    """`gantool segment`. Of a share (``--shard 2/4``) what it did and `share`; the last one has all and `shares`."""
 
     schema: Literal["gantool.segment/1"]
     dry_run: NotRequired[Literal[True]]
