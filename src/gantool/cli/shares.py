@@ -37,7 +37,7 @@ DevicesOption = Annotated[
         "--devices",
         metavar="N",
         min=1,
-        help="Processes on this machine that share the work; each has a GPU where there are any.",
+        help="Processes on this machine.",
         rich_help_panel=COMPUTING,
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TextIO
@@ -108,11 +108,13 @@ class ImageInput:
         path: its file, or how a file of it would be called.
         tree: its folder relative to the folder that was named.
         data: its bytes where there is no file.
+        place: among all inputs, those of other shares included.
     """
 
     path: Path
     tree: Path = Path()
     data: ImageBytes | None = None
+    place: int = 0
 
     @property
     def source(self) -> ImageSource:
@@ -231,16 +233,24 @@ def is_renamed(source: ImageSource, output: Target) -> bool:
 
 
 def _collect(files: FileOptions, marks: set[str], stdin: TextIO | None) -> list[ImageInput]:
-    """Images, each once, in order."""
+    """The images of the share, each once, in order."""
     listed = [] if files.files_from is None else listed_paths(files.files_from, stdin, null=files.null)
     piped = read_standard_input(stdin) if "-" in files.inputs else []
     found: dict[ImageSource, ImageInput] = {}
+    count = 0
     for name in (*files.inputs, *listed):
         for item in _piped(piped, files.recursive, marks) if name == "-" else _expand(name, files.recursive, marks):
-            found.setdefault(item.source, item)
-    if not found:
+            count += 1
+            if files.share.takes(_share_key(item)):  # there may be millions of the others
+                found.setdefault(item.source, replace(item, place=count))
+    if not count:
         raise DataError("No images named.", "Name files, folders or globs, or - for an image on standard input.")
     return list(found.values())
+
+
+def _share_key(item: ImageInput) -> str:
+    """The same for images whose results could get the same name, so that one share sees that."""
+    return (item.tree / name_with_ending(item.path, "x")).as_posix()
 
 
 def _piped(content: ImageBytes | list[str], recursive: bool, marks: set[str]) -> list[ImageInput]:
@@ -301,8 +311,9 @@ def _plan(
     owner: dict[Path, ImageSource] = {}
     existing: list[Path] = []
     resolved = cache(Path.resolve)
-    for number, item in enumerate(inputs):
-        own = files.share.takes((item.tree / item.path.name).as_posix())
+    if file is not None and not files.share.is_alone:
+        raise UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
+    for item in inputs:
         planned: dict[str, Target] = {}
         wanted = names(item.path)
         if file is not None and (len(inputs) > 1 or len(wanted) > 1):
@@ -314,7 +325,7 @@ def _plan(
         for kind, name in wanted.items():
             place = item.path.parent if kind in beside and files.output is None else folder / item.tree
             target = file if file is not None else place / name
-            there = own and os.path.lexists(target)  # what other shares write meanwhile is theirs
+            there = os.path.lexists(target)
             # Thousands of results go into few folders, each of which is looked up once.
             same = target.resolve() if there else resolved(target.parent) / target.name
             if same in owner:
@@ -330,8 +341,8 @@ def _plan(
                 existing.append(target)
             if not (files.skip_existing and there):
                 planned[kind] = target
-        if own and (planned or every):
-            jobs.append(ImageJob(item.source, planned, number))
+        if planned or every:
+            jobs.append(ImageJob(item.source, planned, item.place))
     if existing and not (files.overwrite or files.skip_existing):
         raise _exists(existing)
     return jobs, existing if files.skip_existing else []
