@@ -69,6 +69,19 @@ def test_every_option_in_the_docs_exists() -> None:
         "--rm",
         "--read-only",
         "--index-url",
+        # of SLURM and torchrun
+        "--array",
+        "--cpus-per-task",
+        "--gpus",
+        "--gpus-per-node",
+        "--master-addr",
+        "--master-port",
+        "--nnodes",
+        "--node-rank",
+        "--nodes",
+        "--ntasks-per-node",
+        "--requeue",
+        "--signal",
         "--no-deps",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:

@@ -46,6 +46,8 @@ class GantoolError(Exception):
     """
 
     exit_code = 2
+    is_own = False
+    """Whether it concerns this process alone, of several that do a command together."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(f"{message} {remedy}".strip())

@@ -22,6 +22,7 @@ import typer
 from gantool._version import __version__
 from gantool.cli import console
 from gantool.cli.contract.command import Command, Group
+from gantool.cli.shares import StartProcesses
 from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
@@ -104,8 +105,10 @@ def _run(arguments: list[str]) -> int:
     try:
         code = command_line(named or COMMANDS)(arguments, prog_name="gantool", standalone_mode=False)
         return int(code or 0)
+    except StartProcesses as wanted:
+        return _run_processes(wanted, arguments)
     except GantoolError as error:
-        if _is_helper():
+        if _is_helper() and not error.is_own:
             time.sleep(_HELPER_PATIENCE)
         else:
             console.fatal(error, error.exit_code)
@@ -134,6 +137,18 @@ def _run(arguments: list[str]) -> int:
             console.failure(f"this needs {package}, which is not installed here. All it needs: pip install gantool")
             return 2
         return _internal_error(error)
+
+
+def _run_processes(wanted: StartProcesses, arguments: list[str]) -> int:
+    from gantool.workflows.shares.processes import run_processes, this_program
+
+    try:
+        return run_processes(this_program(arguments), wanted.count, console.failure, wanted.stdin)
+    except GantoolError as error:
+        console.failure(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130  # the processes have said so
 
 
 def _is_helper() -> bool:

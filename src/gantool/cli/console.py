@@ -151,6 +151,15 @@ class Screen:
         self.interactive = self.err.is_interactive and self.err.file.isatty() and not quiet
         # Rich moves what is printed below a bar to the bar's stream; results must stay where the shell sends them.
         self.shares_terminal = sys.stdout.isatty()
+        self.speaks = True
+
+    def hush(self) -> None:
+        """Say only what concerns this process: another one ``speaks`` for all that do the same."""
+        self.err.quiet, self.interactive, self.speaks = True, False, False
+
+    def speak_up(self) -> None:
+        """Speak for all, after all: this process turned out to be the one to tell the end."""
+        self.err.quiet, self.speaks = self.quiet, True
 
     def note(self, text: str) -> None:
         _say(self.err, text)
@@ -169,7 +178,8 @@ class Screen:
             _say(self.err, text, style="dim")
 
     def warn(self, text: str) -> None:
-        _say(self.err, text, label="warning: ", style="yellow")
+        console = self.err if self.speaks else _stderr(quiet=self.quiet)
+        _say(console, text, label="warning: ", style="yellow")
 
     def result(self, line: object) -> None:
         """One line on stdout; nothing when the results come as JSON."""
@@ -179,7 +189,7 @@ class Screen:
 
     def json(self, schema: str, value: Mapping[str, Any]) -> None:
         """The answer as an object; ``schema`` is that of the documentation, see `contract.shapes`."""
-        if self.json_output:
+        if self.json_output and self.speaks:
             if answer := _answer.get(None):
                 answer.given = True
             with _stdout():

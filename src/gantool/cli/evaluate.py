@@ -30,10 +30,12 @@ from gantool.cli.options import (
     no_stream,
     parse_size,
 )
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, handed_in, screen_for
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
-    from gantool.workflows.evaluate import Evaluation
+    from gantool.workflows.evaluate import EvaluateOptions, Evaluation
+    from gantool.workflows.evaluate.results import Progress
 
 __all__ = ["evaluate"]
 
@@ -174,6 +176,8 @@ def evaluate(
     ] = "clean",
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    devices: DevicesOption = None,
+    shard: ShardOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -184,7 +188,8 @@ def evaluate(
     works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason. Without --data, the
     first model's own data is taken.
     """
-    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    share = choose_share(shard, devices)
+    screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     no_stream(output, "evaluations")
     from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation
     from gantool.workflows.evaluate.gates import parse_gates
@@ -195,8 +200,8 @@ def evaluate(
         segmenter=segmenter, inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
         generated=generated, real=real, paired=paired, predicted=predicted, truth=truth, output=output,
         overwrite=overwrite, skip_existing=skip_existing,
-        classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs, device=device or "auto",
-        precision=precision or "auto", trust=trust,
+        classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs,
+        device=device_for(share, device), precision=precision or "auto", trust=trust, share=share,
     )  # fmt: skip
     if skip_existing and gates:
         raise UsageError("--skip-existing measures nothing, which a gate needs.", "Leave one of them out.")
@@ -209,7 +214,9 @@ def evaluate(
         screen.json("evaluate", {**what, "files": [str(path) for path in ahead.files]} if dry_run else what)
         return 0
     with screen.stages() as progress:
-        result = run_evaluation(options, progress)
+        result = run_evaluation(options, progress) if share.is_alone else _as_share(screen, options, progress)
+    if result is None:
+        return 0
     _show(screen, result)
     missed = [sentence for gate in gates for sentence in gate.missed(result)]
     for sentence in missed:
@@ -229,6 +236,23 @@ def _square(text: str | None) -> int | None:
     if width != height:
         raise UsageError(f"--size {text}: what is measured is square.", f"Use {width}x{width}.")
     return width
+
+
+def _as_share(screen: Screen, options: EvaluateOptions, progress: Progress) -> Evaluation | None:
+    """The evaluation if this share is the last one; else None, after saying so."""
+    from gantool.workflows.evaluate import parts_of_evaluation, run_share
+
+    parts = parts_of_evaluation(options)
+    screen.note(f"share {options.share}")
+    try:
+        result = run_share(parts, options, progress)
+        if result is None:
+            handed_in(screen, "evaluate", parts, {})
+        else:
+            screen.speak_up()
+        return result
+    finally:
+        parts.tidy()
 
 
 def _show(screen: Screen, result: Evaluation) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gantool.cli.console import Screen, answer_in_json, failure, write_bytes
+from gantool.cli.shares import handed_in
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.image_jobs import FileOptions, ImageJob
+    from gantool.workflows.shares.parts import Parts
 
 __all__ = ["conclude", "file_options", "follow", "not_done"]
 
@@ -97,36 +99,75 @@ def conclude(
     done: Sequence[ImageOutcome],
     skipped: Sequence[Path],
     details: Callable[[ImageOutcome], Mapping[str, Any]],
+    parts: Parts | None = None,
+    jobs: Sequence[ImageJob] = (),
+    finish: Callable[[Mapping[str, Any], Sequence[int]], None] = lambda document, places: None,
 ) -> int:
-    """The JSON object of a call, and its exit code: 1 if some images failed, 2 if there is nothing but failures."""
+    """The JSON object of a call, and its exit code: 1 if some images failed, 2 if there is nothing but failures.
+
+    Args:
+        parts: where a share is handed in; whoever is last tells of all.
+        jobs: of the share, whose places say how all its images are ordered.
+        finish: what the last one does before it tells, with the whole document and the places of its files.
+    """
     if head.get("dry_run"):
         screen.note("Dry run: nothing was written.")
     failed = [item for item in done if item.error]
     written = [item for item in done if not item.error]
-    screen.json(
-        schema,
-        {
-            **head,
-            "files": [
-                {
-                    "input": _input(item),
-                    **details(item),
-                    "width": item.written.size[0],
-                    "height": item.written.size[1],
-                    "seconds": round(item.seconds, 4),
-                    "notes": list(item.written.notes),
-                }
-                for item in written
-            ],
-            "skipped": [str(path) for path in skipped],
-            "failed": [{"input": _input(item), "error": item.error} for item in failed],
-        },
-    )
+    document = {
+        **head,
+        "files": [
+            {
+                "input": _input(item),
+                **details(item),
+                "width": item.written.size[0],
+                "height": item.written.size[1],
+                "seconds": round(item.seconds, 4),
+                "notes": list(item.written.notes),
+            }
+            for item in written
+        ],
+        "skipped": [str(path) for path in skipped],
+        "failed": [{"input": _input(item), "error": item.error} for item in failed],
+    }
+    if parts is None:
+        screen.json(schema, document)
+    else:
+        places = {job.source: job.place for job in jobs}
+        written_at, failed_at = ([places[item.source] for item in some] for some in (written, failed))
+        parts.hand_in({"document": document, "written": written_at, "failed": failed_at})
+        with parts.last() as several:
+            if several is None:
+                handed_in(screen, schema, parts, document)
+            else:
+                screen.speak_up()
+                whole, order = _put_together(several)
+                finish(whole, order)
+                screen.json(schema, whole)
     if not failed:
         return 0
     if len(done) > 1:
         screen.warn(f"{len(failed)} of {len(done)} failed.")
     return 1 if written or skipped else 2
+
+
+def _put_together(several: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[int]]:
+    """The document of all shares, as one process would give it, and the places of its files."""
+    documents = [one["document"] for one in several]
+
+    def in_order(key: str, places: str) -> list[tuple[int, Any]]:
+        pairs = (zip(one[places], one["document"][key], strict=True) for one in several)
+        return sorted((pair for some in pairs for pair in some), key=lambda pair: pair[0])
+
+    written, failed = in_order("files", "written"), in_order("failed", "failed")
+    whole = {
+        **documents[0],
+        "files": [entry for _, entry in written],
+        "skipped": sorted({path for one in documents for path in one["skipped"]}),
+        "failed": [entry for _, entry in failed],
+        "shares": len(documents),
+    }
+    return whole, [place for place, _ in written]
 
 
 def _input(item: ImageOutcome) -> str:

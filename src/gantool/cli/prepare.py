@@ -27,6 +27,7 @@ from gantool.cli.options import (
     parse_domains,
     parse_halves,
 )
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, handed_in, screen_for
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -222,6 +223,8 @@ def prepare(
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
     dry_run: DryRunOption = False,
+    devices: DevicesOption = None,
+    shard: ShardOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -232,7 +235,8 @@ def prepare(
     indices or colors, one per class, arrays, or files of labelme, COCO, VIA, Label Studio, CVAT and Supervisely. A
     data set that gantool wrote can be replaced with --overwrite.
     """
-    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    share = choose_share(shard, devices)
+    screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     if list_sets:
         return _list(screen)
     no_stream(output, "data sets")
@@ -244,7 +248,7 @@ def prepare(
         raise UsageError("SOURCE and --domain name the images twice; give one of them.")
     if image_format not in ("png", "jpg", "webp"):
         raise UsageError(f"--image-format {image_format}: expected png, jpg or webp.")
-    from gantool.workflows.prepare import PrepareOptions, prepare_data
+    from gantool.workflows.prepare import PrepareOptions, prepare_data, prepare_share
     from gantool.workflows.prepare.advice import next_training
 
     with screen.stages() as shown:
@@ -273,13 +277,23 @@ def prepare(
             image_format=image_format,  # type: ignore[arg-type]
             link=link,
             skip_existing=skip_existing,
+            share=share,
         )
         if (there := options.existing()) is not None:
             screen.note(f"{there}: exists already and is left.")
             screen.result(there)
             screen.json("prepare", {"output": str(there), "skipped": True})
             return 0
-        result = prepare_data(options, progress)
+        if share.is_alone:
+            result: Prepared | None = prepare_data(options, progress)
+        else:
+            screen.note(f"share {share}")
+            result = prepare_share(
+                options, progress, lambda parts: handed_in(screen, "prepare", parts, {"output": None})
+            )
+    if result is None:
+        return 0
+    screen.speak_up()
     _show(screen, result)
     screen.json("prepare", _as_json(result, dry_run=dry_run))
     if result.output is not None:

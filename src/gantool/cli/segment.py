@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +36,7 @@ from gantool.cli.options import (
     TrustOption,
     VerboseOption,
 )
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.ranking import Ranking
     from gantool.workflows.segment import SegmentOptions
+    from gantool.workflows.shares.parts import Parts
 
 __all__ = ["segment"]
 
@@ -145,6 +150,8 @@ def segment(
     ] = False,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    devices: DevicesOption = None,
+    shard: ShardOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -154,25 +161,75 @@ def segment(
     painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png. Without --model,
     the newest run that segments is taken, else the built-in landscape.
     """
-    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    share = choose_share(shard, devices, (*(inputs or ()), files_from))
+    screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     files = file_options(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
-        files_from=files_from, null=null, format=format,
+        files_from=files_from, null=null, format=format, share=share,
     )  # fmt: skip
-    from gantool.models.find import BUNDLED_SEGMENTER
     from gantool.workflows import segment as work
+    from gantool.workflows.image_jobs import output_folder
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
 
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
-        model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile,
+        model=model, runs=runs, device=device_for(share, device), precision=precision or "auto", tile=tile,
         size=shorter_side, tta=tta, trust=trust, files=files,
         outputs=tuple(name.strip() for name in wanted.split(",") if name.strip()),
         rank=rank, top=top, regions=RegionOptions(min_area, fill_holes, simplify),
     )  # fmt: skip
+    if rank is not None and not share.is_alone:
+        raise UsageError("--rank puts all images in one order, which has no shares.", "Leave --shard or --rank out.")
     if top and rank is None:
         raise UsageError("--top: there is no ranking to take the first of.", "Add --rank uncertainty.")
     segmenter = work.load_segmentation(options)
+    if screen.speaks:
+        _announce(screen, segmenter, model)
+    ranking = _ranking(segmenter, options)
+    plan = plan_labels(
+        options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
+    )
+    with together(screen, share, output_folder(files), _question(segmenter, options), dry_run=dry_run) as parts:
+        coco = plan.coco
+        if coco is not None and parts is not None:
+            plan = replace(plan, coco=parts.path(stage="coco", suffix=".json"), seen_from=coco.parent)
+        if dry_run:
+            results = not_done(plan.jobs)
+            for path in (ranking.plan.table, ranking.plan.page) if ranking is not None else ():
+                screen.result(path)
+            ranking = None
+        elif ranking is None:
+            results = work.segment_files(segmenter, plan, options.regions)
+        else:
+            results = ranking.look(plan, options.regions)
+        done = follow(screen, results, doing="segmenting", count=len(plan.jobs), skipped=plan.skipped)
+        written = [item for item in done if not item.error]
+        if written and parts is None:
+            if coco is not None:
+                screen.result(coco)
+            if not dry_run:
+                _show_shares(screen, [item.written.shares for item in written])
+        ranked = None
+        if ranking is not None and written:
+            copies = _finish(screen, ranking, options)
+            ranked = _ranked(ranking, copies)
+            done += [item for item in copies if item.error]
+        head = {
+            **({"dry_run": True} if dry_run else {}),
+            "model": str(segmenter.model.path),
+            "classes": [entry.name for entry in segmenter.classes],
+            "device": segmenter.device,
+            "precision": segmenter.precision,
+            **({"coco": str(coco)} if coco is not None and (written or parts is not None) else {}),
+            **({"ranking": ranked} if ranked is not None else {}),
+        }
+        finish = partial(_finish_shares, screen, coco, parts)
+        return conclude(screen, "segment", head, done, plan.skipped, _details, parts, plan.jobs, finish)
+
+
+def _announce(screen: Screen, segmenter: LoadedSegmenter, model: str | None) -> None:
+    from gantool.models.find import BUNDLED_SEGMENTER
+
     card = segmenter.card
     screen.note(
         f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}"
@@ -187,40 +244,29 @@ def segment(
             "The built-in model tells sky, mountain, tree, ground and water. For classes of your own: "
             "gantool train unet-resnet50 --data DATA"
         )
-    ranking = _ranking(segmenter, options)
-    plan = plan_labels(
-        options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
-    )
-    if dry_run:
-        results = not_done(plan.jobs)
-        for path in (ranking.plan.table, ranking.plan.page) if ranking is not None else ():
-            screen.result(path)
-        ranking = None
-    elif ranking is None:
-        results = work.segment_files(segmenter, plan, options.regions)
-    else:
-        results = ranking.look(plan, options.regions)
-    done = follow(screen, results, doing="segmenting", count=len(plan.jobs), skipped=plan.skipped)
-    if written := [item for item in done if not item.error]:
-        if plan.coco is not None:
-            screen.result(plan.coco)
-        if not dry_run:
-            _show_shares(screen, written)
-    ranked = None
-    if ranking is not None and written:
-        copies = _finish(screen, ranking, options)
-        ranked = _ranked(ranking, copies)
-        done += [item for item in copies if item.error]
-    head = {
-        **({"dry_run": True} if dry_run else {}),
-        "model": str(segmenter.model.path),
-        "classes": [entry.name for entry in segmenter.classes],
-        "device": segmenter.device,
-        "precision": segmenter.precision,
-        **({"coco": str(plan.coco)} if plan.coco is not None and written else {}),
-        **({"ranking": ranked} if ranked is not None else {}),
-    }
-    return conclude(screen, "segment", head, done, plan.skipped, _details)
+
+
+def _question(segmenter: LoadedSegmenter, options: SegmentOptions) -> list[object]:
+    """What the results depend on."""
+    files, path = options.files, segmenter.model.path
+    return [
+        "segment", files.inputs, files.files_from, files.format, segmenter.model.label, path.stat().st_size,
+        segmenter.precision, options.tile, options.size, options.tta, options.outputs, repr(options.regions),
+    ]  # fmt: skip
+
+
+def _finish_shares(
+    screen: Screen, coco: Path | None, parts: Parts | None, whole: Mapping[str, Any], places: Sequence[int]
+) -> None:
+    """What the last share does: one COCO file of all, and the table of the classes."""
+    if coco is not None and parts is not None:
+        from gantool.data.regions.coco import merge_coco
+
+        files = [parts.path(place, "coco", ".json") for place in range(parts.share.count)]
+        merge_coco(coco, [path for path in files if path.exists()], [Path(one["input"]) for one in whole["files"]])
+        screen.result(coco)
+    if whole["files"]:
+        _show_shares(screen, [one["shares"] for one in whole["files"]])
 
 
 def _ranking(segmenter: LoadedSegmenter, options: SegmentOptions) -> Ranking | None:
@@ -266,10 +312,9 @@ def _details(item: ImageOutcome) -> dict[str, Any]:
     return {"outputs": outputs, "shares": dict(item.written.shares)}
 
 
-def _show_shares(screen: Screen, written: list[ImageOutcome]) -> None:
+def _show_shares(screen: Screen, shares: Sequence[Mapping[str, float]]) -> None:
     """Fraction of every class, averaged over the images, the largest first."""
-    shares = [item.written.shares for item in written]
     mean = {name: sum(one[name] for one in shares) / len(shares) for name in shares[0]}
     rows = [(name, f"{share:.2%}") for name, share in sorted(mean.items(), key=lambda pair: -pair[1])]
-    title = None if len(written) == 1 else f"mean over {len(written)} images"
+    title = None if len(shares) == 1 else f"mean over {len(shares)} images"
     screen.table(("class", "pixels"), rows, title=title)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,10 +37,13 @@ from gantool.cli.options import (
     VerboseOption,
     parse_size,
 )
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together
 from gantool.errors import counted
 
 if TYPE_CHECKING:
     from gantool.predict.translator import Translator
+    from gantool.workflows.image_files import ImageOutcome
+    from gantool.workflows.translate import TranslateOptions
 
 __all__ = ["translate"]
 
@@ -84,6 +88,8 @@ def translate(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    devices: DevicesOption = None,
+    shard: ShardOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -93,26 +99,28 @@ def translate(
     photo.jpg becomes photo.winter.jpg in the current folder. Without --model, the newest run that reaches the domain
     translates, else a built-in model.
     """
-    screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
+    share = choose_share(shard, devices, (*(inputs or ()), files_from))
+    screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     wanted = parse_size("--size", size) if size is not None else None
     files = file_options(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
-        files_from=files_from, null=null, format=format,
+        files_from=files_from, null=null, format=format, share=share,
     )  # fmt: skip
     from gantool.workflows import translate as work
+    from gantool.workflows.image_jobs import output_folder
 
     options = work.TranslateOptions(
-        to=to, model=model, runs=runs, device=device or "auto", precision=precision or "auto", tile=tile, size=wanted,
+        to=to, model=model, runs=runs, device=device_for(share, device), precision=precision or "auto", tile=tile,
+        size=wanted,
         trust=trust, files=files,
         batch_size=batch_size or 1, side_by_side=side_by_side,
     )  # fmt: skip
     translator = work.load_translator(options)
-    _announce(screen, translator, model)
+    if screen.speaks:
+        _announce(screen, translator, model)
     jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
-    if tile.isdigit() and translator.model.card.norm.startswith("instance"):
+    if screen.speaks and tile.isdigit() and translator.model.card.norm.startswith("instance"):
         screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
-    results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
-    done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
     head = {
         **({"dry_run": True} if dry_run else {}),
         "model": str(translator.model.path),
@@ -121,9 +129,25 @@ def translate(
         "device": translator.device,
         "precision": translator.precision,
     }
-    return conclude(
-        screen, "translate", head, done, skipped, lambda item: {"output": str(item.outputs[translator.target.name])}
-    )
+    with together(screen, share, output_folder(files), _question(translator, options), dry_run=dry_run) as parts:
+        results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
+        done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
+        details = partial(_output, translator.target.name)
+        return conclude(screen, "translate", head, done, skipped, details, parts, jobs)
+
+
+def _question(translator: Translator, options: TranslateOptions) -> list[object]:
+    """What the results depend on."""
+    files, path = options.files, translator.model.path
+    return [
+        "translate", files.inputs, files.files_from, files.format, options.to, translator.model.label,
+        path.stat().st_size, translator.precision, options.tile, options.size, options.batch_size,
+        options.side_by_side,
+    ]  # fmt: skip
+
+
+def _output(kind: str, item: ImageOutcome) -> dict[str, str]:
+    return {"output": str(item.outputs[kind])}
 
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:

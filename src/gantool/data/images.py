@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,12 +103,21 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
+def _is_image_file(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in SUFFIXES:
+        return False
+    return Path(entry.path).is_file() if entry.is_symlink() else entry.is_file()
+
+
 def find_images(folder: Path, *, recursive: bool = False) -> list[Path]:
     """All images directly in ``folder`` (or below it), sorted by name; what is hidden is left out."""
-    entries = folder.rglob("*") if recursive else folder.iterdir()
+    if not recursive:  # quickly: a folder can hold a million, and is looked at several times
+        with os.scandir(folder) as found:
+            names = [entry.name for entry in found if _is_image_file(entry)]
+        return [folder / name for name in sorted(names)]
     return sorted(
         entry
-        for entry in entries
+        for entry in folder.rglob("*")
         if entry.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in entry.relative_to(folder).parts)
         and entry.is_file()

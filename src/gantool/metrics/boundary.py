@@ -9,7 +9,8 @@ them there is none, in neither of the two maps.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from gantool.arrays import IGNORE, Mask
-from gantool.metrics.estimates import Estimate, draws
+from gantool.metrics.estimates import Estimate, ImageRow, draws, padded
 from gantool.metrics.segmentation import mean_there
 
 __all__ = ["BoundaryIou"]
@@ -31,13 +32,14 @@ class BoundaryIou:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self._images: list[NDArray[np.int64]] = []  # pixels of every class in both boundaries, and in either
-        self._clusters: list[Hashable] = []
+        self._row = ImageRow()
 
-    def add(self, truth: Mask, predicted: Mask, cluster: Hashable = None) -> None:
+    def add(self, truth: Mask, predicted: Mask, cluster: Hashable = None, place: int | None = None) -> None:
         """Count the boundaries of two ``(H, W)`` maps; pixels that either ignores are left out.
 
         Args:
             cluster: what the image is a part of; None where it stands for itself.
+            place: of the image among all; default after those before it.
         """
         distance = max(round(_FRACTION * float(np.hypot(*truth.shape))), 1)
         ignored = (truth == IGNORE) | (predicted == IGNORE)
@@ -46,7 +48,17 @@ class BoundaryIou:
         both = _by_class(truth, true & guessed & (truth == predicted), len(self.names))
         each = [_by_class(truth, true, len(self.names)), _by_class(predicted, guessed, len(self.names))]
         self._images.append(np.stack([both, each[0] + each[1] - both]))
-        self._clusters.append(len(self._clusters) if cluster is None else cluster)
+        self._row.add(cluster, place)
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for `include`."""
+        return {"images": np.array(self._images), "row": self._row.state()}
+
+    def include(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what others have counted, of fewer classes maybe."""
+        size = len(self.names)
+        images = [*self._images, *(padded(image, size) for one in states for image in one["images"])]
+        self._images = self._row.include([one["row"] for one in states], images)
 
     def per_class(self) -> tuple[float, ...]:
         """In [0, 1]; nan for a class that is not there."""
@@ -55,7 +67,7 @@ class BoundaryIou:
     def mean(self) -> Estimate:
         """Over the classes that are there, with an interval from resampling the images."""
         images = np.array(self._images)
-        resampled = [mean_there(_ratios(images[chosen].sum(0))) for chosen in draws(self._clusters)]
+        resampled = [mean_there(_ratios(images[chosen].sum(0))) for chosen in draws(self._row.clusters)]
         return Estimate.around(mean_there(_ratios(self._counts())), resampled)
 
     def _counts(self) -> NDArray[np.int64]:

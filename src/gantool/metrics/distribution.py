@@ -11,7 +11,8 @@ in float64. Neither depends on the order in which features come.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,20 +44,28 @@ class FeatureSet:
         self._parts: list[NDArray[np.float32]] = []
         self._keys: list[Doubles] = []
         self._clusters: list[NDArray[np.object_]] = []
+        self._places: list[NDArray[np.int64]] = []
 
-    def add(self, features: NDArray[np.floating], keys: Doubles, clusters: Sequence[Hashable] | None = None) -> None:
+    def add(
+        self,
+        features: NDArray[np.floating],
+        keys: Doubles,
+        clusters: Sequence[Hashable] | None = None,
+        places: Sequence[int] | None = None,
+    ) -> None:
         """Add a batch ``(B, D)`` with one key in [0, 1) for each.
 
         Args:
             clusters: what every image is a part of; None where each stands for itself.
+            places: of the images among all, which decide between equal keys; default after those before them.
         """
         batch = np.asarray(features, dtype=np.float64)
         if self._sum is None or self._outer is None:
             self._sum = np.zeros(batch.shape[1])
             self._outer = np.zeros((batch.shape[1], batch.shape[1]))
-        own = np.empty(len(batch), dtype=object)
-        own[:] = range(self.count, self.count + len(batch)) if clusters is None else clusters
-        self._clusters.append(own)
+        numbers = range(self.count, self.count + len(batch)) if places is None else places
+        self._places.append(np.array(numbers, dtype=np.int64))
+        self._clusters.append(_objects(numbers if clusters is None else clusters))
         self.count += len(batch)
         self._sum += batch.sum(0)
         self._outer += batch.T @ batch
@@ -66,13 +75,36 @@ class FeatureSet:
             self._prune()
 
     def _prune(self) -> None:
-        features, keys = np.concatenate(self._parts), np.concatenate(self._keys)
-        chosen = np.argsort(keys, kind="stable")[: self._keep]
-        self._parts, self._keys, self._clusters = (
-            [features[chosen]],
-            [keys[chosen]],
-            [np.concatenate(self._clusters)[chosen]],
-        )
+        features, keys, places = np.concatenate(self._parts), np.concatenate(self._keys), np.concatenate(self._places)
+        chosen = np.lexsort((places, keys))[: self._keep]
+        self._parts, self._keys, self._places = [features[chosen]], [keys[chosen]], [places[chosen]]
+        self._clusters = [np.concatenate(self._clusters)[chosen]]
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for `include`."""
+        if not self.count:
+            return {"count": 0}
+        self._prune()
+        sums = {} if self.count <= self._keep else {"sum": self._sum, "outer": self._outer}
+        return {
+            "count": self.count, "features": self._parts[0], "keys": self._keys[0], "places": self._places[0],
+            "clusters": self._clusters[0].tolist(), **sums,
+        }  # fmt: skip
+
+    def include(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what others have seen: sums of theirs, and the features of the smallest keys of all."""
+        for one in states:
+            if not one["count"]:
+                continue
+            self.count += one["count"]
+            features = one["features"].astype(np.float64)  # of all images, where there are no sums
+            sums = (one["sum"], one["outer"]) if "sum" in one else (features.sum(0), features.T @ features)
+            self._sum = sums[0] if self._sum is None else self._sum + sums[0]
+            self._outer = sums[1] if self._outer is None else self._outer + sums[1]
+            self._parts.append(one["features"])
+            self._keys.append(one["keys"])
+            self._places.append(one["places"])
+            self._clusters.append(_objects(one["clusters"]))
 
     def sample(self) -> Doubles:
         """The kept features ``(n, D)``, in the order of their keys."""
@@ -127,6 +159,12 @@ class FeatureSet:
         # Parts drawn without replacement vary around the whole by 1/part - 1/whole, the whole itself by 1/whole.
         scale = np.sqrt(part / (whole - part))
         return Estimate.around(value, (value + (np.array(parts) - np.mean(parts)) * scale).tolist())
+
+
+def _objects(values: Sequence[Hashable]) -> NDArray[np.object_]:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
 
 
 def frechet_distance(mean_x: Doubles, covariance_x: Doubles, mean_y: Doubles, covariance_y: Doubles) -> float:

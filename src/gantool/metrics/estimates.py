@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "clustered", "differences_of", "draws", "shown"]
+__all__ = ["Estimate", "ImageRow", "clustered", "differences_of", "draws", "padded", "shown"]
+
+Entry = TypeVar("Entry")
 
 REPLICATES = 200
 
@@ -79,6 +82,51 @@ def shown(estimate: Estimate | None, *, sign: bool = False) -> str:
     if estimate.low is None or estimate.high is None:
         return value
     return f"{value} ({estimate.low:{plus}.3g} to {estimate.high:{plus}.3g})"
+
+
+class ImageRow:
+    """Where the images stand that something was measured of, so that several measurements can be put together.
+
+    Attributes:
+        places: among all images, in ascending order.
+        clusters: what every image is a part of; its place where it stands for itself.
+    """
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+        self.clusters: list[Hashable] = []
+
+    def add(self, cluster: Hashable, place: int | None) -> None:
+        """Note an image; without a place it stands after those before it."""
+        number = (self.places[-1] + 1 if self.places else 0) if place is None else place
+        self.places.append(number)
+        self.clusters.append(number if cluster is None else cluster)
+
+    def state(self) -> dict[str, Any]:
+        return {"places": np.array(self.places, dtype=np.int64), "clusters": self.clusters}
+
+    def include(self, states: Sequence[Mapping[str, Any]], entries: Sequence[Entry]) -> list[Entry]:
+        """Put what others noted into the row.
+
+        Args:
+            entries: of each image, these first and then the others', in their order.
+
+        Returns:
+            The entries in the order of the places.
+        """
+        for one in states:
+            self.places += np.asarray(one["places"]).tolist()
+            self.clusters += one["clusters"]
+        order = np.argsort(self.places, kind="stable").tolist()
+        self.places = [self.places[n] for n in order]
+        self.clusters = [self.clusters[n] for n in order]
+        return [entries[n] for n in order]
+
+
+def padded(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Counts ``(..., C)`` of classes, with none of those that are missing at the end."""
+    missing = size - counts.shape[-1]
+    return np.pad(counts, [(0, 0)] * (counts.ndim - 1) + [(0, missing)])
 
 
 def clustered(clusters: Sequence[Hashable]) -> list[NDArray[np.int64]]:

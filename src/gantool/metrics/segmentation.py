@@ -10,14 +10,15 @@ A class that neither the truth nor the prediction has is not there (nan), and co
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantool.arrays import IGNORE, Mask
-from gantool.metrics.estimates import Estimate, draws
+from gantool.metrics.estimates import Estimate, ImageRow, draws, padded
 
 __all__ = ["Confusion", "Scores", "mean_there"]
 
@@ -71,13 +72,14 @@ class Confusion:
         self.names = tuple(names)
         self.counts: NDArray[np.int64] = np.zeros((len(names), len(names)), dtype=np.int64)
         self._images: list[NDArray[np.int64]] = []  # hits, true and guessed pixels of every class
-        self._clusters: list[Hashable] = []
+        self._row = ImageRow()
 
-    def add(self, truth: Mask, predicted: Mask, cluster: Hashable = None) -> None:
+    def add(self, truth: Mask, predicted: Mask, cluster: Hashable = None, place: int | None = None) -> None:
         """Count the pixels of two ``(H, W)`` maps; those that either ignores are left out.
 
         Args:
             cluster: what the image is a part of; None where it stands for itself.
+            place: of the image among all; default after those before it.
 
         Raises:
             ValueError: different shapes, or an index that is no class.
@@ -92,7 +94,20 @@ class Confusion:
         counts = np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
         self.counts += counts
         self._images.append(np.stack([np.diag(counts), counts.sum(1), counts.sum(0)]))
-        self._clusters.append(len(self._clusters) if cluster is None else cluster)
+        self._row.add(cluster, place)
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for `include`."""
+        return {"counts": self.counts, "images": np.array(self._images), "row": self._row.state()}
+
+    def include(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what others have counted, of fewer classes maybe."""
+        size = len(self.names)
+        for one in states:
+            known = len(one["counts"])
+            self.counts[:known, :known] += one["counts"]
+            self._images += [padded(image, size) for image in one["images"]]
+        self._images = self._row.include([one["row"] for one in states], self._images)
 
     def scores(self) -> Scores:
         """Derive everything."""
@@ -101,7 +116,7 @@ class Confusion:
     def estimates(self) -> dict[str, Estimate]:
         """The values that are not per class, with intervals from resampling the images."""
         images = np.array(self._images)
-        resampled = [_scores(self.names, *images[chosen].sum(0)).overall() for chosen in draws(self._clusters)]
+        resampled = [_scores(self.names, *images[chosen].sum(0)).overall() for chosen in draws(self._row.clusters)]
         return {
             key: Estimate.around(value, [one[key] for one in resampled])
             for key, value in self.scores().overall().items()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ import torch
 from gantool.arrays import Pixels, as_color
 from gantool.errors import ModelError
 from gantool.metrics.distribution import FeatureSet
-from gantool.metrics.estimates import Estimate
+from gantool.metrics.estimates import Estimate, ImageRow
 from gantool.metrics.inception import InceptionFeatures, Resize, content_key, find_inception_weights, load_inception
 from gantool.metrics.perceptual import Lpips
 from gantool.metrics.sliced import PatchSet, sliced_distance
@@ -34,6 +35,11 @@ class Instruments:
     inception: InceptionFeatures | None = None
     lpips: Lpips | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def block(self) -> int:
+        """How many neighbors are looked at together."""
+        return _BATCH if self.inception is not None else 1
 
     @property
     def fid_mode(self) -> Resize | None:
@@ -82,32 +88,50 @@ class ImageSet:
         self.patches = PatchSet(size)
         self.features = FeatureSet() if instruments.inception is not None else None
         self._inception = instruments.inception
-        self._waiting: list[tuple[Pixels, float, Hashable]] = []
+        self._waiting: list[tuple[Pixels, float, Hashable, int]] = []
+        self._next = 0
 
     @property
     def count(self) -> int:
         return self.patches.count
 
-    def add(self, pixels: Pixels, cluster: Hashable = None, made_of: Pixels | None = None) -> None:
+    def add(
+        self, pixels: Pixels, cluster: Hashable = None, made_of: Pixels | None = None, place: int | None = None
+    ) -> None:
         """Add an image.
 
         Args:
             cluster: what the image is a part of; None where it stands for itself.
             made_of: its source, so that sets of the same sources are resampled alike.
+            place: of the image among all; default after those before it.
         """
-        own = self.count if cluster is None else cluster
-        self.patches.add(pixels, own)
+        place = self._next if place is None else place
+        self._next = place + 1
+        own = place if cluster is None else cluster
+        self.patches.add(pixels, own, place)
         if self._inception is not None:
-            self._waiting.append((pixels, content_key(pixels if made_of is None else made_of), own))
+            self._waiting.append((pixels, content_key(pixels if made_of is None else made_of), own, place))
             if len(self._waiting) == _BATCH:
                 self.flush()
 
     def flush(self) -> None:
         """Look at the images that wait for a batch to become full."""
         if self._inception is not None and self.features is not None and self._waiting:
-            images, keys, clusters = zip(*self._waiting, strict=True)
-            self.features.add(self._inception(images), np.array(keys), clusters)
+            images, keys, clusters, places = zip(*self._waiting, strict=True)
+            self.features.add(self._inception(images), np.array(keys), clusters, places)
             self._waiting.clear()
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for `include`."""
+        self.flush()
+        features = {} if self.features is None else {"features": self.features.state()}
+        return {"patches": self.patches.state(), **features}
+
+    def include(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what others have seen, in an empty set."""
+        self.patches.include([one["patches"] for one in states])
+        if self.features is not None:
+            self.features.include([one["features"] for one in states])
 
 
 @dataclass(frozen=True)
@@ -151,18 +175,21 @@ class PairScores:
 
     def __init__(self, instruments: Instruments) -> None:
         self.images: list[tuple[str, dict[str, float]]] = []
-        self._clusters: list[Hashable] = []
+        self._row = ImageRow()
         self._left_out = {key: reason for key, reason in instruments.left_out.items() if key == "lpips"}
         self._metrics = [
             (name, metric.smallest, instruments.lpips if name == "lpips" else _imported(metric.function))
             for name, metric in pair_metrics().items()
         ]
 
-    def add(self, name: str, image: Pixels, truth: Pixels, cluster: Hashable = None) -> None:
+    def add(
+        self, name: str, image: Pixels, truth: Pixels, cluster: Hashable = None, place: int | None = None
+    ) -> None:
         """Measure one ``(H, W, C)`` pair of equal size.
 
         Args:
             cluster: what the image is a part of; None where it stands for itself.
+            place: of the image among all; default after those before it.
         """
         if image.shape[2] != truth.shape[2]:
             image, truth = as_color(image), as_color(truth)
@@ -174,7 +201,18 @@ class PairScores:
             elif measure is not None:
                 self._left_out[key] = f"needs images of at least {smallest} pixels"
         self.images.append((name, values))
-        self._clusters.append(len(self._clusters) if cluster is None else cluster)
+        self._row.add(cluster, place)
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for `include`."""
+        return {"images": self.images, "left_out": self._left_out, "row": self._row.state()}
+
+    def include(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what others have measured."""
+        images = [*self.images, *((name, values) for one in states for name, values in one["images"])]
+        self.images = self._row.include([one["row"] for one in states], images)
+        for one in states:
+            self._left_out |= one["left_out"]
 
     def measured(self) -> Measured:
         """Means over the images that have the metric, with intervals from resampling the images."""
@@ -185,7 +223,7 @@ class PairScores:
     def _mean(self, key: str) -> Estimate | None:
         """Over the finite values; infinite where none is."""
         some = [
-            (found[key], own) for (_, found), own in zip(self.images, self._clusters, strict=True) if key in found
+            (found[key], own) for (_, found), own in zip(self.images, self._row.clusters, strict=True) if key in found
         ]
         finite = [(value, own) for value, own in some if math.isfinite(value)]
         if not some or not finite:

@@ -12,8 +12,9 @@ distance 0 and order and batch size change nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,9 @@ class PatchSet:
             raise ValueError(f"a power of two from 32 on, got {size}")
         self.size, self.per_image, self._keep = size, per_image, keep
         self.count = 0
-        self._clusters: dict[Hashable, int] = {}
+        self._clusters: dict[Hashable, int] = {}  # numbers in the order in which they first came
+        self._first: list[int] = []  # and the place of the image that brought each
+        self._next = 0
         sides = []
         while size >= _SMALLEST:
             sides.append(size)
@@ -72,13 +75,18 @@ class PatchSet:
         """How many images there are that are no parts of others."""
         return len(self._clusters)
 
-    def add(self, pixels: Pixels, cluster: Hashable = None) -> None:
+    def add(self, pixels: Pixels, cluster: Hashable = None, place: int | None = None) -> None:
         """Add an image ``(H, W, C)`` uint8, gray or color.
 
         Args:
             cluster: what the image is a part of; None where it stands for itself.
+            place: of the image among all; default after those before it.
         """
-        own = self._clusters.setdefault(self.count if cluster is None else cluster, len(self._clusters))
+        place = self._next if place is None else place
+        self._next = place + 1
+        own = self._clusters.setdefault(place if cluster is None else cluster, len(self._clusters))
+        if own == len(self._first):
+            self._first.append(place)
         square = _scaled(pixels, self.size)
         digest = hashlib.sha256(square.tobytes()).digest()
         seed = np.frombuffer(digest[:16], dtype=np.uint32)
@@ -87,8 +95,28 @@ class PatchSet:
             rows, columns = rng.integers(0, side - PATCH + 1, (2, self.per_image))
             windows = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(0, 1))
             patches = windows[rows, columns].reshape(self.per_image, -1)
-            self._levels[side].add(patches, rng.random(self.per_image), own, self._keep)
+            self._levels[side].add(patches, rng.random(self.per_image), own, place, self._keep)
         self.count += 1
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, for `include`."""
+        return {
+            "count": self.count, "clusters": list(self._clusters), "first": self._first,
+            "levels": [level.state(self._keep) for level in self._levels.values()],
+        }  # fmt: skip
+
+    def include(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what others have seen, in an empty set."""
+        first: dict[Hashable, int] = {}
+        for one in states:
+            self.count += one["count"]
+            for cluster, place in zip(one["clusters"], one["first"], strict=True):
+                first[cluster] = min(first.get(cluster, place), place)
+        self._clusters = {cluster: n for n, cluster in enumerate(sorted(first, key=lambda own: first[own]))}
+        for one in states:
+            numbers = np.array([self._clusters[cluster] for cluster in one["clusters"]], dtype=np.int64)
+            for level, seen in zip(self._levels.values(), one["levels"], strict=True):
+                level.include(seen, numbers)
 
     def patches(self, side: int) -> tuple[Floats, NDArray[np.int64]]:
         """``(n, C * 49)``, channel by channel, and the number of the cluster of each."""
@@ -100,22 +128,43 @@ class _Level:
         self.parts: list[Floats] = []
         self.keys: list[NDArray[np.float64]] = []
         self.clusters: list[NDArray[np.int64]] = []
+        self.places: list[NDArray[np.int64]] = []  # of the images, which decide between equal keys
         self.total = 0
 
-    def add(self, patches: Floats, keys: NDArray[np.float64], cluster: int, keep: int) -> None:
+    def add(self, patches: Floats, keys: NDArray[np.float64], cluster: int, place: int, keep: int) -> None:
         self.parts.append(patches)
         self.keys.append(keys)
         self.clusters.append(np.full(len(patches), cluster))
+        self.places.append(np.full(len(patches), place))
         self.total += len(patches)
         if self.total > 2 * keep:
             self.kept(keep)
 
     def kept(self, keep: int) -> tuple[Floats, NDArray[np.int64]]:
-        parts, keys, clusters = np.concatenate(self.parts), np.concatenate(self.keys), np.concatenate(self.clusters)
-        chosen = np.argsort(keys, kind="stable")[:keep]
-        self.parts, self.keys, self.clusters = [parts[chosen]], [keys[chosen]], [clusters[chosen]]
+        keys, places = np.concatenate(self.keys), np.concatenate(self.places)
+        chosen = np.lexsort((places, keys))[:keep]
+        self.parts, self.clusters = (
+            [np.concatenate(self.parts)[chosen]],
+            [np.concatenate(self.clusters)[chosen]],
+        )
+        self.keys, self.places = [keys[chosen]], [places[chosen]]
         self.total = len(chosen)
         return self.parts[0], self.clusters[0]
+
+    def state(self, keep: int) -> dict[str, Any]:
+        if not self.parts:
+            return {}
+        parts, clusters = self.kept(keep)
+        return {"patches": parts, "keys": self.keys[0], "clusters": clusters, "places": self.places[0]}
+
+    def include(self, seen: Mapping[str, Any], numbers: NDArray[np.int64]) -> None:
+        """Take over what another one kept, with new ``numbers`` for its clusters."""
+        if seen:
+            self.parts.append(seen["patches"])
+            self.keys.append(seen["keys"])
+            self.clusters.append(numbers[seen["clusters"]])
+            self.places.append(seen["places"])
+            self.total += len(seen["keys"])
 
 
 def sliced_distance(real: PatchSet, other: PatchSet, *, intervals: bool = True) -> SlicedDistance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +14,7 @@ from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import ByteStream, Target, safe_name
 from gantool.workflows.lists import listed_paths, read_standard_input
+from gantool.workflows.shares.share import ALONE, Share
 
 __all__ = [
     "FORMATS",
@@ -22,6 +23,7 @@ __all__ = [
     "is_renamed",
     "marked_name",
     "name_with_ending",
+    "output_folder",
     "plan_file",
     "plan_jobs",
 ]
@@ -48,6 +50,7 @@ class FileOptions:
         null: its paths end in zero bytes, not in lines.
         format: of the results, of `FORMATS`; None for the images' own.
         stream: takes the bytes of the one result where ``output`` is ``-``.
+        share: which of the images are this process's.
 
     Raises:
         UsageError: options that contradict each other, or a format that there is not.
@@ -62,9 +65,11 @@ class FileOptions:
     null: bool = False
     format: str | None = None
     stream: Callable[[bytes], None] | None = None
+    share: Share = ALONE
 
     def __post_init__(self) -> None:
         self._check_format()
+        self._check_share()
         if self.null and self.files_from is None:
             raise UsageError("-0: there is no list of paths.", "Add --files-from FILE, or --files-from - for stdin.")
         if self.files_from == "-" and "-" in self.inputs:
@@ -73,6 +78,16 @@ class FileOptions:
             raise UsageError("-o -: nothing takes the bytes here.", "Name a file, or ./- for a folder of that name.")
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
+
+    def _check_share(self) -> None:
+        if self.share.is_alone:
+            return
+        if self.output == "-":
+            raise UsageError("-o -: standard output takes one picture, which has no shares.", _A_FOLDER)
+        if self.share.launcher == "torchrun" and "-" in (*self.inputs, self.files_from):
+            raise UsageError(
+                "-: the processes that torchrun starts cannot all read standard input.", "Use --files-from FILE."
+            )
 
     def _check_format(self) -> None:
         if self.format is None:
@@ -93,11 +108,13 @@ class ImageInput:
         path: its file, or how a file of it would be called.
         tree: its folder relative to the folder that was named.
         data: its bytes where there is no file.
+        place: among all inputs, those of other shares included.
     """
 
     path: Path
     tree: Path = Path()
     data: ImageBytes | None = None
+    place: int = 0
 
     @property
     def source(self) -> ImageSource:
@@ -106,10 +123,15 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class ImageJob:
-    """One image and where its results go, by their kind."""
+    """One image and where its results go, by their kind.
+
+    Attributes:
+        place: of the image among all, those of other shares included.
+    """
 
     source: ImageSource
     outputs: Mapping[str, Target]
+    place: int = 0
 
     @property
     def file(self) -> Path:
@@ -140,7 +162,7 @@ def plan_jobs(
         files_only: what needs every image to be a file; empty if nothing does.
 
     Returns:
-        The jobs to do, and the outputs that exist and are skipped.
+        The jobs of this share, and its outputs that exist and are skipped.
 
     Raises:
         DataError: an input that is not there, or a folder without images.
@@ -153,6 +175,15 @@ def plan_jobs(
     if files.output == "-":
         return [_into_stream(inputs, files, names)], []
     return _plan(inputs, files, names, beside, every)
+
+
+def output_folder(files: FileOptions) -> Path:
+    """The folder of the results.
+
+    Raises:
+        OutputError: it is a file.
+    """
+    return _output_place(files.output)[0]
 
 
 def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
@@ -202,16 +233,24 @@ def is_renamed(source: ImageSource, output: Target) -> bool:
 
 
 def _collect(files: FileOptions, marks: set[str], stdin: TextIO | None) -> list[ImageInput]:
-    """Images, each once, in order."""
+    """The images of the share, each once, in order."""
     listed = [] if files.files_from is None else listed_paths(files.files_from, stdin, null=files.null)
     piped = read_standard_input(stdin) if "-" in files.inputs else []
     found: dict[ImageSource, ImageInput] = {}
+    count = 0
     for name in (*files.inputs, *listed):
         for item in _piped(piped, files.recursive, marks) if name == "-" else _expand(name, files.recursive, marks):
-            found.setdefault(item.source, item)
-    if not found:
+            count += 1
+            if files.share.takes(_share_key(item)):  # there may be millions of the others
+                found.setdefault(item.source, replace(item, place=count))
+    if not count:
         raise DataError("No images named.", "Name files, folders or globs, or - for an image on standard input.")
     return list(found.values())
+
+
+def _share_key(item: ImageInput) -> str:
+    """The same for images whose results could get the same name, so that one share sees that."""
+    return (item.tree / name_with_ending(item.path, "x")).as_posix()
 
 
 def _piped(content: ImageBytes | list[str], recursive: bool, marks: set[str]) -> list[ImageInput]:
@@ -272,6 +311,8 @@ def _plan(
     owner: dict[Path, ImageSource] = {}
     existing: list[Path] = []
     resolved = cache(Path.resolve)
+    if file is not None and not files.share.is_alone:
+        raise UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
     for item in inputs:
         planned: dict[str, Target] = {}
         wanted = names(item.path)
@@ -301,7 +342,7 @@ def _plan(
             if not (files.skip_existing and there):
                 planned[kind] = target
         if planned or every:
-            jobs.append(ImageJob(item.source, planned))
+            jobs.append(ImageJob(item.source, planned, item.place))
     if existing and not (files.overwrite or files.skip_existing):
         raise _exists(existing)
     return jobs, existing if files.skip_existing else []

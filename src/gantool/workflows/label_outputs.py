@@ -85,11 +85,13 @@ class LabelPlan:
     Attributes:
         skipped: outputs that exist and are left.
         coco: the file of all images, if there is one.
+        seen_from: the folder that images are named from in it; None for its own.
     """
 
     jobs: Sequence[ImageJob]
     skipped: Sequence[Path] = ()
     coco: Path | None = None
+    seen_from: Path | None = None
 
 
 def plan_labels(
@@ -210,5 +212,5 @@ def label_writer(plan: LabelPlan, classes: Sequence[str], regions: RegionOptions
         return
     from gantool.data.regions.coco import open_coco
 
-    with open_coco(plan.coco, classes, simplify=regions.simplify) as add:
+    with open_coco(plan.coco, classes, simplify=regions.simplify, seen_from=plan.seen_from) as add:
         yield LabelWriter(regions, add)

@@ -22,7 +22,7 @@ EVERYWHERE = ("device", "precision", "runs", "recursive", "skip-existing", "json
 
 # What is written over or run must be said each time: a file may have come with somebody's pictures.
 _NEVER = ("trust", "overwrite", "accept-changed-data", "output", "dry-run", "check", "help", "list", "list-models",
-          "write-settings", "resume", "null", "files-from", "host", "allow-host")  # fmt: skip
+          "write-settings", "resume", "null", "files-from", "shard", "host", "allow-host")  # fmt: skip
 _ON_RESUME = ("runs", "json", "quiet", "verbose", "workers", "devices")  # a run brings the rest along
 _GIVES_WAY = {"skip-existing": ("overwrite",), "data": ("domain", "generated", "predicted"), "domain": ("data",),
               "model": ("model", "distill", "resume")}  # fmt: skip

@@ -29,10 +29,14 @@ class Channel(TypedDict):
 
 
 class Prepare(TypedDict):
-    """`gantool prepare`; of a data set that ``--skip-existing`` left, only `output` and `skipped`."""
+    """`gantool prepare`; of a data set that ``--skip-existing`` left, only `output` and `skipped`.
+
+    Of a share that is not the last (``--shard 2/4``), only `share` and `output`, which is null.
+    """
 
     schema: Literal["gantool.prepare/1"]
     output: str | None
+    share: NotRequired[str]
     skipped: NotRequired[Literal[True]]
     dry_run: NotRequired[Literal[True]]
     kind: NotRequired[Literal["unpaired", "paired", "segmentation", "images"]]
@@ -137,9 +141,13 @@ Translate = TypedDict(
         "files": list[Translated],
         "skipped": list[str],
         "failed": list[Failed],
+        "share": NotRequired[str],
+        "shares": NotRequired[int],
     },
 )
-Translate.__doc__ = "`gantool translate`."
+Translate.__doc__ = (
+    "`gantool translate`. Of a share (``--shard 2/4``) what it did, with `share`; the last one has all, and `shares`."
+)
 
 
 class Segmented(TypedDict):
@@ -172,7 +180,7 @@ class RankingFiles(TypedDict):
 
 
 class Segment(TypedDict):
-    """`gantool segment`."""
+    """`gantool segment`. Of a share (``--shard 2/4``) what it did and `share`; the last one has all and `shares`."""
 
     schema: Literal["gantool.segment/1"]
     dry_run: NotRequired[Literal[True]]
@@ -185,6 +193,8 @@ class Segment(TypedDict):
     files: list[Segmented]
     skipped: list[str]
     failed: list[Failed]
+    share: NotRequired[str]
+    shares: NotRequired[int]
 
 
 Intervals = dict[str, list[float | None]]
@@ -252,13 +262,14 @@ class Evaluate(TypedDict):
     """`gantool evaluate`, and ``evaluation.json``.
 
     `models` and `confusion` (rows are true classes) are of label maps, `results` of pictures. A dry run has `files`,
-    an evaluation that ``--skip-existing`` left has `skipped`.
+    an evaluation that ``--skip-existing`` left has `skipped`, a share that is not the last only `share`.
     """
 
     schema: Literal["gantool.evaluate/1"]
     dry_run: NotRequired[Literal[True]]
     files: NotRequired[list[str]]
     skipped: NotRequired[list[str]]
+    share: NotRequired[str]
     data: NotRequired[str]
     images: NotRequired[int]
     models: NotRequired[list[LabelScores]]

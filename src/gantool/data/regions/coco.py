@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,14 +21,16 @@ from gantool.data.sources.labels.tables import BACKGROUND_NAMES
 from gantool.errors import OutputError
 from gantool.files import atomic
 
-__all__ = ["Add", "open_coco"]
+__all__ = ["Add", "merge_coco", "open_coco"]
 
 Add = Callable[[Path, Mask], None]
 """Takes an image's file and its label map ``(H, W)`` uint8."""
 
 
 @contextmanager
-def open_coco(path: Path, classes: Sequence[str], *, simplify: float = 0.0) -> Iterator[Add]:
+def open_coco(
+    path: Path, classes: Sequence[str], *, simplify: float = 0.0, seen_from: Path | None = None
+) -> Iterator[Add]:
     """Yield what writes an image's regions; of the images, only names and sizes stay in memory.
 
     Category ids are those of the classes plus one; the background has none. Regions are run lengths, which are exact;
@@ -36,41 +38,78 @@ def open_coco(path: Path, classes: Sequence[str], *, simplify: float = 0.0) -> I
     file.
 
     Args:
-        path: where it will lie; images are named as seen from its folder.
+        path: where it will lie.
         classes: names by index.
         simplify: how many pixels away an outline may come to lie.
+        seen_from: the folder that images are named from; default the file's own.
 
     Raises:
         OutputError: it cannot be written, or could not be for one of the images.
     """
     with ExitStack() as opened:
-        file = _CocoFile(path, classes, simplify, opened)
+        categories = {n: name for n, name in enumerate(classes) if name not in BACKGROUND_NAMES}
+        file = _CocoFile(path, categories, simplify, seen_from or path.parent, opened)
         yield file.add
         file.finish()
 
 
+def merge_coco(path: Path, parts: Sequence[Path], images: Sequence[Path]) -> None:
+    """Make one file of several that `open_coco` wrote of parts of the images: the one it would have written of all.
+
+    Args:
+        parts: their images are named from the folder of ``path``.
+        images: in their order.
+
+    Raises:
+        OutputError: it cannot be written, or a part is damaged.
+    """
+    order = {path_from(path.parent, image): n for n, image in enumerate(images)}
+    found: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
+    categories: dict[int, str] = {}
+    for part in parts:
+        try:
+            content = json.loads(part.read_text("utf-8"))
+            regions: dict[int, list[dict[str, Any]]] = {}
+            for region in content["annotations"]:
+                regions.setdefault(region.pop("image_id"), []).append(region)
+            found += [(image, regions.get(image["id"], [])) for image in content["images"]]
+            categories = {entry["id"] - 1: entry["name"] for entry in content["categories"]}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise OutputError(f"{part}: is damaged ({error}).", "Delete it and run its share again.") from None
+    found.sort(key=lambda pair: order.get(pair[0]["file_name"], len(order)))
+    with ExitStack() as opened:
+        file = _CocoFile(path, categories, 0.0, path.parent, opened)
+        for image, some in found:
+            file.write(image["file_name"], image["height"], image["width"], some)
+        file.finish()
+
+
 class _CocoFile:
-    def __init__(self, path: Path, classes: Sequence[str], simplify: float, opened: ExitStack) -> None:
-        self._path, self._simplify, self._opened = path, simplify, opened
-        self._categories = {n: name for n, name in enumerate(classes) if name not in BACKGROUND_NAMES}
+    def __init__(
+        self, path: Path, categories: Mapping[int, str], simplify: float, seen_from: Path, opened: ExitStack
+    ) -> None:
+        self._path, self._simplify, self._seen_from, self._opened = path, simplify, seen_from, opened
+        self._categories = categories
         self._images: list[dict[str, Any]] = []
         self._count = 0  # of the regions
         self._file: TextIO | None = None
         self._incomplete = False
 
     def add(self, image: Path, mask: Mask) -> None:
+        height, width = mask.shape
+        self.write(path_from(self._seen_from, image), height, width, self._regions(mask))
+
+    def write(self, name: str, height: int, width: int, regions: Iterable[Mapping[str, Any]]) -> None:
         try:
             self._file = self._file or self._begin()
             number = len(self._images) + 1
-            for region in self._regions(mask):
+            for region in regions:
                 self._count += 1
-                comma = "," if self._count > 1 else ""
-                self._file.write(f"{comma}\n{json.dumps({'id': self._count, 'image_id': number, **region})}")
+                comma, here = "," if self._count > 1 else "", {"id": self._count, "image_id": number}
+                self._file.write(f"{comma}\n{json.dumps({**here, **region, **here})}")
         except OSError as error:
             self._incomplete = True
             raise OutputError(f"{self._path}: cannot be written ({error.strerror or error}).") from error
-        height, width = mask.shape
-        name = path_from(self._path.parent, image)
         self._images.append({"id": number, "file_name": name, "width": width, "height": height})
 
     def finish(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gantool.data.sources.names import resolve_data
 from gantool.errors import OutputError, UsageError
@@ -16,8 +17,20 @@ from gantool.workflows.evaluate.labels import evaluate_label_maps
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.pictures import evaluate_pictures
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result
+from gantool.workflows.shares.gather import Gather, MeasuredBefore
+from gantool.workflows.shares.parts import Parts
 
-__all__ = ["Ahead", "EvaluateOptions", "Evaluation", "Result", "evaluate", "look_ahead", "run_evaluation"]
+__all__ = [
+    "Ahead",
+    "EvaluateOptions",
+    "Evaluation",
+    "Result",
+    "evaluate",
+    "look_ahead",
+    "parts_of_evaluation",
+    "run_evaluation",
+    "run_share",
+]
 
 
 def evaluate(
@@ -73,9 +86,10 @@ def run_evaluation(options: EvaluateOptions, on_progress: Progress = lambda what
     Raises:
         GantoolError: something cannot be used, or the output holds another evaluation that may not be replaced.
     """
-    output = options.output
     _require_free(options)
-    evaluation = _measured(options, on_progress)
+    output = options.output
+    evaluation = _measured(options, on_progress, Gather())
+    assert evaluation is not None
     return evaluation if output is None else replace(evaluation, files=write_evaluation(evaluation, output))
 
 
@@ -116,15 +130,67 @@ def _require_free(options: EvaluateOptions) -> None:
             )
 
 
-def _measured(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
+def run_share(parts: Parts, options: EvaluateOptions, on_progress: Progress) -> Evaluation | None:
+    """Measure a share of the images, unless that was done before; the last one writes the evaluation of all.
+
+    Returns:
+        None where others are still to come, or have written it.
+
+    Raises:
+        GantoolError: as `run_evaluation`; or another process measures this share.
+    """
+    assert options.output is not None
+    _require_free(options)
+    with parts.working():
+        known = _own(parts)
+        gather = Gather(options.share, known=known)
+        try:
+            _measured(options, on_progress, gather)
+            parts.hand_in(gather.part)
+        except MeasuredBefore:
+            on_progress(f"share {options.share}, measured before", 1, 1)
+        with parts.last() as several:
+            if several is None:
+                return None
+            evaluation = _measured(options, on_progress, Gather(options.share, parts=several))
+            assert evaluation is not None
+            return replace(evaluation, files=write_evaluation(evaluation, options.output))
+
+
+def parts_of_evaluation(options: EvaluateOptions) -> Parts:
+    """Where the shares of an evaluation hand in what they measured.
+
+    Raises:
+        GantoolError: a model cannot be found.
+    """
+    assert options.output is not None
+    models = [find_model(name, options.runs) for name in options.models]
+    question = [
+        "evaluate", [[model.label, model.path.stat().st_size] for model in models], options.data, options.split,
+        options.to, options.size, options.segmenter, options.inception_weights, options.fid_mode, options.generated,
+        options.real, options.paired, options.predicted, options.truth, options.precision,
+    ]  # fmt: skip
+    return Parts(options.share, options.output, question, again=True)
+
+
+def _own(parts: Parts) -> dict[str, Any] | None:
+    """This share's part of an earlier try, if it can be used."""
+    try:
+        known = parts.handed_in(parts.share.place)
+    except OutputError:
+        return None
+    return known if isinstance(known, dict) else None
+
+
+def _measured(options: EvaluateOptions, on_progress: Progress, gather: Gather) -> Evaluation | None:
     if options.generated is not None:
         options.refuse_classes()
-        return compare_picture_folders(options, on_progress)
+        return compare_picture_folders(options, on_progress, gather)
     if options.predicted is not None:
-        return compare_mask_folders(options)
+        return compare_mask_folders(options, gather)
     card = find_model(options.models[0], options.runs).card
     if card.is_segmenter or (card.to_labels is not None and options.to in (None, card.to_labels.target)):
         options.refuse_for_label_maps()
-        return evaluate_label_maps(options, on_progress)
+        return evaluate_label_maps(options, on_progress, gather)
     options.refuse_classes()
-    return evaluate_pictures(options, on_progress)
+    return evaluate_pictures(options, on_progress, gather)

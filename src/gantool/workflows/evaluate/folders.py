@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +24,16 @@ from gantool.workflows.evaluate.gallery import chosen_images, in_colors
 from gantool.workflows.evaluate.gates import require_classes
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow
+from gantool.workflows.shares.gather import Entries, Gather, Largest
 
 __all__ = ["compare_mask_folders", "compare_picture_folders", "require_folder"]
 
 
-def compare_mask_folders(options: EvaluateOptions) -> Evaluation:
+def compare_mask_folders(options: EvaluateOptions, gather: Gather) -> Evaluation | None:
     """Compare two folders of index masks, matched by name.
+
+    Returns:
+        None for a share that only measures.
 
     Raises:
         DataError: a folder is missing, nothing matches, or two masks differ in size.
@@ -42,33 +46,44 @@ def compare_mask_folders(options: EvaluateOptions) -> Evaluation:
     pairs, alone = match_files(find_images(truth), find_images(predicted))
     if not pairs:
         raise DataError(f"{predicted}: no mask has the name of one in {truth}.", alone[0] if alone else "")
-    read = [(str(true), _mask(true), _mask(guess)) for true, guess in pairs]
-    most = max(int(np.where(mask == IGNORE, 0, mask).max(initial=0)) for _, *masks in read for mask in masks)
-    names = [f"class_{n}" for n in range(most + 1)]
-    require_classes(options.classes, names)
+    gather.question(path for pair in pairs for path in pair)
+    read = [(n, _mask(pairs[n][0]), _mask(pairs[n][1])) for n in gather.places(len(pairs))]
+    most = Largest()
+    most.include([int(np.where(mask == IGNORE, 0, mask).max(initial=0)) for _, *both in read for mask in both])
+    gather.whole("classes", most)
+    names = [f"class_{n}" for n in range(most.value + 1)]
+    if not gather.is_looking:
+        require_classes(options.classes, names)
     scores = LabelScores(names)
-    for name, true, guess in read:
+    for n, true, guess in read:
+        name = str(pairs[n][0])
         try:
-            scores.add(name, true, guess, photograph_of(name))
+            scores.add(name, true, guess, photograph_of(name), n)
         except ValueError as error:
             raise DataError(f"{name}: {error}.") from None
+    gather.whole("scores", scores)
+    if gather.is_looking:
+        return None
     about = f"{predicted} against {truth}" + (f" ({len(alone)} without a partner)" if alone else "")
     result = Result(
-        str(predicted), len(read), scores.values(), per_image=worst_first(scores.images, "accuracy"),
+        str(predicted), len(pairs), scores.values(), per_image=worst_first(scores.images, "accuracy"),
         classes=scores.classes(),
     )  # fmt: skip
     colors = named_colors(names)
 
     def row(n: int, caption: str) -> ShownRow:
-        _, true, guess = read[n]
+        true, guess = map(_mask, pairs[n])
         return ShownRow(caption, [("truth", in_colors(true, colors)), ("predicted", in_colors(guess, colors))])
 
-    gallery = _gallery(options, result, "accuracy", [name for name, *_ in read], row)
+    gallery = _gallery(options, result, "accuracy", [str(true) for true, _ in pairs], row)
     return Evaluation(about, (result,), gallery, dict(zip(names, colors, strict=True)))
 
 
-def compare_picture_folders(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
+def compare_picture_folders(options: EvaluateOptions, on_progress: Progress, gather: Gather) -> Evaluation | None:
     """Compare a folder of generated images with one of real ones.
+
+    Returns:
+        None for a share that only measures.
 
     Raises:
         DataError: a folder is missing or has nothing to measure, or its images are not the others' partners.
@@ -82,27 +97,39 @@ def compare_picture_folders(options: EvaluateOptions, on_progress: Progress) -> 
         inception_weights=options.inception_weights, resize=options.fid_mode, paired=bool(pairs),
         device=choose_device(options.device),
     )  # fmt: skip
-    failed: dict[Path, str] = {}
+    gather.question(path for paths in files for path in paths)
     side = common_size(*_first_size(files[1]))
     sets = [ImageSet(side, instruments) for _ in files]
-    for folder, paths, images in zip((generated, real), files, sets, strict=True):
-        for n, (path, pixels) in enumerate(_read(paths, failed)):
-            images.add(pixels, photograph_of(str(path)))
+    failed = [Entries[str]() for _ in files]
+    for folder, paths, images, problems in zip((generated, real), files, sets, failed, strict=True):
+        for n in gather.places(len(paths), instruments.block):
+            pixels = _readable(n, paths[n], problems)
+            if pixels is not None:
+                images.add(pixels, photograph_of(str(paths[n])), place=n)
             on_progress(str(folder), n + 1, len(paths))
-        if not images.count:
-            raise DataError(f"{folder}: none of its {len(paths)} images can be read.", next(iter(failed.values())))
-    distances = compare_sets(sets[1], sets[0], instruments)
+        gather.whole(f"images of {folder}", images)
+        gather.whole(f"unreadable of {folder}", problems)
+        if not (images.count or gather.is_looking):
+            raise DataError(f"{folder}: none of its {len(paths)} images can be read.", problems.values[0])
     scores = PairScores(instruments)
-    usable = [pair for pair in pairs if not failed.keys() & set(pair)]
-    for n, (one, truth) in enumerate(usable):
-        on_progress("pairs", n + 1, len(usable))
-        scores.add(str(one), *_same_size(one, truth), photograph_of(str(truth)))
+    for n in gather.places(len(pairs)):
+        on_progress("pairs", n + 1, len(pairs))
+        couple = [_readable(n, path, Entries()) for path in pairs[n]]
+        if couple[0] is not None and couple[1] is not None:
+            _require_same_size(pairs[n], couple[0], couple[1])
+            scores.add(str(pairs[n][0]), couple[0], couple[1], photograph_of(str(pairs[n][1])), n)
+    gather.whole("pairs", scores)
+    if gather.is_looking:
+        return None
+    distances = compare_sets(sets[1], sets[0], instruments)
+    measured = {name for name, _ in scores.images}
+    usable = [pair for pair in pairs if str(pair[0]) in measured]
     both = scores.measured() if usable else Measured()
     result = Result(
         str(generated), sets[0].count, {**distances.values, **both.values}, target=str(real),
         real_images=sets[1].count, left_out={**distances.left_out, **both.left_out}, warnings=distances.warnings,
         swd_levels=distances.swd_levels, fid_mode=instruments.fid_mode, per_image=worst_first(scores.images, "l1"),
-        failed=tuple(failed.values()),
+        failed=tuple(problem for problems in failed for problem in problems.values),
     )  # fmt: skip
 
     def row(n: int, caption: str) -> ShownRow:
@@ -159,28 +186,28 @@ def _pairs(generated: Path, real: Path, files: Sequence[Sequence[Path]]) -> list
     return [(Path(one), Path(other)) for one, other in matched]
 
 
-def _same_size(one: Path, truth: Path) -> tuple[Pixels, Pixels]:
-    image, expected = read_pixels(one), read_pixels(truth)
+def _require_same_size(pair: tuple[Path, Path], image: Pixels, expected: Pixels) -> None:
     if image.shape != expected.shape:
+        one, truth = pair
         raise DataError(
             f"{one}: has {image.shape[1]}x{image.shape[0]} pixels, its partner {truth} "
             f"{expected.shape[1]}x{expected.shape[0]}.",
             "Leave --paired out to compare the sets only.",
         )
-    return image, expected
 
 
 def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
-    for _, pixels in _read(paths, {}):
-        return pixels.shape[1], pixels.shape[0]
+    for path in paths:
+        pixels = _readable(0, path, Entries())
+        if pixels is not None:
+            return pixels.shape[1], pixels.shape[0]
     raise DataError(f"{paths[0].parent}: none of its {len(paths)} images can be read.")
 
 
-def _read(paths: Sequence[Path], failed: dict[Path, str]) -> Iterator[tuple[Path, Pixels]]:
-    for path in paths:
-        try:
-            pixels = read_pixels(path)
-        except GantoolError as error:
-            failed[path] = error.message
-            continue
-        yield path, pixels
+def _readable(place: int, path: Path, problems: Entries[str]) -> Pixels | None:
+    """The pixels of an image; None where it cannot be read, with the problem noted."""
+    try:
+        return read_pixels(path)
+    except GantoolError as error:
+        problems.add(place, error.message)
+        return None

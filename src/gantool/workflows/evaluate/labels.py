@@ -22,6 +22,7 @@ from gantool.workflows.evaluate.names import distinct_names
 from gantool.workflows.evaluate.options import EvaluateOptions
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result, ShownRow, compared
 from gantool.workflows.segment import SegmentOptions, load_segmentation
+from gantool.workflows.shares.gather import Entries, Gather
 
 __all__ = ["evaluate_label_maps", "match_classes"]
 
@@ -37,10 +38,13 @@ class _Labeler:
         return np.asarray(self._order[self.segmenter(pixels).mask])
 
 
-def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress) -> Evaluation:
+def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress, gather: Gather) -> Evaluation | None:
     """Measure segmenters on labelled images, each at the size of its own mask.
 
     U-Nets, DeepLab, and translations to label maps are measured alike.
+
+    Returns:
+        None for a share that only measures.
 
     Raises:
         GantoolError: a model or the data cannot be used, or they do not have the same classes.
@@ -54,8 +58,12 @@ def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress) -> Eval
     images, classes, about = find_labelled_images(segmenters[0], options.data, options.split)
     require_classes(options.classes, classes)
     names = distinct_names([one.model for one in segmenters])
+    gather.question([*(one.model.path for one in segmenters), *(images.name(n) for n in range(len(images)))])
     labelers = [_Labeler(name, one, classes) for name, one in zip(names, segmenters, strict=True)]
-    results = compared([_measured(one, images, classes, on_progress) for one in labelers])
+    measured = [_measured(one, images, classes, on_progress, gather) for one in labelers]
+    if gather.is_looking:
+        return None
+    results = compared([_result(labeler, *one) for labeler, one in zip(labelers, measured, strict=True)])
     colors = {entry.name: entry.color for entry in segmenters[0].classes}
     gallery = {}
     if options.output is not None:
@@ -83,20 +91,29 @@ def match_classes(segmenter: LoadedSegmenter, classes: Sequence[str]) -> NDArray
     return order
 
 
-def _measured(labeler: _Labeler, images: LabelledImages, classes: Sequence[str], on_progress: Progress) -> Result:
-    scores = LabelScores(classes)
-    seconds = 0.0
-    for n in range(len(images)):
+def _measured(
+    labeler: _Labeler, images: LabelledImages, classes: Sequence[str], on_progress: Progress, gather: Gather
+) -> tuple[LabelScores, Sequence[float]]:
+    """The scores, and how many seconds each image took."""
+    scores, seconds = LabelScores(classes), Entries[float]()
+    for n in gather.places(len(images)):
         pixels, truth = images[n]
         started = time.perf_counter()
         mask = labeler(pixels)
-        seconds += time.perf_counter() - started
+        seconds.add(n, time.perf_counter() - started)
         name = images.name(n)
-        scores.add(name, truth, mask, photograph_of(name))
+        scores.add(name, truth, mask, photograph_of(name), n)
         on_progress(labeler.name, n + 1, len(images))
+    gather.whole(f"scores of {labeler.name}", scores)
+    gather.whole(f"seconds of {labeler.name}", seconds)
+    return scores, seconds.values
+
+
+def _result(labeler: _Labeler, scores: LabelScores, seconds: Sequence[float]) -> Result:
+    mean = sum(seconds) / max(len(seconds), 1)
     return Result(
-        labeler.name, len(images), scores.values(), per_image=worst_first(scores.images, "accuracy"),
-        classes=scores.classes(), parameters=labeler.segmenter.parameters, seconds=seconds / max(len(images), 1),
+        labeler.name, len(scores.images), scores.values(), per_image=worst_first(scores.images, "accuracy"),
+        classes=scores.classes(), parameters=labeler.segmenter.parameters, seconds=mean,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from gantool.errors import UsageError
+from gantool.workflows.shares.share import ALONE, Share
 
 __all__ = ["EvaluateOptions"]
 
@@ -24,6 +25,7 @@ class EvaluateOptions:
         overwrite: whether it may hold another evaluation.
         skip_existing: leave one that it holds.
         classes: that must be among those of the data.
+        share: which of the images this process measures.
 
     Raises:
         UsageError: they do not fit together.
@@ -50,6 +52,7 @@ class EvaluateOptions:
     device: str = "auto"
     precision: str = "auto"
     trust: bool = False
+    share: Share = ALONE
 
     def __post_init__(self) -> None:
         if self.overwrite and self.skip_existing:
@@ -69,6 +72,8 @@ class EvaluateOptions:
                 raise UsageError(f"{name} go together.")
         if self.split not in ("train", "val", "test"):
             raise UsageError(f"--split {self.split}: expected train, val or test.")
+        if not self.share.is_alone and self.output is None:
+            raise UsageError("Shares of an evaluation need a folder for what they measure.", "Name an output.")
         if self.fid_mode not in ("clean", "legacy"):
             raise UsageError(f"--fid-mode {self.fid_mode}: expected clean or legacy.")
 

@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from gantool.data.inspect import ImageFacts, channel_statistics, inspect_images
+from gantool.data.inspect import ImageFacts, channel_statistics
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelOptions
 from gantool.data.sources.names import Kind, Opened, opened
 from gantool.data.splits import SPLITS, draw_splits
-from gantool.errors import DataError, UsageError, counted
+from gantool.errors import DataError, OutputError, UsageError, counted
 from gantool.files import safe_name
 from gantool.locks import WITHOUT_LOCKS
 from gantool.workflows.prepare.findings import (
@@ -28,15 +28,23 @@ from gantool.workflows.prepare.findings import (
     LabelFacts,
     check_pairs,
     findings_of,
-    read_labels,
     without_duplicates,
 )
+from gantool.workflows.prepare.looking import LOOKED, Seen, look, look_share, look_together, seen_by_all
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.result import Prepared
-from gantool.workflows.prepare.writing import WritingPlan, choose_target, lock_target, require_free, write_data_set
+from gantool.workflows.prepare.writing import (
+    WritingPlan,
+    choose_place,
+    choose_target,
+    lock_target,
+    require_free,
+    write_data_set,
+)
+from gantool.workflows.shares.parts import Parts
 
-__all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data"]
+__all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data", "prepare_share"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -87,6 +95,32 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
     Raises:
         DataError, UsageError, OutputError: with the remedy.
     """
+    prepared = _prepared(options, on_progress, lambda parts: None)
+    assert prepared is not None
+    return prepared
+
+
+def prepare_share(options: PrepareOptions, on_progress: Progress, left: Callable[[Parts], None]) -> Prepared | None:
+    """Look at a share of the images and write a share of the copy; the last share completes it.
+
+    Args:
+        left: called at the end by a share that is not the last.
+
+    Returns:
+        None for a share that is not the last.
+
+    Raises:
+        DataError, UsageError, OutputError: with the remedy; or another process does this share.
+    """
+    if options.source is not None and not Path(options.source).is_dir():
+        raise UsageError(
+            f"{options.source}: shares are of the images in a folder, which this is not.",
+            "Unpack it first, or leave --shard and --devices out.",
+        )
+    return _prepared(options, on_progress, left)
+
+
+def _prepared(options: PrepareOptions, on_progress: Progress, left: Callable[[Parts], None]) -> Prepared | None:
     options.require_possible()
     labels = options.about_labels()
     with _opened(options, on_progress) as source, ExitStack() as stack:
@@ -101,11 +135,15 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
         target = (
             None if options.check_only or options.dry_run else choose_target(source.name, source.folders(), options)
         )
+        plan = WritingPlan(options, labels, found)
+        if not options.share.is_alone:
+            return _prepared_together(plan, source.name, target, on_progress, left)
         locked = True
         if target is not None:
             locked = stack.enter_context(lock_target(target))
             require_free(target, options)  # now that nobody else makes it
-        result = _look_and_write(WritingPlan(options, labels, found), source.name, target, on_progress)
+        result = _decide_and_write(plan, look(found, on_progress), source.name, target, on_progress)
+        assert result is not None
         remarks = () if locked else (WITHOUT_LOCKS.format(path=target),)
         return replace(result, remarks=(*remarks, *result.remarks))
 
@@ -119,14 +157,46 @@ def _opened(options: PrepareOptions, on_progress: Progress) -> AbstractContextMa
     raise UsageError("No source named.", "Name a folder, or two: --domain summer=DIR1 --domain winter=DIR2.")
 
 
-def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progress: Progress) -> Prepared:
+def _prepared_together(
+    plan: WritingPlan, name: str, target: Path | None, on_progress: Progress, left: Callable[[Parts], None]
+) -> Prepared | None:
+    folder = (target or choose_place(name, plan.options)).parent
+    parts = Parts(plan.options.share, folder, plan.question(), again=True)
+    try:
+        with parts.working() as real:
+            if not real:
+                raise OutputError(
+                    f"{folder}: the file system has no locks, which shares of a data set need.", "Choose another -o."
+                )
+            if target is None:
+                return _looked_together(plan, name, on_progress, parts, left)
+            seen = look_together(plan.source, parts, on_progress)
+            result = None if seen is None else _decide_and_write(plan, seen, name, target, on_progress, parts)
+            if result is None:
+                left(parts)
+            return result
+    finally:
+        parts.tidy()
+
+
+def _looked_together(
+    plan: WritingPlan, name: str, on_progress: Progress, parts: Parts, left: Callable[[Parts], None]
+) -> Prepared | None:
+    """Only look; whoever is last tells."""
+    look_share(plan.source, parts, on_progress)
+    with parts.last(LOOKED) as several:
+        if several is not None:
+            return _decide_and_write(plan, seen_by_all(plan.source, several), name, None, on_progress)
+    left(parts)
+    return None
+
+
+def _decide_and_write(
+    plan: WritingPlan, seen: Seen, name: str, target: Path | None, on_progress: Progress, parts: Parts | None = None
+) -> Prepared | None:
+    """Judge what was seen, and write what is good; None for a share that is not the last."""
     options, found = plan.options, plan.source
-    facts: dict[Path, ImageFacts] = {}
-    files = list(found.files())
-    for one in inspect_images(files):
-        facts[one.path] = one
-        on_progress("checking", len(facts), len(files))
-    label_facts = read_labels(found, facts, on_progress)
+    facts, label_facts = seen.facts, seen.labels
     facts |= label_facts.unusable | check_pairs(found, facts)
     findings = tuple(findings_of(found, facts, label_facts.fractions))
     usable = [image for image in found.images if not facts[image.path].problem]
@@ -157,7 +227,10 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         def finish(folder: Path) -> None:
             write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
-        written = write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
+        plan = replace(plan, images=tuple(chosen))
+        written = write_data_set(plan, target, result.counts, finish, on_progress, parts)
+        if written is None:
+            return None
         result = replace(result, tiles=written if options.tile else {})
     if options.report is not None:
         write_data_page(Path(options.report), name, result, label_facts, chosen)

@@ -68,14 +68,22 @@ class LabelFacts:
     """What the label maps say.
 
     Attributes:
-        fractions: of the labelled pixels, by class.
+        classes: names by index.
+        counts: labelled pixels of every class.
         unusable: new facts of images whose labels cannot be used.
         seen: indices of the classes in every image.
     """
 
-    fractions: dict[str, float] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
     unusable: dict[Path, ImageFacts] = field(default_factory=dict)
     seen: dict[Path, frozenset[int]] = field(default_factory=dict)
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """Of the labelled pixels, by class."""
+        total = max(sum(self.counts), 1)
+        return {name: count / total for name, count in zip(self.classes, self.counts, strict=True)}
 
 
 def check_pairs(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[Path, ImageFacts]:
@@ -99,15 +107,16 @@ def check_pairs(found: Contents, facts: Mapping[Path, ImageFacts]) -> dict[Path,
 def read_labels(
     found: Contents, facts: Mapping[Path, ImageFacts], on_progress: Callable[[str, int, int], None]
 ) -> LabelFacts:
-    """Make every label map once."""
+    """Make every label map of the images with facts once."""
     if found.labels is None:
         return LabelFacts()
     counts = np.zeros(256, dtype=np.int64)
     bad: dict[Path, ImageFacts] = {}
     seen: dict[Path, frozenset[int]] = {}
-    for done, one in enumerate(found.labels.images, 1):
+    chosen = [one for one in found.labels.images if one.image in facts]
+    for done, one in enumerate(chosen, 1):
         known = facts[one.image]
-        on_progress("reading labels", done, len(found.labels.images))
+        on_progress("reading labels", done, len(chosen))
         if known.problem:
             continue
         try:
@@ -126,9 +135,7 @@ def read_labels(
         counts += here
         seen[one.image] = frozenset(int(index) for index in np.flatnonzero(here[:IGNORE]))
     classes = found.labels.classes
-    total = max(int(counts[: len(classes)].sum()), 1)
-    fractions = {name: float(counts[index]) / total for index, name in enumerate(classes)}
-    return LabelFacts(fractions, bad, seen)
+    return LabelFacts(classes, tuple(counts[: len(classes)].tolist()), bad, seen)
 
 
 def _kind_of_duplicate(where: set[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from gantool.data.sources.names import Kind, name_of
 from gantool.errors import UsageError
 from gantool.files import safe_name
 from gantool.predict.sizes import require_size
+from gantool.workflows.shares.share import ALONE, Share
 
 __all__ = ["PrepareOptions"]
 
@@ -47,6 +48,7 @@ class PrepareOptions:
         link: give files that nothing changes a second name (a hard link) instead of copying them.
         dry_run: do all but write.
         skip_existing: leave a data set that is there.
+        share: which of the images this process looks at and writes.
     """
 
     source: str | Path | None = None
@@ -72,6 +74,7 @@ class PrepareOptions:
     link: bool = False
     dry_run: bool = False
     skip_existing: bool = False
+    share: Share = ALONE
 
     def __post_init__(self) -> None:
         if self.overwrite and self.skip_existing:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,13 @@ from gantool.files import atomic, safe_name
 from gantool.locks import locked
 from gantool.workflows.prepare.copying import copy_file, stays_as_it_is
 from gantool.workflows.prepare.options import PrepareOptions
+from gantool.workflows.shares.parts import Parts
 
-__all__ = ["WritingPlan", "choose_target", "lock_target", "require_free", "write_data_set"]
+__all__ = ["WritingPlan", "choose_place", "choose_target", "lock_target", "require_free", "write_data_set"]
+
+
+_MARK = "plan.txt"
+_WRITTEN = "written"
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,14 @@ class WritingPlan:
     labels: LabelOptions
     source: Contents
     images: tuple[SourceImage, ...] = field(repr=False, default=())
+
+    def question(self) -> list[object]:
+        """What shares of one job have in common: what is asked for, and the files as they are now."""
+        files = [file for image in self.source.images for file in (image.path, image.partner) if file is not None]
+        if self.source.labels is not None:
+            files += [file for one in self.source.labels.images for file in one.label_files]
+        facts = [(str(file), found.st_size, found.st_mtime_ns) for file in files if (found := _stat(file))]
+        return ["prepare", self.key(), self.options.check_only, self.options.dry_run, self.options.link, facts]
 
     def key(self) -> str:
         """The same for calls that write the same."""
@@ -60,13 +75,18 @@ class WritingPlan:
         return self.source.labels.classes if self.source.labels is not None else ()
 
 
+def choose_place(name: str, options: PrepareOptions) -> Path:
+    """The new data set's folder, ``data/NAME`` unless it is given."""
+    return Path(options.output) if options.output is not None else Path("data") / safe_name(name)
+
+
 def choose_target(name: str, sources: Sequence[Path], options: PrepareOptions) -> Path:
     """The new data set's folder, ``data/NAME`` unless it is given.
 
     Raises:
         OutputError: it exists, or lies within a source.
     """
-    target = Path(options.output) if options.output is not None else Path("data") / safe_name(name)
+    target = choose_place(name, options)
     require_free(target, options)
     for folder in sources:
         if folder.resolve() in (target.resolve(), *target.resolve().parents):
@@ -106,59 +126,109 @@ def write_data_set(
     counts: Mapping[str, Mapping[str, int]],
     finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
-) -> dict[str, int]:
+    parts: Parts | None = None,
+) -> dict[str, int] | None:
     """Write everything beside the target, call ``finish`` with that folder, and give it its name.
 
+    Args:
+        parts: for a share, which writes its images; the last one also those of shares that have gone, and finishes.
+
     Returns:
-        The files of images by split; for images with labels these are tiles if they were cut.
+        The files of images by split; for images with labels these are tiles if they were cut. None for a share that
+        is not the last.
 
     Raises:
         OutputError: the target's folder cannot be written to, or the disk is full.
     """
     try:
-        return _write_beside(plan, target, counts, finish, on_progress)
+        if parts is not None:
+            return _write_share(plan, target, counts, finish, on_progress, parts)
+        partial = _begin(target.with_name(f"{target.name}.partial"), plan)
+        written = _write_images(plan, partial, range(len(plan.images)), on_progress)
+        _finish(plan, partial, target, counts, finish)
+        return written
     except OSError as error:
         raise OutputError(
             f"{target}: cannot be written ({error.strerror or error}).", "Choose another -o."
         ) from error
 
 
-def _write_beside(
+def _write_share(
     plan: WritingPlan,
     target: Path,
     counts: Mapping[str, Mapping[str, int]],
     finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
-) -> dict[str, int]:
-    partial = target.with_name(f"{target.name}.partial")
-    mark = partial / "plan.txt"
-    if partial.exists() and (not mark.is_file() or mark.read_text("utf-8") != plan.key()):
-        shutil.rmtree(partial)  # of a call with other options
+    parts: Parts,
+) -> dict[str, int] | None:
+    partial = _begin(target.with_name(f"{target.name}.{parts.key[:8]}.partial"), plan)
+    parts.hand_in(_write_images(plan, partial, parts.share.places(len(plan.images)), on_progress), _WRITTEN)
+    with parts.finishing(_WRITTEN) as gone:
+        if gone is None:
+            return None
+        total = Counter[str]()
+        for place in range(parts.share.count):
+            if place in gone:
+                places = replace(parts.share, place=place).places(len(plan.images))
+                total.update(_write_images(plan, partial, places, on_progress))
+            else:
+                total.update(parts.handed_in(place, _WRITTEN))
+        with lock_target(target):
+            require_free(target, plan.options)  # unless another job was faster
+            _finish(plan, partial, target, counts, finish)
+        return dict(total)
+
+
+def _begin(partial: Path, plan: WritingPlan) -> Path:
+    """The folder beside the target, without what a call with other options left."""
+    mark = partial / _MARK
+    if (
+        partial.exists()
+        and (not mark.is_file() or mark.read_text("utf-8") != plan.key())
+        and plan.options.share.is_alone
+    ):
+        shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
     with atomic(mark) as temporary:
         temporary.write_text(plan.key(), "utf-8")
+    return partial
+
+
+def _write_images(
+    plan: WritingPlan, partial: Path, places: Sequence[int], on_progress: Callable[[str, int, int], None]
+) -> dict[str, int]:
+    """Write the images at some places, as far as they are not there; returns the files by split."""
     names = _names(plan.images)
     source, labels = plan.source, plan.source.label_of()
 
-    def write(image: SourceImage, name: str) -> tuple[str, int]:
+    def write(place: int) -> tuple[str, int]:
+        image, name = plan.images[place], names[place]
         if source.labels is not None:
             return image.split, _write_labelled(plan, source.labels, labels[image.path], image.split, name, partial)
         _write_image(plan, image, name, partial)
         return image.split, 1
 
     written: dict[str, int] = {}
-    pairs = zip(plan.images, names, strict=True)
-    for done, (split, count) in enumerate(in_order(lambda pair: write(*pair), pairs), 1):
+    for done, (split, count) in enumerate(in_order(write, places), 1):
         written[split] = written.get(split, 0) + count
-        on_progress("writing", done, len(plan.images))
+        on_progress("writing", done, len(places))
+    return written
+
+
+def _finish(
+    plan: WritingPlan,
+    partial: Path,
+    target: Path,
+    counts: Mapping[str, Mapping[str, int]],
+    finish: Callable[[Path], None],
+) -> None:
     with atomic(partial / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        _yaml().dump(_description(source, counts, plan.options.tile), file)
+        _yaml().dump(_description(plan.source, counts, plan.options.tile), file)
     finish(partial)
     for done_mark in partial.rglob(".*.done"):
         done_mark.unlink()
-    mark.unlink()
+    (partial / _MARK).unlink()
     _give_name(partial, target)
-    return written
 
 
 def _give_name(partial: Path, target: Path) -> None:
@@ -286,3 +356,10 @@ def _yaml() -> YAML:
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     return yaml
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None

@@ -97,6 +97,15 @@ class ColorReader:
         table = np.where(far, IGNORE, self._indices[nearest]).astype(np.uint8)
         return np.asarray(table[inverse].reshape(packed.shape))
 
+    def state(self) -> list[list[str | int]]:
+        """What was counted of each file."""
+        return [[str(path), *counts] for path, counts in self._counts.items()]
+
+    def include(self, states: Sequence[Sequence[tuple[str, int, int, int]]]) -> None:
+        """Take over what others have counted."""
+        for some in states:
+            self._counts |= {Path(path): (total, snapped, beyond) for path, total, snapped, beyond in some}
+
     def remarks(self) -> list[str]:
         """How many of the pixels read so far were moved to a class, or to none."""
         total = max(sum(counts[0] for counts in self._counts.values()), 1)

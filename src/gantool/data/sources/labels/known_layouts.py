@@ -145,7 +145,7 @@ def _cvat_masks(root: Path, pairs: Sequence[Pair], alone: list[str], options: La
     return LabelledSet(
         f"{root}: segmentation masks of CVAT, colors from labelmap.txt",
         tuple(name for name, _ in kept), tuple(found), ("ignore", "snap"), tuple(color for _, color in kept),
-        tuple(alone), reader.remarks,
+        tuple(alone), reader.remarks, tally=reader,
     )  # fmt: skip
 
 

@@ -178,7 +178,7 @@ def _colors(
     return LabelledSet(
         f"{root}: images and masks in color ({named}; {origin})",
         tuple(name for name, _ in kept), tuple(images), ("classes", "ignore", "snap"),
-        tuple(color for _, color in kept), tuple(unpaired), reader.remarks,
+        tuple(color for _, color in kept), tuple(unpaired), reader.remarks, tally=reader,
     )  # fmt: skip
 
 

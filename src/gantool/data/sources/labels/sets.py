@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from gantool.arrays import Color, Mask
@@ -21,6 +22,7 @@ __all__ = [
     "LabelOptions",
     "LabelledImage",
     "LabelledSet",
+    "Tally",
     "require_few_classes",
 ]
 
@@ -104,6 +106,16 @@ class LabelledImage:
     label_files: tuple[Path, ...]
 
 
+class Tally(Protocol):
+    """What is counted while masks are read, so that several processes can count together."""
+
+    def state(self) -> Any:
+        """All counts, of lists, text and numbers."""
+
+    def include(self, states: Sequence[Any]) -> None:
+        """Take over the counts of others."""
+
+
 def _no_remarks() -> list[str]:
     return []
 
@@ -119,6 +131,7 @@ class LabelledSet:
         options: those of `LabelOptions` that mean something for this kind of source.
         unpaired: images without labels and labels without images, a sentence each.
         remarks: what is known once all masks were read, such as how many pixels were snapped.
+        tally: what the remarks are made from.
         tiled: whether the images are tiles, so that their scale is that of larger pictures.
         unannotated: images beside those with labels that no annotation file has; often they wait for their turn.
     """
@@ -131,6 +144,7 @@ class LabelledSet:
     unpaired: tuple[str, ...] = ()
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
     tiled: bool = False
+    tally: Tally | None = field(default=None, compare=False)
     unannotated: tuple[Path, ...] = ()
 
     @property
