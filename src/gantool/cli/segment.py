@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gantool.cli.clips import (
+    EndOption,
+    EveryOption,
+    FpsOption,
+    QualityOption,
+    StartOption,
+    SteadyOption,
+    clip_options,
+    follow_clips,
+)
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
 from gantool.cli.image_results import conclude, file_options, follow, not_done
@@ -40,6 +50,7 @@ if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.ranking import Ranking
     from gantool.workflows.segment import SegmentOptions
+    from gantool.workflows.video import ClipOptions
 
 __all__ = ["segment"]
 
@@ -51,6 +62,7 @@ gantool segment painting.png
 gantool segment photos -r --model unet-resnet50 --outputs mask -o masks/
 gantool segment scans --outputs polygons --min-area 50 --fill-holes
 gantool segment photos --rank uncertainty --top 20
+gantool segment clip.mp4 --outputs overlay --steady auto
 cat x.jpg | gantool segment - --outputs mask -o - > mask.png
 """
 
@@ -126,6 +138,12 @@ def segment(
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
     dry_run: DryRunOption = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    every: EveryOption = 1,
+    fps: FpsOption = None,
+    quality: QualityOption = 18,
+    steady: SteadyOption = "off",
     shorter_side: Annotated[
         str | None,
         typer.Option(
@@ -149,16 +167,18 @@ def segment(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Find out which class every pixel of a picture belongs to.
+    """Find out which class every pixel of a picture, or of a clip, belongs to.
 
-    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png. Without --model,
-    the newest run that segments is taken, else the built-in landscape.
+    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png, clip.mp4
+    clip.mask.mkv (class indices, lossless) and clip.overlay.mp4. Without --model, the newest run that segments is
+    taken, else the built-in landscape.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     files = file_options(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
         files_from=files_from, null=null, format=format,
     )  # fmt: skip
+    clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
     from gantool.models.find import BUNDLED_SEGMENTER
     from gantool.workflows import segment as work
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
@@ -187,6 +207,8 @@ def segment(
             "The built-in model tells sky, mountain, tree, ground and water. For classes of your own: "
             "gantool train unet-resnet50 --data DATA"
         )
+    if clips is not None:
+        return _clips(screen, segmenter, options, clips, dry_run=dry_run)
     ranking = _ranking(segmenter, options)
     plan = plan_labels(
         options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
@@ -221,6 +243,27 @@ def segment(
         **({"ranking": ranked} if ranked is not None else {}),
     }
     return conclude(screen, "segment", head, done, plan.skipped, _details)
+
+
+def _clips(
+    screen: Screen, segmenter: LoadedSegmenter, options: SegmentOptions, clips: ClipOptions, *, dry_run: bool
+) -> int:
+    if options.rank is not None:
+        raise UsageError("--rank: ranks pictures, not clips.", "Leave it out.")
+    from gantool.workflows.video import plan_clip_labels, segment_clips
+
+    planned, there = plan_clip_labels(options.files, options.outputs)
+    head = {
+        **({"dry_run": True} if dry_run else {}),
+        "model": str(segmenter.model.path),
+        "classes": [entry.name for entry in segmenter.classes],
+        "device": segmenter.device,
+        "precision": segmenter.precision,
+    }
+    return follow_clips(
+        screen, "segment", head, planned, there, doing="segmenting",
+        work=lambda watch: segment_clips(segmenter, planned, options.regions, clips, watch, dry_run=dry_run),
+    )  # fmt: skip
 
 
 def _ranking(segmenter: LoadedSegmenter, options: SegmentOptions) -> Ranking | None:

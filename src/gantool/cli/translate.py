@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.clips import (
+    EndOption,
+    EveryOption,
+    FpsOption,
+    QualityOption,
+    StartOption,
+    SteadyOption,
+    clip_options,
+    follow_clips,
+)
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
 from gantool.cli.image_results import conclude, file_options, follow, not_done
@@ -48,6 +58,7 @@ EXAMPLES = """
 gantool translate photo.jpg --to winter
 gantool translate photos -r --to winter -o out/ --skip-existing
 gantool translate photo.jpg --to summer --model cyclegan-2 --side-by-side
+gantool translate clip.mp4 --to winter --steady auto
 cat x.jpg | gantool translate - --to winter -o - > y.jpg
 """
 
@@ -79,6 +90,12 @@ def translate(
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
     dry_run: DryRunOption = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    every: EveryOption = 1,
+    fps: FpsOption = None,
+    quality: QualityOption = 18,
+    steady: SteadyOption = "off",
     size: SizeOption = None,
     tile: TileOption = "auto",
     batch_size: BatchSizeOption = None,
@@ -88,10 +105,10 @@ def translate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Translate pictures into another domain, at their own size.
+    """Translate pictures, or clips, into another domain, at their own size.
 
-    photo.jpg becomes photo.winter.jpg in the current folder. Without --model, the newest run that reaches the domain
-    translates, else a built-in model.
+    photo.jpg becomes photo.winter.jpg in the current folder, clip.mp4 becomes clip.winter.mp4 with its sound. Without
+    --model, the newest run that reaches the domain translates, else a built-in model.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     wanted = parse_size("--size", size) if size is not None else None
@@ -99,6 +116,7 @@ def translate(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
         files_from=files_from, null=null, format=format,
     )  # fmt: skip
+    clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
     from gantool.workflows import translate as work
 
     options = work.TranslateOptions(
@@ -108,11 +126,6 @@ def translate(
     )  # fmt: skip
     translator = work.load_translator(options)
     _announce(screen, translator, model)
-    jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
-    if tile.isdigit() and translator.model.card.norm.startswith("instance"):
-        screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
-    results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
-    done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
     head = {
         **({"dry_run": True} if dry_run else {}),
         "model": str(translator.model.path),
@@ -121,6 +134,19 @@ def translate(
         "device": translator.device,
         "precision": translator.precision,
     }
+    if clips is not None:
+        from gantool.workflows.video import plan_clip_translation, translate_clips
+
+        planned, there = plan_clip_translation(translator, options.files)
+        return follow_clips(
+            screen, "translate", head, planned, there, doing=f"to {to}",
+            work=lambda watch: translate_clips(translator, planned, options, clips, watch, dry_run=dry_run),
+        )  # fmt: skip
+    jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
+    if tile.isdigit() and translator.model.card.norm.startswith("instance"):
+        screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
+    results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
+    done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
     return conclude(
         screen, "translate", head, done, skipped, lambda item: {"output": str(item.outputs[translator.target.name])}
     )
