@@ -49,6 +49,7 @@ from gantool.workflows.video import ClipOptions, plan_clip_translation, translat
 SIZE = (384, 216)
 NOISE = 4.0  # standard deviation, in levels
 PATTERN = "%04d.png"
+_ONCE = 6.0  # seconds of a clip that is drawn
 
 
 # -- a camera over a still -----------------------------------------------------------------------------------------
@@ -179,7 +180,13 @@ def photographed(folder: Path, count: int, model: str) -> list[tuple[Pixels, Pix
 
 
 def write_clip(path: Path, seconds: float, rate: int = 25) -> None:
-    """A clip of 1920x1080 with sound: a camera over a drawn scene."""
+    """A clip of 1920x1080 with sound: a camera over a drawn scene, again and again where it is long."""
+    if seconds > _ONCE:
+        once = path.with_name("once.mp4")
+        write_clip(once, _ONCE, rate)
+        words = ("-v", "error", "-y", "-stream_loop", "-1", "-i", once, "-t", str(seconds), "-c", "copy", path)
+        subprocess.run(["ffmpeg", *words], check=True)
+        return
     still = draw_scene(3, size=(2560, 1440)).summer
     write_picture(path.with_suffix(".png"), still)
     pan = "crop=1920:1080:x='320+300*sin(t/3)':y='180+150*sin(t/2)',noise=alls=4:allf=t"
@@ -261,7 +268,7 @@ def memory(minutes: float, every: int, folder: Path) -> list[Row]:
     rows: list[Row] = []
     for length in (minutes / 20, minutes):
         write_clip(folder / "clip.mp4", 60 * length)
-        words = (*TRANSLATE, "--every", str(every), "--steady", "on")
+        words = (*TRANSLATE, "--every", str(every))
         wall, _, most = command(words, folder)
         name = f"1080p, {length:g} minutes, memory"
         base = rows[0] if rows else None
@@ -281,6 +288,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--take", type=int, default=48, help="frames of each")
     parser.add_argument("--seconds", type=float, default=6, help="of the clip for the speed")
     parser.add_argument("--minutes", type=float, default=1, help="of the long clip for the memory")
+    parser.add_argument("--every", type=int, default=5, help="of the frames of that clip, which are all decoded")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=("flicker", "speed", "memory"), help="may be repeated")
     options = parser.parse_args(arguments)
@@ -299,7 +307,7 @@ def main(arguments: Sequence[str]) -> None:
                 f"{Path(options.model).name}, {what}", options.model, stills, options.take, options.noise, folder
             )
         rows += speed(options.seconds, options.rounds, folder) if "speed" in wanted else []
-        rows += memory(options.minutes, 5, folder) if "memory" in wanted else []
+        rows += memory(options.minutes, options.every, folder) if "memory" in wanted else []
     finish(rows, options.json)
 
 

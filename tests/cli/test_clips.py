@@ -48,7 +48,9 @@ def test_a_clip_keeps_its_length_its_rate_and_its_sound(cli: Cli, workplace: Pat
         "translate", "a.mp4", *WINTER, "--start", "0.25", "--end", "0:00.75", "--every", "2", "-o", "p.mkv", "--json"
     )
     (facts,) = json.loads(part.out)["files"]
-    assert (facts["frames"], facts["duration"], facts["outputs"]) == (3, 0.5, {"winter": "p.mkv"})
+    assert (facts["frames"], facts["duration"], facts["output"]) == (3, 0.5, "p.mkv")
+    ahead = cli("translate", "a.mp4", *WINTER, "--dry-run", "-o", "dry.mp4", "--json")
+    assert json.loads(ahead.out)["files"][0]["frames"] == 12
     assert {path.name for path in workplace.iterdir()} == {"a.mp4", "a.winter.mp4", "p.mkv"}
 
 
@@ -151,6 +153,8 @@ def test_steady_frames_differ_less(cli: Cli, workplace: Path) -> None:
         (("a.gif", "b.gif", "-o", "c.gif"), "names one clip, but there are several clips"),
         (("a.gif", "-o", "a.gif", "--overwrite"), "a.gif: its result would replace it."),
         (("a.gif", "--start", "5"), "a.gif: it ends before --start 5."),
+        (("a.gif", "--format", "png"), "--format: is of pictures, and a.gif is a clip."),
+        (("a.gif", "-o", "-"), "-o -: is of pictures, and a.gif is a clip."),
     ],
 )
 def test_mistakes(words: tuple[str, ...], said: str, cli: Cli, workplace: Path) -> None:

@@ -31,9 +31,7 @@ CLIP_OUTPUTS = ("mask", "overlay", "color")
 """Of `OUTPUTS`, what can be written of a clip."""
 
 
-def plan_clip_labels(
-    files: FileOptions, outputs: Sequence[str], *, folders: bool = False
-) -> tuple[list[ClipJob], list[Path]]:
+def plan_clip_labels(files: FileOptions, outputs: Sequence[str]) -> tuple[list[ClipJob], list[Path]]:
     """Find clips and decide outputs; see `plan_clips`.
 
     Raises:

@@ -21,9 +21,7 @@ from gantool.workflows.video.work import ClipOutcome, Made, Progress, work_throu
 __all__ = ["plan_clip_translation", "translate_clips"]
 
 
-def plan_clip_translation(
-    translator: Translator, files: FileOptions, *, folders: bool = False
-) -> tuple[list[ClipJob], list[Path]]:
+def plan_clip_translation(translator: Translator, files: FileOptions) -> tuple[list[ClipJob], list[Path]]:
     """Find clips and decide outputs; see `plan_clips`."""
     target = translator.target.name
 

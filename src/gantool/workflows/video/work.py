@@ -14,11 +14,11 @@ from gantool.cores import on_one_core
 from gantool.data.threads import in_order
 from gantool.errors import GantoolError
 from gantool.hardware import threads_to_compute
-from gantool.video.cuts import is_cut, thumbnail
 from gantool.video.frames import Clip, Cut, Frame, Sink, Source
-from gantool.video.motion import Motion, motion_between, require_flow
 from gantool.video.open import can_be_clear, open_source
-from gantool.video.steady import Average, PictureAverage
+from gantool.video.steady.average import Average, PictureAverage
+from gantool.video.steady.cuts import is_cut, thumbnail
+from gantool.video.steady.motion import Motion, motion_between, require_flow
 from gantool.video.threads import Behind, ahead
 from gantool.workflows.image_files import ImageOutcome, Written
 from gantool.workflows.kept_memory import keep_freed_memory

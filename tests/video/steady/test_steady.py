@@ -10,12 +10,12 @@ import pytest
 from gantool.arrays import Pixels
 from gantool.data.sample import draw_scene
 from gantool.errors import UsageError
-from gantool.video.cuts import is_cut, thumbnail
+from gantool.video.steady.cuts import is_cut, thumbnail
 
 pytest.importorskip("cv2", reason="OpenCV is not installed here")
 
-from gantool.video.motion import Motion, motion_between, require_flow
-from gantool.video.steady import Average, PictureAverage
+from gantool.video.steady.average import Average, PictureAverage
+from gantool.video.steady.motion import Motion, motion_between, require_flow
 
 
 @pytest.fixture(scope="module")

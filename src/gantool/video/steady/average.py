@@ -14,7 +14,7 @@ What comes into sight is not averaged, and a new scene begins anew.
 from __future__ import annotations
 
 from gantool.arrays import Floats, Pixels
-from gantool.video.motion import Motion, carried, mixed
+from gantool.video.steady.motion import Motion, carried, mixed
 
 __all__ = ["Average", "PictureAverage"]
 
