@@ -155,14 +155,18 @@ class _FileSink:
         try:
             self._file.write(data)
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror or error}).") from None
+            raise self._unwritten(error) from None
+
+    def _unwritten(self, error: Exception) -> OutputError:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else _line(error)
+        return OutputError(f"{self._path}: cannot be written ({reason}).")
 
     def _named(self) -> None:
         try:
             self._file.close()
         except OSError as error:
             self.abandon()
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror or error}).") from None
+            raise self._unwritten(error) from None
         self._new.keep()
 
     def abandon(self) -> None:
@@ -204,7 +208,7 @@ class WebpSink(_FileSink):
 
     def write(self, frame: Frame) -> None:
         if self._error is not None:
-            raise OutputError(f"{self._path}: cannot be written as webp ({_line(self._error)}).")
+            raise self._unwritten(self._error)
         begin, end = (round(1000 * at * self._clip.time_base) for at in (frame.time, frame.time + frame.duration))
         self._durations.append(end - begin)
         image = Image.fromarray(frame.pixels[:, :, 0] if frame.pixels.shape[2] == 1 else frame.pixels).convert("RGB")
@@ -220,7 +224,7 @@ class WebpSink(_FileSink):
         self._end()
         if self._error is not None:
             self.abandon()
-            raise OutputError(f"{self._path}: cannot be written as webp ({_line(self._error)}).")
+            raise self._unwritten(self._error)
         self._named()
 
     def abandon(self) -> None:

@@ -103,7 +103,7 @@ class FfmpegSink:
             self._program.stdin.close()
         except OSError:
             raise self._failed() from None
-        if self._program.wait() != 0:
+        if self._program.wait() != 0 or not self._program.wrote_all:
             raise self._failed()
         self._program.stop()
         self._file.keep()

@@ -28,6 +28,7 @@ _PIPE = (
 _LONGEST_LINE = 2000
 _PATIENCE = 120.0  # seconds for what takes no time on a sound file
 _REMEMBERED = 30
+_UNWRITTEN = ("No space left", "Error writing trailer", "Error closing file", "Error muxing")
 
 _INSTALL = {
     "linux": "Install it with your package manager: apt install ffmpeg, dnf install ffmpeg, or pacman -S ffmpeg.",
@@ -147,6 +148,11 @@ class Program:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+    @property
+    def wrote_all(self) -> bool:
+        """Whether it says nothing of a file that it could not write: on a full disk it may end with 0 all the same."""
+        return not any(words in line for line in self._said for words in _UNWRITTEN)
 
     def complaint(self) -> str:
         """What it says is wrong, in a few words; empty where it says nothing."""
