@@ -151,7 +151,7 @@ class Program:
 
     @property
     def wrote_all(self) -> bool:
-        """Whether it says nothing of a file that it could not write: on a full disk it may end with 0 all the same."""
+        """Whether it complains of no file that it could not write: on a full disk it may end with 0 all the same."""
         return not any(words in line for line in self._said for words in _UNWRITTEN)
 
     def complaint(self) -> str:
