@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,27 @@ def golden(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     pytest.skip(f"golden file {name} is not here")
+
+
+needs_ffmpeg = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None, reason="ffmpeg is not installed here"
+)
+
+
+def draw_clip(path: Path, *words: str, source: str = "testsrc2=s=64x48:r=10:d=1") -> Path:
+    """A clip that ffmpeg draws; ``words`` come before its name."""
+    if not words:
+        words = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, *words, str(path)], check=True, timeout=60
+    )
+    return path
+
+
+def ask_clip(path: Path, entries: str) -> list[str]:
+    """What ffprobe says, a line for each stream, packet or format."""
+    words = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "csv=p=0", str(path)]
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.split()
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def test_every_option_in_the_docs_exists() -> None:
         "--out",
         "--take",
         "--steps",
+        "--noise",
         "--generator",
         "--width",
         "--data-binary",

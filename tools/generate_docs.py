@@ -84,12 +84,12 @@ def shared_options(root: Any) -> list[str]:
     rows = []
     for name in sorted(shared, key=lambda name: (-len(shared[name]), name)):
         values = [_value(shared[name].get(command)) for command in root.commands]
-        rows.append(f"| `{name}` | {' | '.join(values)} |".replace("auto|N|off", "auto\\|N\\|off"))
+        rows.append(f"| `{name}` | {' | '.join(values)} |")
     old = [f"`{command} {was}` is `{now}`" for command, pairs in OLD_SPELLINGS.items() for was, now in pairs.items()]
     return [
         f"| option | {' | '.join(root.commands)} |",
         f"| --- | {' | '.join('---' for _ in root.commands)} |",
-        *[row.replace("N|native", "N\\|native") for row in rows],
+        *rows,
         "",
         f"Old spellings go on working: {', '.join(old)}. Every flag also has a `--no-` form, such as",
         "`--no-skip-existing`, which undoes a default of yours.",
@@ -109,7 +109,7 @@ def options_by_name(root: Any) -> dict[str, dict[str, Any]]:
 def _value(parameter: Any) -> str:
     if parameter is None:
         return ""
-    return "yes" if parameter.is_flag else f"`{parameter.metavar}`"
+    return "yes" if parameter.is_flag else f"`{parameter.metavar}`".replace("|", "\\|")
 
 
 def schema_table() -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import TINY, Cli
+from support import TINY, Cli, draw_clip, needs_ffmpeg
 
 from gantool.engine.checkpoints import load_checkpoint
 
@@ -109,3 +109,18 @@ def test_translating(cli: Cli, disk: Path, with_run: Path) -> None:
     assert cli(*call, f"{disk}/out/").code == 0
     made = {path.name: path.read_bytes() for path in (disk / "out").iterdir()}
     assert made == {path.name: path.read_bytes() for path in Path("reference").iterdir()}
+
+
+@needs_ffmpeg
+def test_clips(cli: Cli, disk: Path, workplace: Path) -> None:
+    draw_clip(workplace / "a.mp4", source="testsrc2=s=320x240:r=25:d=1,noise=alls=40:allf=t")
+    before = sorted(disk.iterdir())
+    filler = fill(disk)
+    for name in ("a.mp4", "a.mkv", "a.gif", "a.webp", "frames/%03d.png"):
+        result = cli(
+            "translate", "a.mp4", "--to", "winter", "--model", "seasons", "--quality", "1", "-o", disk / name
+        )
+        assert (result.code, is_full(result)) == (2, True), (name, result.err)
+        assert sorted(disk.iterdir()) == [*before, filler], name
+    filler.unlink()
+    assert cli("translate", "a.mp4", "--to", "winter", "--model", "seasons", "-o", disk / "a.mp4").code == 0

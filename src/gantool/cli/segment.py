@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gantool.cli.clips import (
+    EndOption,
+    EveryOption,
+    FpsOption,
+    QualityOption,
+    StartOption,
+    SteadyOption,
+    clip_options,
+    follow_clips,
+)
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
 from gantool.cli.image_results import conclude, file_options, follow, not_done
@@ -36,7 +46,7 @@ from gantool.cli.options import (
     TrustOption,
     VerboseOption,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together, whole_only
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from gantool.workflows.ranking import Ranking
     from gantool.workflows.segment import SegmentOptions
     from gantool.workflows.shares.parts import Parts
+    from gantool.workflows.video import ClipOptions
 
 __all__ = ["segment"]
 
@@ -56,6 +67,7 @@ gantool segment painting.png
 gantool segment photos -r --model unet-resnet50 --outputs mask -o masks/
 gantool segment scans --outputs polygons --min-area 50 --fill-holes
 gantool segment photos --rank uncertainty --top 20
+gantool segment clip.mp4 --outputs overlay --steady auto
 cat x.jpg | gantool segment - --outputs mask -o - > mask.png
 """
 
@@ -131,6 +143,12 @@ def segment(
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
     dry_run: DryRunOption = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    every: EveryOption = 1,
+    fps: FpsOption = None,
+    quality: QualityOption = 18,
+    steady: SteadyOption = "off",
     shorter_side: Annotated[
         str | None,
         typer.Option(
@@ -156,10 +174,11 @@ def segment(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Find out which class every pixel of a picture belongs to.
+    """Find out which class every pixel of a picture, or of a clip, belongs to.
 
-    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png. Without --model,
-    the newest run that segments is taken, else the built-in landscape.
+    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png, clip.mp4
+    clip.mask.mkv (class indices, lossless) and clip.overlay.mp4. Without --model, the newest run that segments is
+    taken, else the built-in landscape.
     """
     share = choose_share(shard, devices, (*(inputs or ()), files_from))
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
@@ -167,6 +186,7 @@ def segment(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
         files_from=files_from, null=null, format=format, share=share,
     )  # fmt: skip
+    clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import output_folder
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
@@ -185,6 +205,9 @@ def segment(
     segmenter = work.load_segmentation(options)
     if screen.speaks:
         _announce(screen, segmenter, model)
+    if clips is not None:
+        whole_only(share, "clips")
+        return _clips(screen, segmenter, options, clips, dry_run=dry_run)
     ranking = _ranking(segmenter, options)
     plan = plan_labels(
         options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
@@ -267,6 +290,27 @@ def _finish_shares(
         screen.result(coco)
     if whole["files"]:
         _show_shares(screen, [one["shares"] for one in whole["files"]])
+
+
+def _clips(
+    screen: Screen, segmenter: LoadedSegmenter, options: SegmentOptions, clips: ClipOptions, *, dry_run: bool
+) -> int:
+    if options.rank is not None:
+        raise UsageError("--rank: ranks pictures, not clips.", "Leave it out.")
+    from gantool.workflows.video import plan_clip_labels, segment_clips
+
+    planned, there = plan_clip_labels(options.files, options.outputs)
+    head = {
+        **({"dry_run": True} if dry_run else {}),
+        "model": str(segmenter.model.path),
+        "classes": [entry.name for entry in segmenter.classes],
+        "device": segmenter.device,
+        "precision": segmenter.precision,
+    }
+    return follow_clips(
+        screen, "segment", head, planned, there, doing="segmenting",
+        work=lambda watch: segment_clips(segmenter, planned, options.regions, clips, watch, dry_run=dry_run),
+    )  # fmt: skip
 
 
 def _ranking(segmenter: LoadedSegmenter, options: SegmentOptions) -> Ranking | None:

@@ -29,6 +29,7 @@ __all__ = [
     "handed_in",
     "screen_for",
     "together",
+    "whole_only",
 ]
 
 DevicesOption = Annotated[
@@ -82,6 +83,16 @@ def choose_share(shard: str | None, devices: int | None, inputs: Sequence[str | 
     if devices > 1:
         raise StartProcesses(devices, _all_of_stdin() if "-" in inputs else None)
     return share
+
+
+def whole_only(share: Share, what: str) -> None:
+    """Refuse to do a share of what has none.
+
+    Raises:
+        UsageError: it is a share of several.
+    """
+    if not share.is_alone:
+        raise UsageError(f"{what} have no shares.", "Give each process some of them, without --shard or --devices.")
 
 
 def _all_of_stdin() -> bytes:

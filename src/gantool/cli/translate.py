@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gantool.cli.clips import (
+    EndOption,
+    EveryOption,
+    FpsOption,
+    QualityOption,
+    StartOption,
+    SteadyOption,
+    clip_options,
+    follow_clips,
+)
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
 from gantool.cli.image_results import conclude, file_options, follow, not_done
@@ -37,7 +47,7 @@ from gantool.cli.options import (
     VerboseOption,
     parse_size,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together, whole_only
 from gantool.errors import counted
 
 if TYPE_CHECKING:
@@ -52,6 +62,7 @@ EXAMPLES = """
 gantool translate photo.jpg --to winter
 gantool translate photos -r --to winter -o out/ --skip-existing
 gantool translate photo.jpg --to summer --model cyclegan-2 --side-by-side
+gantool translate clip.mp4 --to winter --steady auto
 cat x.jpg | gantool translate - --to winter -o - > y.jpg
 """
 
@@ -83,6 +94,12 @@ def translate(
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
     dry_run: DryRunOption = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    every: EveryOption = 1,
+    fps: FpsOption = None,
+    quality: QualityOption = 18,
+    steady: SteadyOption = "off",
     size: SizeOption = None,
     tile: TileOption = "auto",
     batch_size: BatchSizeOption = None,
@@ -94,10 +111,10 @@ def translate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Translate pictures into another domain, at their own size.
+    """Translate pictures, or clips, into another domain, at their own size.
 
-    photo.jpg becomes photo.winter.jpg in the current folder. Without --model, the newest run that reaches the domain
-    translates, else a built-in model.
+    photo.jpg becomes photo.winter.jpg in the current folder, clip.mp4 becomes clip.winter.mp4 with its sound. Without
+    --model, the newest run that reaches the domain translates, else a built-in model.
     """
     share = choose_share(shard, devices, (*(inputs or ()), files_from))
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
@@ -106,6 +123,7 @@ def translate(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
         files_from=files_from, null=null, format=format, share=share,
     )  # fmt: skip
+    clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
     from gantool.workflows import translate as work
     from gantool.workflows.image_jobs import output_folder
 
@@ -118,9 +136,6 @@ def translate(
     translator = work.load_translator(options)
     if screen.speaks:
         _announce(screen, translator, model)
-    jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
-    if screen.speaks and tile.isdigit() and translator.model.card.norm.startswith("instance"):
-        screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
     head = {
         **({"dry_run": True} if dry_run else {}),
         "model": str(translator.model.path),
@@ -129,6 +144,18 @@ def translate(
         "device": translator.device,
         "precision": translator.precision,
     }
+    if clips is not None:
+        whole_only(share, "clips")
+        from gantool.workflows.video import plan_clip_translation, translate_clips
+
+        planned, there = plan_clip_translation(translator, options.files)
+        return follow_clips(
+            screen, "translate", head, planned, there, doing=f"to {to}",
+            work=lambda watch: translate_clips(translator, planned, options, clips, watch, dry_run=dry_run),
+        )  # fmt: skip
+    jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
+    if screen.speaks and tile.isdigit() and translator.model.card.norm.startswith("instance"):
+        screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
     with together(screen, share, output_folder(files), _question(translator, options), dry_run=dry_run) as parts:
         results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
         done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)

@@ -19,7 +19,7 @@ from gantool.predict.scaling import between, widened
 from gantool.predict.sizes import require_size
 from gantool.predict.tiling import ramp, tile_starts
 
-__all__ = ["Segmented", "in_windows", "loaded_size", "resized_rows", "segment_in_bands"]
+__all__ = ["Segmented", "in_windows", "loaded", "loaded_size", "resized_rows", "segment_in_bands"]
 
 _ROWS = 64  # finished rows that are handed on and scaled back at a time
 
@@ -50,10 +50,10 @@ def segment_in_bands(
         UsageError: so long and narrow an image would get too large.
     """
     height, width = pixels.shape[:2]
-    loaded = _loaded(pixels, load_size)
+    scaled = loaded(pixels, load_size)
     mask = np.zeros((height, width), dtype=np.uint8)
     kept: NDArray[np.float16] | None = None
-    for top, planes in resized_rows(bands(loaded), loaded.shape[0], height, width):
+    for top, planes in resized_rows(bands(scaled), scaled.shape[0], height, width):
         # One output is enough for two classes; as probabilities there are two again.
         best: Floats | None = None
         for n, plane in enumerate(planes):
@@ -70,7 +70,8 @@ def segment_in_bands(
     return Segmented(mask, kept)
 
 
-def _loaded(pixels: Pixels, load_size: int) -> Pixels:
+def loaded(pixels: Pixels, load_size: int) -> Pixels:
+    """An image as the network sees it; see `segment_in_bands`."""
     height, width = pixels.shape[:2]
     if load_size == 0:
         return pixels

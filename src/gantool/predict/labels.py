@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gantool.arrays import Floats, Pixels
-from gantool.predict.bands import Segmented, in_windows, loaded_size, resized_rows, segment_in_bands
+from gantool.predict.bands import Segmented, in_windows, loaded, loaded_size, resized_rows, segment_in_bands
 from gantool.predict.pieces import LARGEST_TILE, Pieces
 from gantool.predict.runner import Runner, require_numbers
 from gantool.predict.scaling import scaled_picture
@@ -53,6 +53,14 @@ class LabelPredictor:
         """Label ``(H, W, 3)`` uint8, H and W at least 1; ``watch`` sees the probabilities at the network's scale."""
         bands = self._bands if watch is None else partial(self._watched, watch)
         return segment_in_bands(bands, pixels, load_size=self.load_size, probabilities=probabilities)
+
+    def probabilities(self, pixels: Pixels) -> Floats:
+        """``(C, h, w)`` of ``(H, W, 3)`` uint8, all of them at the network's scale; for `from_probabilities`."""
+        return np.concatenate(list(self._bands(loaded(pixels, self.load_size))), axis=1)
+
+    def from_probabilities(self, planes: Floats, pixels: Pixels) -> Segmented:
+        """Label ``(H, W, 3)`` uint8 by what `probabilities` gave for it."""
+        return segment_in_bands(lambda _: iter([planes]), pixels, load_size=self.load_size)
 
     def at_once(self, height: int, width: int) -> int:
         """How many images of this size may run at the same time; see `Pieces.at_once`."""

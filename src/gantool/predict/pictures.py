@@ -44,9 +44,8 @@ class PicturePredictor:
     def batch(self, images: Sequence[Pixels]) -> list[Pixels]:
         """Translate images of one size together, as many at once as memory allows; each is what it would be alone."""
         height, width = images[0].shape[:2]
-        if self._changes:
-            assert self._change is not None
-            return [self._change.apply(lambda small: self._values([small])[0], image) for image in images]
+        if self.change is not None:
+            return [self.change.apply(self._value, image) for image in images]
         way = self.way(height, width)
         if way == "strips":
             return [self._in_strips(image) for image in images]
@@ -57,14 +56,19 @@ class PicturePredictor:
         return [made for group in groups for made in as_pictures(self._values(group))]
 
     @property
-    def _changes(self) -> bool:
-        return self._change is not None and self._pieces.tiling.mode == "auto"
+    def change(self) -> Change | None:
+        """How pictures are changed; None where the model is run on the whole of them."""
+        return self._change if self._pieces.tiling.mode == "auto" else None
+
+    def found(self, pixels: Pixels) -> Floats:
+        """The change of a frame, for `Change.put`; where there is a `change`."""
+        assert self.change is not None
+        return self.change.found(self._value, pixels, quick=True)
 
     def at_once(self, height: int, width: int) -> int:
         """How many images of this size may run at the same time; see `Pieces.at_once`."""
-        if self._changes:
-            assert self._change is not None
-            height, width = self._change.small(height, width)
+        if self.change is not None:
+            height, width = self.change.small(height, width)
         return self._pieces.at_once(height, width)
 
     def way(self, height: int, width: int) -> Way:
@@ -73,6 +77,11 @@ class PicturePredictor:
             return "one piece"
         walks = self._pieces.tiling.mode == "auto" and self.runner.strips is not None
         return "strips" if walks else "tiles"
+
+    def _value(self, small: Pixels) -> Floats:
+        """``(C, h, w)`` in [-1, 1] for one picture in one piece."""
+        value: Floats = self._values([small])[0]
+        return value
 
     def _values(self, images: Sequence[Pixels]) -> Floats:
         height, width = images[0].shape[:2]

@@ -103,16 +103,19 @@ class LoadedSegmenter:
         """Weights of the network; 0 for an exported file."""
         return self.predictor.runner.parameters
 
+    def label_map(self, result: Segmented) -> LabelMap:
+        """What a predictor gave, with the names and colors of the classes."""
+        names = tuple(entry.name for entry in self.classes)
+        colors = color_table([entry.color for entry in self.classes])
+        return LabelMap(result.mask, names, colors, result.probabilities)
+
     def __call__(self, pixels: Pixels, *, probabilities: bool = False, watch: Watch | None = None) -> LabelMap:
         """Segment ``(H, W, 3)`` uint8 RGB; ``watch`` sees the probabilities at the network's scale."""
-        names = tuple(entry.name for entry in self.classes)
-        wanted = pixels.shape[0] * pixels.shape[1] * len(names) * 2
+        wanted = pixels.shape[0] * pixels.shape[1] * len(self.classes) * 2
         if probabilities and wanted > _LARGEST_PROBABILITIES:
             raise DataError(
-                f"Probabilities of {pixels.shape[1]}x{pixels.shape[0]} pixels and {len(names)} classes take "
+                f"Probabilities of {pixels.shape[1]}x{pixels.shape[0]} pixels and {len(self.classes)} classes take "
                 f"{wanted / 2**30:.1f} GiB.",
                 "Leave probabilities out of --outputs.",
             )
-        result = self.predictor(pixels, probabilities=probabilities, watch=watch)
-        colors = color_table([entry.color for entry in self.classes])
-        return LabelMap(result.mask, names, colors, result.probabilities)
+        return self.label_map(self.predictor(pixels, probabilities=probabilities, watch=watch))

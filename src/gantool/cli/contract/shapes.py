@@ -118,7 +118,10 @@ class Failed(TypedDict):
 
 
 class Translated(TypedDict):
-    """An image and its result; ``-`` is standard input."""
+    """An image, or a clip, and its result; ``-`` is standard input.
+
+    Of clips: how many frames there are, how many seconds they last, whether they are steadied over how many scenes.
+    """
 
     input: str
     output: str
@@ -126,6 +129,10 @@ class Translated(TypedDict):
     height: int
     seconds: float
     notes: list[str]
+    frames: NotRequired[int]
+    duration: NotRequired[float]
+    steadied: NotRequired[bool]
+    scenes: NotRequired[int]
 
 
 Translate = TypedDict(
@@ -151,7 +158,10 @@ Translate.__doc__ = (
 
 
 class Segmented(TypedDict):
-    """An image, its outputs by kind and the share of every class; ``-`` is standard input."""
+    """An image, or a clip, its outputs by kind and the share of every class; ``-`` is standard input.
+
+    Of clips: as of those that are translated.
+    """
 
     input: str
     outputs: dict[str, str]
@@ -160,6 +170,10 @@ class Segmented(TypedDict):
     height: int
     seconds: float
     notes: list[str]
+    frames: NotRequired[int]
+    duration: NotRequired[float]
+    steadied: NotRequired[bool]
+    scenes: NotRequired[int]
 
 
 class RankedOne(TypedDict):

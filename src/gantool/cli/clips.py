@@ -1,0 +1,229 @@
+"""Options of clips, and what `translate` and `segment` say of clips while they work on them and at the end.
+
+All but the options is imported when there is a clip: other commands do not pay for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantool.cli.console import Screen, failure
+from gantool.cli.contract import completion
+from gantool.cli.image_results import conclude
+from gantool.errors import UsageError, counted
+
+if TYPE_CHECKING:
+    from gantool.workflows.image_files import ImageOutcome
+    from gantool.workflows.image_jobs import FileOptions
+    from gantool.workflows.video import ClipJob, ClipOptions, ClipOutcome, Progress
+
+__all__ = [
+    "EndOption",
+    "EveryOption",
+    "FpsOption",
+    "QualityOption",
+    "StartOption",
+    "SteadyOption",
+    "clip_options",
+    "follow_clips",
+]
+
+_PANEL = "Clips"
+_SAY_EVERY = 15.0  # seconds between two lines where there is no terminal
+_REFRESH = 0.2
+
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="TIME", help="Of a clip: begin here, such as 12.5 or 1:30.", rich_help_panel=_PANEL
+    ),
+]
+EndOption = Annotated[
+    str | None, typer.Option("--end", metavar="TIME", help="Of a clip: end here.", rich_help_panel=_PANEL)
+]
+EveryOption = Annotated[
+    int,
+    typer.Option(
+        "--every", metavar="N", help="Of a clip: every N-th frame only; it lasts as long.", rich_help_panel=_PANEL
+    ),
+]
+FpsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fps",
+        metavar="RATE",
+        help="Frames per second of numbered images (frames/%04d.png, 25 by default); a folder is one clip with it.",
+        rich_help_panel=_PANEL,
+    ),
+]
+QualityOption = Annotated[
+    int,
+    typer.Option(
+        "--quality", metavar="CRF", help="Of a clip: 0 is the best, 51 the smallest.", rich_help_panel=_PANEL
+    ),
+]
+SteadyOption = Annotated[
+    str,
+    typer.Option(
+        "--steady",
+        metavar="off|auto|on",
+        help="Damp the flicker of a clip along its motion: never, where frames can be followed, always.",
+        rich_help_panel=_PANEL,
+        autocompletion=completion.of("off", "auto", "on"),
+    ),
+]
+
+
+def clip_options(
+    files: FileOptions,
+    *,
+    start: str | None,
+    end: str | None,
+    every: int,
+    fps: str | None,
+    quality: int,
+    steady: str,
+) -> ClipOptions | None:
+    """What is asked for of clips; None where the inputs are pictures.
+
+    Raises:
+        UsageError: an option of clips for pictures, or of pictures for clips, or both together.
+    """
+    given = {"--start": start, "--end": end, "--every": every != 1, "--fps": fps}
+    from gantool.video.names import is_clip
+
+    if not any(given.values()) and not any(map(is_clip, files.inputs)):
+        return None
+    from gantool.workflows.video import ClipOptions
+    from gantool.workflows.video.options import parse_rate, parse_time
+    from gantool.workflows.video.plan import clips_among
+
+    asked = ClipOptions(
+        parse_time("--start", start), parse_time("--end", end), every, parse_rate(fps), quality, steady
+    )
+    if not clips_among(files.inputs, folders=fps is not None):
+        option = next(name for name, value in given.items() if value)
+        named = files.inputs[0] if files.inputs else "the list"
+        raise UsageError(f"{option}: is of clips, and {named} is none.", "Leave it out.")
+    pictures = {"--files-from": files.files_from, "--format": files.format, "-o -": files.stream}
+    for option, value in pictures.items():
+        if value is not None:
+            raise UsageError(f"{option}: is of pictures, and {files.inputs[0]} is a clip.", "Name files.")
+    return asked
+
+
+def follow_clips(
+    screen: Screen,
+    schema: str,
+    head: Mapping[str, Any],
+    jobs: Sequence[ClipJob],
+    skipped: Sequence[Path],
+    *,
+    doing: str,
+    work: Callable[[Callable[[Progress], None]], Iterable[ClipOutcome]],
+) -> int:
+    """Work through clips, telling how far they are and what became of them; returns the exit code."""
+    if skipped:
+        screen.note(f"{len(skipped)} exist already and are skipped.")
+    done = []
+    with _shown(screen, doing) as watch:
+        for item in work(watch):
+            done.append(item)
+            _tell(screen, item, dry=bool(head.get("dry_run")))
+
+    def details(item: ImageOutcome) -> dict[str, Any]:
+        assert isinstance(item, ClipOutcome)
+        outputs = {kind: str(path) for kind, path in item.outputs.items()}
+        named = {"output": next(iter(outputs.values()))} if schema == "translate" else {"outputs": outputs}
+        return {
+            **named,
+            **({"shares": dict(item.written.shares)} if schema == "segment" else {}),
+            "frames": item.frames,
+            "duration": round(item.lasts, 6),
+            "steadied": item.steadied,
+            **({"scenes": item.scenes} if item.steadied else {}),
+        }
+
+    from gantool.workflows.video import ClipOutcome
+
+    return conclude(screen, schema, head, done, skipped, details)
+
+
+def _tell(screen: Screen, item: ClipOutcome, *, dry: bool) -> None:
+    if item.error:
+        failure(item.error)
+        return
+    for path in item.outputs.values():
+        screen.result(path)
+    for note in item.written.notes:
+        screen.warn(f"{item.source}: {note}.")
+    if dry:
+        return
+    steadied = f", steadied over {counted(item.scenes, 'scene')}" if item.steadied else ""
+    screen.note(
+        f"{item.source}: {counted(item.frames, 'frame')} in {_clock(item.seconds)}, "
+        f"{item.frames / max(item.seconds, 1e-9):.1f} frames/s{steadied}"
+    )
+
+
+@contextmanager
+def _shown(screen: Screen, doing: str) -> Iterator[Callable[[Progress], None]]:
+    """Yield what shows how far a clip is: a bar on a terminal, else a line now and then."""
+    if screen.interactive:
+        with _bar(screen, doing) as watch:
+            yield watch
+        return
+    said = time.perf_counter()
+
+    def say(progress: Progress) -> None:
+        nonlocal said
+        now = time.perf_counter()
+        if now - said >= _SAY_EVERY:
+            said = now
+            screen.note(f"{progress.source}: {_how_far(progress)}")
+
+    yield say
+
+
+@contextmanager
+def _bar(screen: Screen, doing: str) -> Iterator[Callable[[Progress], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[far]}"))
+    with Progress(
+        *columns, console=screen.err, transient=True, redirect_stdout=screen.shares_terminal, expand=True
+    ) as bar:
+        task = bar.add_task(doing, total=None, far="")
+        shown = 0.0
+
+        def show(progress: Any) -> None:
+            nonlocal shown
+            now = time.perf_counter()
+            if now - shown >= _REFRESH or progress.done == 1:
+                shown = now
+                bar.update(task, completed=progress.done, total=progress.total, far=_how_far(progress))
+
+        yield show
+
+
+def _how_far(progress: Progress) -> str:
+    """``120 of 3000 frames, 9.1/s, about 5 minutes left``."""
+    rate = progress.done / max(progress.seconds, 1e-9)
+    if progress.total is None:
+        return f"{counted(progress.done, 'frame')}, {rate:.1f} frames/s"
+    left = max(progress.total - progress.done, 0) / max(rate, 1e-9)
+    total = max(progress.total, progress.done)
+    return f"{progress.done} of {total} frames, {rate:.1f} frames/s, {_clock(left)} left"
+
+
+def _clock(seconds: float) -> str:
+    """``0:07`` and ``1:02:03``."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

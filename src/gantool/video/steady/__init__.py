@@ -1,0 +1,1 @@
+"""Clips that flicker less: scenes told apart, motion found, and what models make averaged along it."""
