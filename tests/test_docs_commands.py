@@ -113,29 +113,34 @@ def commands(page: Path) -> list[str]:
 SHIM = '''#!{python}
 """gantool, but a training is a matter of a second."""
 import sys
-arguments = sys.argv[1:]
-if arguments[:1] == ["train"] and "--resume" not in arguments and "--write-settings" not in arguments:
-    from gantool.methods.registry import METHODS
+
+from gantool.cli.app import main
+from gantool.methods.registry import METHODS
+
+
+def shorter(arguments):
     names = [one for one in arguments[1:2] if not one.startswith("-")]
     tasks = [task for task, spec in METHODS.items() if names and names[0] in spec.presets]
     task = tasks[0] if tasks else "segmentation" if names else "distill"
-    small = ["--epochs", "1", "--size", "32", "--device", "cpu", "--precision", "fp32"]
+    small = ["--epochs", "1", "--crop", "32", "--device", "cpu", "--precision", "fp32"]
     small += ["--set", "data.load_size=32"] if task != "segmentation" else []
     small += ["--set", "data.scenes=8", "--set", "data.test_scenes=4", "--set", "data.max_images=8"]
     if task == "segmentation":
         small += ["--encoder-weights", "none"] if "-" in names[0] and "segmentation-" not in names[0] else []
         small += ["--set", "model.width=4", "--set", "model.depth=2"] if names[0] == "unet" else []
-        small += ["--batch-size", "4"]
-    else:
-        small += ["--set", "model.width=4", "--set", "model.discriminator_width=4", "--set", "metrics.images=4"]
-        small += ["--set", "model.generator=unet_32"] if task == "pix2pix" else []
-    arguments += small
-if arguments[:1] and arguments[0] in ("translate", "segment", "evaluate", "export"):
-    if "--skip-existing" not in arguments and arguments[-2:] != ["-o", "-"]:
-        arguments += ["--overwrite"]  # the lines of a page are not a script
-from gantool.cli.app import main
-sys.argv[1:] = arguments
-main()
+        return [*small, "--batch-size", "4"]
+    small += ["--set", "model.width=4", "--set", "model.discriminator_width=4", "--set", "metrics.images=4"]
+    return [*small, *(["--set", "model.generator=unet_32"] if task == "pix2pix" else [])]
+
+
+if __name__ == "__main__":  # workers of gantool's own start this file, too
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["train"] and "--resume" not in arguments and "--write-settings" not in arguments:
+        sys.argv += shorter(arguments)
+    elif arguments[:1] and arguments[0] in ("translate", "segment", "evaluate", "export"):
+        if "--skip-existing" not in arguments and arguments[-2:] != ["-o", "-"]:
+            sys.argv.append("--overwrite")  # the lines of a page are not a script
+    main()
 '''
 
 
