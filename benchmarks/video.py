@@ -4,7 +4,7 @@
     python benchmarks/video.py --model runs/light --only flicker # another model, which reaches winter
     python benchmarks/video.py --photos DIR --only flicker       # pan and zoom over photographs
     python benchmarks/video.py --only speed --rounds 3
-    python benchmarks/video.py --only memory --minutes 10
+    python benchmarks/video.py --only memory --minutes 10 --every 10
 
 A camera pans and zooms over a drawn scene, or a photograph, with noise of its own in every frame (standard deviation
 4 levels); so how every pixel moves is known. Frames go in and out as numbered PNG files, so that no codec blurs what
