@@ -36,6 +36,9 @@ ELSEWHERE = (
     "gantool serve",
 )  # tests/serve starts it
 
+# Blocks of these are for machines that are not here.
+CLUSTER = re.compile(r"^#!|\b(srun|torchrun|parallel)\b|/shared/", re.MULTILINE)
+
 # Commands that are meant to end otherwise than with 0.
 CODES = {
     "gantool evaluate segmentation-small --data data/first --fail-under mean_iou=0.5 --fail-under iou/sky=0.8 --json "
@@ -94,7 +97,7 @@ def blocks(page: Path) -> list[Block]:
     found = []
     text = page.read_text("utf-8")
     for match in re.finditer(r"^( *)```(\w+)\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL):
-        if match[2] in SHELLS:
+        if match[2] in SHELLS and not CLUSTER.search(match[3]):
             joined = match[3].replace("\\\n", " ")
             lines = (re.sub(r"\s+#.*$", "", line).strip() for line in joined.splitlines())
             found.append(Block(page, tuple(line for line in lines if line and not line.startswith("#"))))

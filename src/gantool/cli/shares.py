@@ -14,7 +14,6 @@ import typer
 from gantool.cli.console import Screen
 from gantool.cli.options import COMPUTING
 from gantool.errors import UsageError
-from gantool.locks import WITHOUT_LOCKS
 from gantool.workflows.shares.share import Share, find_share
 
 if TYPE_CHECKING:
@@ -132,6 +131,7 @@ def together(
     if share.is_alone or dry_run:
         yield None
         return
+    from gantool.locks import WITHOUT_LOCKS
     from gantool.workflows.shares.parts import Parts
 
     parts = Parts(share, folder, question)
