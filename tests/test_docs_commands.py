@@ -33,8 +33,11 @@ ELSEWHERE = (
     "python tests/",
     "labelme ",
     "curl ",
-    "gantool serve",
-)  # tests/serve starts it
+    "docker ",
+    "sudo ",
+    "systemctl ",
+    "gantool serve",  # tests/serve starts it
+)
 
 # Blocks of these are for machines that are not here.
 CLUSTER = re.compile(r"^#!|\b(srun|torchrun|parallel)\b|/shared/", re.MULTILINE)
