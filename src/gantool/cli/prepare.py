@@ -90,6 +90,13 @@ def prepare(
     link: Annotated[
         bool, typer.Option("--link", help="Link files that stay as they are instead of copying them.")
     ] = False,
+    shards: Annotated[
+        bool, typer.Option("--shards", help="Pack the copy into tar files (WebDataset) with an index.")
+    ] = False,
+    shard_size: Annotated[
+        str | None,
+        typer.Option("--shard-size", metavar="SIZE", help="Of a tar file: 256MB (default), or a count of images."),
+    ] = None,
     list_sets: Annotated[bool, typer.Option("--list", help="List the named data sets and stop.")] = False,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
@@ -139,6 +146,8 @@ def prepare(
             overwrite=overwrite,
             image_format=image_format,  # type: ignore[arg-type]
             link=link,
+            shards=shards,
+            shard_size=shard_size,
         )
         result = prepare_data(options, progress)
     _show(screen, result)

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from gantool.arrays import Color, Pixels
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.images import read_pixels
+from gantool.shards.members import MemberPaths
 from gantool.store.places import Store
 
 Position = tuple[int, int]
@@ -53,7 +54,8 @@ class FileImages:
     """
 
     def __init__(self, paths: Sequence[Path], channels: int = 3, half: int | None = None) -> None:
-        self.paths = [str(path) for path in paths]  # strings travel to worker processes on any system
+        # Strings travel to worker processes on any system; views of shards make their paths when they are asked.
+        self.paths: Sequence[str | Path] = paths if isinstance(paths, MemberPaths) else [str(path) for path in paths]
         self.channels = channels
         self.half = half
 
@@ -68,7 +70,7 @@ class FileImages:
         return pixels[:, self.half * middle : (self.half + 1) * middle]
 
     def name(self, index: int) -> str:
-        return self.paths[index]
+        return str(self.paths[index])
 
 
 class LabelPictures:

@@ -16,11 +16,13 @@ from gantool.arrays import Pixels
 from gantool.data.decoder_warnings import collected_warnings
 from gantool.errors import DataError, OutputError
 from gantool.files import atomic
+from gantool.shards.members import readable
 
 __all__ = [
     "SUFFIXES",
     "Picture",
     "as_rgb",
+    "encode_picture",
     "find_folders",
     "find_images",
     "images_within",
@@ -90,7 +92,7 @@ def open_image(path: Path) -> Image.Image:
         DataError: not there, no image, truncated, or a decompression bomb.
     """
     with _one_file(path), collected_warnings() as heard:
-        with Image.open(path) as image:
+        with Image.open(readable(path)) as image:
             image.load()
             turned = ImageOps.exif_transpose(image)
             # The turned copy no longer knows its file, so what only the file can tell is noted down.
@@ -109,7 +111,7 @@ def upright_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: not there, or no image.
     """
-    with _one_file(path), collected_warnings(), Image.open(path) as image:
+    with _one_file(path), collected_warnings(), Image.open(readable(path)) as image:
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return (height, width) if turned else (width, height)
@@ -127,7 +129,7 @@ def is_plain(path: Path) -> bool:
     Raises:
         DataError: not there, or no image.
     """
-    with _one_file(path), collected_warnings(), Image.open(path) as image:
+    with _one_file(path), collected_warnings(), Image.open(readable(path)) as image:
         return (
             image.mode in ("RGB", "L")
             and "transparency" not in image.info
@@ -146,7 +148,9 @@ def _one_file(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except FileNotFoundError:
+    except DataError:  # of a shard, which says more
+        raise
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{path}: there is no such file.") from None
     except PermissionError:
         raise DataError(f"{path}: may not be read.") from None
@@ -224,6 +228,23 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
     Returns:
         What could not be kept, in words for the user.
     """
+    data, notes = _content(path, pixels, like)
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+    return notes
+
+
+def encode_picture(pixels: Pixels, name: str) -> bytes:
+    """What `write_picture` writes to a file of that name.
+
+    Raises:
+        OutputError: the format cannot hold it.
+    """
+    return _content(Path(name), pixels, None)[0]
+
+
+def _content(path: Path, pixels: Pixels, like: Picture | None) -> tuple[bytes, list[str]]:
+    """The content of a file, and what could not be kept."""
     suffix = path.suffix.lower()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     notes = []
@@ -254,9 +275,7 @@ def write_picture(path: Path, pixels: Pixels, like: Picture | None = None) -> li
         notes.append(f"{suffix[1:]} cannot hold its EXIF")
     if problem:
         raise OutputError(f"{path}: cannot be written as {suffix[1:]} ({problem}).")
-    with atomic(path) as temporary:
-        temporary.write_bytes(data)
-    return notes
+    return data, notes
 
 
 def _exif_for_tiff(data: bytes) -> tuple[Image.Exif, list[str]]:
@@ -339,9 +358,17 @@ def _bits_per_channel(image: Image.Image, path: Path) -> int:
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         return 16
     if image.format == "PNG":
-        with path.open("rb") as file:
-            return 16 if file.read(25)[24:] == b"\x10" else 8
+        return 16 if _head(path)[24:] == b"\x10" else 8
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
         return int(max(8, *(bits if isinstance(bits, tuple) else (bits,))))
     return 8
+
+
+def _head(path: Path) -> bytes:
+    """The first 25 bytes."""
+    opened = readable(path)
+    if isinstance(opened, Path):
+        with opened.open("rb") as file:
+            return file.read(25)
+    return opened.read(25)

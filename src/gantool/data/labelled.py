@@ -52,7 +52,7 @@ class FileLabels:
     """Images and label maps read from files."""
 
     def __init__(self, images: Sequence[LabelledImage]) -> None:
-        self.images = list(images)
+        self.images = images
 
     def __len__(self) -> int:
         return len(self.images)

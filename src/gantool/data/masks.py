@@ -6,6 +6,7 @@ so that every viewer shows it in color and every reader gets the indices.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import atomic
 
-__all__ = ["from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+__all__ = ["encode_mask", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
 
 def read_index_mask(path: Path) -> NDArray[np.int32]:
@@ -60,15 +61,22 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
 
 
 def write_mask(path: Path, mask: Mask, colors: Sequence[Color]) -> None:
-    """Write a palette PNG with these colors for the classes, light gray for `IGNORE`."""
+    """Write `encode_mask`'s file, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(encode_mask(mask, colors))
+
+
+def encode_mask(mask: Mask, colors: Sequence[Color]) -> bytes:
+    """A palette PNG with these colors for the classes, light gray for `IGNORE`."""
     palette = [0] * 768
     for index, color in enumerate(colors):
         palette[3 * index : 3 * index + 3] = color
     palette[3 * IGNORE :] = IGNORED_COLOR
     image = Image.fromarray(mask)
     image.putpalette(palette)
-    with atomic(path) as temporary:
-        image.save(temporary, format="PNG")
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def one_hot(mask: Mask, classes: int) -> NDArray[np.uint8]:

@@ -34,6 +34,7 @@ from gantool.workflows.prepare.findings import (
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.result import Prepared
+from gantool.workflows.prepare.sharding import write_shards
 from gantool.workflows.prepare.writing import WritingPlan, choose_target, lock_target, require_free, write_data_set
 
 __all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data"]
@@ -64,6 +65,8 @@ def prepare(
     overwrite: bool = False,
     image_format: Literal["png", "jpg", "webp"] = "png",
     link: bool = False,
+    shards: bool = False,
+    shard_size: str | None = None,
     on_progress: Progress = lambda what, done, total: None,
 ) -> Prepared:
     """Check a data set and write a canonical copy of it.
@@ -76,7 +79,7 @@ def prepare(
     """
     options = PrepareOptions(
         source, output, domains, names, kind, size, tile, stride, drop_empty, classes, ignore, attribute, snap, split,
-        seed, drop_duplicates, check_only, report, overwrite, image_format, link,
+        seed, drop_duplicates, check_only, report, overwrite, image_format, link, False, shards, shard_size,
     )  # fmt: skip
     return prepare_data(options, on_progress)
 
@@ -157,7 +160,12 @@ def _look_and_write(plan: WritingPlan, name: str, target: Path | None, on_progre
         def finish(folder: Path) -> None:
             write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
-        written = write_data_set(replace(plan, images=tuple(chosen)), target, result.counts, finish, on_progress)
+        plan = replace(plan, images=tuple(chosen))
+        if options.shards:
+            written, shards = write_shards(plan, target, result.counts, finish, on_progress)
+            result = replace(result, remarks=(*result.remarks, counted(shards, "shard")))
+        else:
+            written = write_data_set(plan, target, result.counts, finish, on_progress)
         result = replace(result, tiles=written if options.tile else {})
     if options.report is not None:
         write_data_page(Path(options.report), name, result, label_facts, chosen)

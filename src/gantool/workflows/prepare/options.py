@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,26 @@ from gantool.data.sources.names import Kind
 from gantool.errors import UsageError
 from gantool.predict.sizes import require_size
 
-__all__ = ["PrepareOptions"]
+__all__ = ["PrepareOptions", "ShardLimit"]
 
 _LARGEST_SIDE = 2**16  # of any picture format
+_USUAL_SHARD = 256 * 10**6
+
+
+@dataclass(frozen=True)
+class ShardLimit:
+    """How large a shard may grow: bytes, or images."""
+
+    size: int | None = None
+    count: int | None = None
+
+    def is_full(self, count: int, size: int) -> bool:
+        """Whether a shard of so many images would be too large with one more.
+
+        Args:
+            size: its bytes with that one.
+        """
+        return (self.count is not None and count >= self.count) or (self.size is not None and size > self.size)
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,8 @@ class PrepareOptions:
         image_format: of images whose pixels change (scaled, cut, turned, converted); others keep their files.
         link: give files that nothing changes a second name (a hard link) instead of copying them.
         dry_run: do all but write.
+        shards: pack the files of the copy into tar files that WebDataset reads, too.
+        shard_size: of one tar file at most: bytes such as ``256MB``, or a number of images.
     """
 
     source: str | Path | None = None
@@ -69,6 +89,8 @@ class PrepareOptions:
     image_format: Literal["png", "jpg", "webp"] = "png"
     link: bool = False
     dry_run: bool = False
+    shards: bool = False
+    shard_size: str | None = None
 
     def require_possible(self) -> None:
         """Check sizes and fractions.
@@ -79,6 +101,11 @@ class PrepareOptions:
         for option, side in (("--size", self.size), ("--tile", self.tile), ("--stride", self.stride)):
             if side is not None and not 1 <= side <= _LARGEST_SIDE:
                 raise UsageError(f"{option} {side}: must be from 1 to {_LARGEST_SIDE} pixels.")
+        self.shard_limit()
+        if self.shard_size is not None and not self.shards:
+            raise UsageError("--shard-size needs --shards.")
+        if self.shards and self.link:
+            raise UsageError("--link and --shards do not go together: files in shards have no names on the disk.")
         if self.split is None:
             return
         train, val, test = self.split
@@ -86,6 +113,25 @@ class PrepareOptions:
             raise UsageError(
                 f"--split {train:g},{val:g},{test:g}: the shares must be positive for training and add up to 1."
             )
+
+    def shard_limit(self) -> ShardLimit:
+        """How large a shard may grow.
+
+        Raises:
+            UsageError: no such size.
+        """
+        if self.shard_size is None:
+            return ShardLimit(size=_USUAL_SHARD)
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([KMG]?)B?", self.shard_size.strip(), re.IGNORECASE | re.ASCII)
+        if found and found[2]:
+            size = int(float(found[1]) * 1000 ** ("KMG".index(found[2].upper()) + 1))
+            if size > 0:
+                return ShardLimit(size=size)
+        elif self.shard_size.strip().isdecimal() and int(self.shard_size) > 0:
+            return ShardLimit(count=int(self.shard_size))
+        raise UsageError(
+            f"--shard-size {self.shard_size}: expected bytes such as 256MB, or a number of images such as 10000."
+        )
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
         """Width and height that an image of this size is written in.

@@ -15,6 +15,7 @@ from gantool.data.sources.labels.pairing import one_spelling
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
 from gantool.errors import DataError, UsageError, closest
 from gantool.palette import named_colors
+from gantool.shards.index import ShardIndex
 
 __all__ = [
     "ImageFinder",
@@ -121,17 +122,19 @@ class LabelledSet:
         remarks: what is known once all masks were read, such as how many pixels were snapped.
         tiled: whether the images are tiles, so that their scale is that of larger pictures.
         unannotated: images beside those with labels that no annotation file has; often they wait for their turn.
+        shards: the index where images and masks are in shards.
     """
 
     about: str
     classes: tuple[str, ...]
-    images: tuple[LabelledImage, ...]
+    images: Sequence[LabelledImage]
     options: tuple[str, ...] = ()
     colors: tuple[Color, ...] | None = None
     unpaired: tuple[str, ...] = ()
     remarks: Callable[[], list[str]] = field(default=_no_remarks, compare=False)
     tiled: bool = False
     unannotated: tuple[Path, ...] = ()
+    shards: ShardIndex | None = None
 
     @property
     def palette(self) -> tuple[Color, ...]:
