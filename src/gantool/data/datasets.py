@@ -6,10 +6,11 @@ on worker processes, on ranks or on whether the run was interrupted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,31 @@ from torch.utils.data import Dataset, Sampler
 from gantool.arrays import Color, Pixels
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.images import read_pixels
-from gantool.shards.members import MemberPaths
+from gantool.errors import SettingsError
+from gantool.shards.members import MemberPaths, is_member
 from gantool.store.places import Store
 
 Position = tuple[int, int]
 
+WINDOW = 8
+"""Shards whose images are mixed where they come by shards."""
+
+Order = Callable[[int, int, int, int, int], int]
+"""See `shuffled`."""
+
 __all__ = [
+    "WINDOW",
     "ArrayImages",
+    "ByShards",
     "FileImages",
     "Images",
     "LabelPictures",
+    "Order",
     "Position",
     "PositionBatches",
     "UnpairedDataset",
+    "by_shards",
+    "orders_by_shards",
     "shuffled",
 ]
 
@@ -107,6 +120,79 @@ class ArrayImages:
         return f"image {index + 1}"
 
 
+class ByShards:
+    """An order for images that are far away: shards in any order, and those of `WINDOW` shards at a time mixed.
+
+    With at most that many shards it is the order of all other data.
+
+    Args:
+        shards: of every image, by any numbers.
+    """
+
+    def __init__(self, shards: NDArray[np.integer[Any]]) -> None:
+        numbers, places = np.unique(shards, return_inverse=True)
+        self.count = len(numbers)
+        self._sorted = np.argsort(places, kind="stable")
+        self._ends = np.cumsum(np.bincount(places, minlength=self.count))
+        self._last: tuple[tuple[int, ...], NDArray[np.int64]] | None = None
+
+    def __call__(self, seed: int, epoch: int, side: int, count: int, place: int) -> int:
+        """See `shuffled`."""
+        if self.count <= WINDOW:
+            return shuffled(seed, epoch, side, count, place)
+        key = (seed, epoch, side, place // count)
+        last = self._last
+        if last is None or last[0] != key:
+            last = self._last = (key, self._permutation(key))
+        return int(last[1][place % count])
+
+    def _permutation(self, key: tuple[int, ...]) -> NDArray[np.int64]:
+        chance = np.random.default_rng([*key, 1])
+        order = chance.permutation(self.count)
+        starts = self._ends - np.diff(self._ends, prepend=0)
+        windows = [
+            chance.permutation(
+                np.concatenate([self._sorted[starts[n] : self._ends[n]] for n in order[first : first + WINDOW]])
+            )
+            for first in range(0, self.count, WINDOW)
+        ]
+        return np.concatenate(windows)
+
+
+def orders_by_shards(sides: Sequence[Images]) -> list[ByShards]:
+    """The orders of one or two sides whose images are in shards; label maps have that of their photos.
+
+    Raises:
+        SettingsError: they are not.
+    """
+    files = [images if isinstance(images, FileImages) else None for images in sides]
+    found = [one or next((other for other in files if other is not None), None) for one in files]
+    return [by_shards(one.paths if one is not None else ()) for one in found]
+
+
+def by_shards(paths: Sequence[str | Path]) -> ByShards:
+    """The order of images by their paths.
+
+    Raises:
+        SettingsError: they are in no shards.
+    """
+    if isinstance(paths, MemberPaths):
+        return ByShards(paths.shards)
+    if not paths or not is_member(Path(paths[0])):
+        raise SettingsError("data.shuffle: shards needs data in shards.", "Make some with gantool prepare --shards.")
+    return ByShards(np.unique([str(path).split(f".tar{os.sep}")[0] for path in paths], return_inverse=True)[1])
+
+
+def shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
+    """Which image stands at ``place`` of an epoch; beyond the last one the next round begins, newly shuffled."""
+    return int(_permutation(seed, epoch, side, count, place // count)[place % count])
+
+
+@lru_cache(maxsize=16)
+def _permutation(seed: int, epoch: int, side: int, count: int, turn: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch, side, turn, 1]).permutation(count)
+
+
 class UnpairedDataset(Dataset[dict[str, Tensor]]):
     """Pairs of unrelated images ``{"a": (C_a, H, W), "b": (C_b, H, W)}`` in [-1, 1], by ``(epoch, position)``.
 
@@ -115,6 +201,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         preparation: of both domains, or of each.
+        orders: which image stands where, of each.
 
     Attributes:
         store: keeps images as they are before chance changes them; None reads them every time.
@@ -128,11 +215,13 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         *,
         seed: int = 0,
         align: bool = False,
+        orders: Sequence[Order] = (shuffled, shuffled),
     ) -> None:
         self.images = (a, b)
         self.preparations = preparation if isinstance(preparation, tuple) else (preparation, preparation)
         self.seed = seed
         self.align = align
+        self.orders = (orders[0], orders[0 if align else 1])
         self.store: Store | None = None
 
     @property
@@ -157,7 +246,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         out = {}
         for side, name in enumerate(("a", "b")):
             order = 0 if self.align else side
-            index = shuffled(self.seed, epoch, order, len(self.images[side]), place)
+            index = self.orders[side](self.seed, epoch, order, len(self.images[side]), place)
             rng = np.random.default_rng([self.seed, epoch, place, order])
             out[name] = to_tensor(self.preparations[side].changed(self._scaled(side, index), rng))
         return out
@@ -173,16 +262,6 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
 def _is_read(images: Images) -> bool:
     """Whether images come from files, and not from memory as those of the built-in sample."""
     return not isinstance(images, ArrayImages)
-
-
-def shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
-    """Which image stands at ``place`` of an epoch; beyond the last one the next round begins, newly shuffled."""
-    return int(_permutation(seed, epoch, side, count, place // count)[place % count])
-
-
-@lru_cache(maxsize=16)
-def _permutation(seed: int, epoch: int, side: int, count: int, turn: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch, side, turn, 1]).permutation(count)
 
 
 class PositionBatches(Sampler[list[Position]]):

@@ -13,7 +13,7 @@ from torch import Tensor
 from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
+from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset, orders_by_shards, shuffled
 from gantool.data.images import open_image
 from gantool.data.inspect import problems
 from gantool.data.sample import SEASONS, Scene, draw_scene
@@ -246,7 +246,10 @@ def towards(data: UnpairedData, target: str | None) -> UnpairedData:
 
 def training_set(settings: UnpairedSettings, data: UnpairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``."""
-    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=settings.data.align)
+    orders = orders_by_shards(data.train) if settings.data.by_shards else (shuffled, shuffled)
+    return UnpairedDataset(
+        *data.train, data.preparations, seed=settings.train.seed, align=settings.data.align, orders=orders
+    )
 
 
 def preview_batch(settings: UnpairedSettings, data: UnpairedData) -> dict[str, Tensor]:

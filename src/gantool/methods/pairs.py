@@ -16,7 +16,15 @@ from torch import Tensor
 
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
+from gantool.data.datasets import (
+    ArrayImages,
+    FileImages,
+    Images,
+    LabelPictures,
+    UnpairedDataset,
+    orders_by_shards,
+    shuffled,
+)
 from gantool.data.inspect import problems
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.sources.find import find_source
@@ -291,7 +299,8 @@ def _unusable(bad: Sequence[str]) -> DataError:
 
 def paired_set(settings: PairedSettings, data: PairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``, both halves cropped and flipped alike."""
-    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=True)
+    orders = orders_by_shards(data.train) if settings.data.by_shards else (shuffled, shuffled)
+    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=True, orders=orders)
 
 
 def preview_pairs(settings: PairedSettings, data: PairedData) -> dict[str, Tensor]:

@@ -133,6 +133,11 @@ class ShardIndex:
         """The number of the shard that a file is in."""
         return int(self._members["shard"][number])
 
+    def shard_named(self, name: str) -> Shard | None:
+        """What is said of a shard; None if there is none of that name."""
+        number = self._numbers.get(name)
+        return None if number is None else self.shards[number]
+
     def shards_of(self, numbers: NDArray[np.uint32] | Sequence[int]) -> NDArray[np.uint32]:
         """The shards of many files."""
         return np.asarray(self._members["shard"][np.asarray(numbers)], dtype=np.uint32)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.shards.index import INDEX, ShardIndex, open_index
+from gantool.shards.tar import Shard
 
-__all__ = ["MemberPaths", "cached_index", "index_at", "is_member", "read_bytes", "readable", "register"]
+__all__ = ["MemberPaths", "cached_index", "index_at", "is_member", "read_bytes", "readable", "register", "shard_at"]
 
 _MARK = f".tar{os.sep}"
 
@@ -63,6 +64,18 @@ def _find(path: Path) -> tuple[ShardIndex, str, str] | None:
             if index is not None:
                 return index, shard.relative_to(root).as_posix(), text[end + 1 :].replace(os.sep, "/")
         place = text.find(_MARK, end)
+    return None
+
+
+def shard_at(path: Path) -> Shard | None:
+    """What is known of a tar file of a set that is in use; None for any other file."""
+    if path.suffix != ".tar":
+        return None
+    for root in (path.parent, path.parent.parent):
+        index = _known.get(str(root))
+        shard = index.shard_named(path.relative_to(root).as_posix()) if index is not None else None
+        if shard is not None:
+            return shard
     return None
 
 

@@ -108,7 +108,6 @@ def scan(path: Path | str, file: BinaryIO) -> Iterator[Packed]:
     """
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
-            end = 0
             while (entry := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # or else it keeps them all
                 # What is hidden is never data, and what leads outside has no name here.
@@ -116,9 +115,9 @@ def scan(path: Path | str, file: BinaryIO) -> Iterator[Packed]:
                 hidden = any(part.startswith(".") for part in parts)
                 if entry.isreg() and parts and not hidden and not entry.name.startswith("/"):
                     yield Packed("/".join(parts), entry.offset_data, entry.size)
-                end = max(end, entry.offset_data + entry.size)
-            file.seek(0, os.SEEK_END)
-            if file.tell() < end:
+            # Python takes what is no header for the end; the end is a block of zeros.
+            file.seek(archive.offset)  # type: ignore[attr-defined]
+            if file.read(_BLOCK) != bytes(_BLOCK):
                 raise tarfile.ReadError("unexpected end of data")
     except tarfile.TarError as error:
         cut = "end of data" in str(error) or "truncated" in str(error)

@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from gantool.data.images import SUFFIXES, find_images
+from gantool.data.sources.sharded import images_in_shards
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.files import safe_name
+from gantool.shards.members import is_member
 
 __all__ = ["FileOptions", "ImageJob", "is_renamed", "marked_name", "name_with_ending", "plan_file", "plan_jobs"]
 
@@ -24,7 +26,7 @@ class FileOptions:
     """Which images, and where their results go.
 
     Attributes:
-        inputs: files, folders, globs, or ``-`` for paths on standard input.
+        inputs: files, folders, globs, shards, or ``-`` for paths on standard input.
         output: a folder, a file for a single input, or None for the current folder.
         recursive: look into folders within folders.
         overwrite: replace outputs that exist.
@@ -151,6 +153,9 @@ def _lines(stdin: Iterable[str] | None) -> list[str]:
 
 def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
     path = Path(name)
+    in_shards = images_in_shards(path)
+    if in_shards is not None:
+        return [ImageInput(*one) for one in in_shards]
     if path.is_dir():
         images = [
             image for image in find_images(path, recursive=recursive) if image.stem.rpartition(".")[2] not in marks
@@ -192,7 +197,8 @@ def _plan(
                 "Name a folder, or ask for a single output.",
             )
         for kind, name in wanted.items():
-            place = item.path.parent if kind in beside and files.output is None else folder / item.tree
+            is_beside = kind in beside and files.output is None and not is_member(item.path)
+            place = item.path.parent if is_beside else folder / item.tree
             target = file if file is not None else place / name
             there = os.path.lexists(target)
             # Thousands of results go into few folders, each of which is looked up once.

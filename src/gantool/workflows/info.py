@@ -11,6 +11,7 @@ from typing import Any
 from gantool._version import __version__
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
+from gantool.data.sources.sharded import images_of
 from gantool.errors import DataError, ModelError, UsageError, counted
 from gantool.fetch.cache import cache_folder
 from gantool.hardware import automatic_device, automatic_precision, cuda_gpus, has_mps, usable_cores
@@ -18,6 +19,7 @@ from gantool.models.files import is_model_folder, read_card
 from gantool.models.find import bundled_models, find_model
 from gantool.models.pretrained import cached_pretrained
 from gantool.models.runs import Run, list_runs
+from gantool.shards.members import is_member
 
 __all__ = ["describe", "describe_machine"]
 
@@ -64,7 +66,7 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
         UsageError: it is none of these.
     """
     path = Path(subject)
-    if path.is_file():
+    if path.is_file() or is_member(path):
         return _image(path) if path.suffix.lower() in SUFFIXES else _model(path)
     if is_model_folder(path):
         return _model(path)
@@ -108,6 +110,12 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _dataset(path: Path) -> dict[str, Any]:
     source = find_source(path)
+    in_shards: dict[str, Any] = {}
+    if source.shards is not None:
+        in_shards = {"shards": len(source.shards.shards), "bytes": source.shards.size}
+        if source.shards.kind == "images":
+            counts = {split: len(images) for split, images in images_of(source.shards).items()}
+            return {"data set": str(path), "kind": "images", **counts, **in_shards}
     if source.labels is not None:
         splits = Counter(one.split for one in source.labels.images)
         return {
@@ -116,6 +124,7 @@ def _dataset(path: Path) -> dict[str, Any]:
             "layout": source.about,
             "classes": list(source.labels.classes),
             **dict(splits),
+            **in_shards,
         }
     files = source.domains()
     return {
@@ -124,6 +133,7 @@ def _dataset(path: Path) -> dict[str, Any]:
         "layout": files.layout,
         "held out": files.held_out,
         **{d.name: {"train": len(d.train), "test": len(d.test)} for d in (files.a, files.b)},
+        **in_shards,
     }
 
 

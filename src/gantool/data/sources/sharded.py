@@ -19,9 +19,18 @@ from gantool.data.sources.webdataset import plain_index
 from gantool.data.splits import SPLITS
 from gantool.errors import DataError, counted
 from gantool.shards.index import INDEX, NONE, ShardIndex, open_index
-from gantool.shards.members import MemberPaths, index_at, register
+from gantool.shards.members import MemberPaths, index_at, is_member, register
 
-__all__ = ["both_paths", "find_shards", "images_of", "labelled_of", "of_split", "pairs_of", "unpaired_of"]
+__all__ = [
+    "both_paths",
+    "find_shards",
+    "images_in_shards",
+    "images_of",
+    "labelled_of",
+    "of_split",
+    "pairs_of",
+    "unpaired_of",
+]
 
 Sample = TypeVar("Sample", bound="LabelledImage | PairFile")
 
@@ -41,6 +50,34 @@ def find_shards(root: Path) -> ShardIndex | None:
         return None
     known.require_shards()
     return register(known)
+
+
+def images_in_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
+    """The images of a set of shards, of one shard, or one image in a shard, each with its shard's name as a folder.
+
+    None for any other path.
+
+    Raises:
+        DataError: see `find_shards`.
+    """
+    if is_member(path):
+        return iter([(path, Path())])
+    only = path.name if path.suffix == ".tar" and path.is_file() else None
+    root = path if only is None else path.parent
+    index = find_shards(root) if root.is_dir() else None
+    if index is None or (only is not None and index.shard_named(only) is None):
+        return None
+    pairs = index.kind == "paired"
+    found = (image for numbers in ([index.first, index.second] if pairs else [index.first])
+             for image in MemberPaths(index, numbers))  # fmt: skip
+    named = ((image, _below(image, root)) for image in found)
+    return ((image, Path(place).with_suffix("")) for image, place in named if only in (None, place))
+
+
+def _below(image: Path, root: Path) -> str:
+    """The name of the shard that an image is in."""
+    text = image.relative_to(root).as_posix()
+    return text[: text.index(".tar/") + 4]
 
 
 def images_of(index: ShardIndex) -> dict[str, MemberPaths]:

@@ -8,6 +8,7 @@ their shard's name, where there are two of them. All else is not used, which is 
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantool.data.images import SUFFIXES, find_images
-from gantool.data.splits import split_folders, split_of
+from gantool.data.splits import SPLIT_WORDS, split_of
 from gantool.errors import DataError, counted
 from gantool.shards.index import NONE, IndexBuilder, ShardIndex, open_index
 from gantool.shards.members import cached_index
@@ -45,12 +46,15 @@ def find_tars(root: Path) -> dict[str, str]:
 
     None where there are images as well: archives that lie beside a data set are not the data set.
     """
-    folders = {"": root, **{split: folder for split, folder in split_folders(root).items() if folder != root}}
+    with os.scandir(root) as entries:
+        names = [entry.name for entry in entries]
+    folders = {"": root, **{SPLIT_WORDS[name.lower()]: root / name for name in names if name.lower() in SPLIT_WORDS}}
     found: dict[str, str] = {}
     for split, folder in folders.items():
-        tars = sorted(path for path in folder.glob("*.tar") if not path.name.startswith(".") and path.is_file())
-        for path in tars:
-            found[path.relative_to(root).as_posix()] = split or split_of(path.stem) or "train"
+        here = names if folder == root else [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        for name in sorted(name for name in here if name.endswith(".tar") and not name.startswith(".")):
+            if (folder / name).is_file():
+                found[(folder / name).relative_to(root).as_posix()] = split or split_of(name[:-4]) or "train"
     return found if found and not find_images(root, recursive=True) else {}
 
 
@@ -143,6 +147,8 @@ def _add_labelled(
         split, shard = _split(builder, sample, splits), builder.shards[sample.shard].name
         for ending, _ in (*sample.pictures[1:], *sample.masks[1:]):
             unused[ending] += 1
+        if not (sample.pictures or sample.masks):
+            continue
         if not (sample.pictures and sample.masks):
             what = "mask" if sample.pictures else "image"
             alone.append(f"{shard}/{sample.key}: has no {what} of that name.")

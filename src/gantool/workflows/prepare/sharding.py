@@ -2,9 +2,8 @@
 
 The shards of a split (and domain) are ``train-summer-000000.tar`` and so on. An image is ``KEY.jpg``, with its mask
 ``KEY.mask.png``; a pair is ``KEY.a.jpg`` and ``KEY.b.jpg``. The same source and options give the same bytes: files
-come
-in the order of their names and carry neither times nor owners. Nothing is gone on with: a call that was interrupted
-leaves a folder with another name, which the next one removes.
+come in the order of their names and carry neither times nor owners. Nothing is gone on with: a call that was
+interrupted leaves a folder with another name, which the next one removes.
 """
 
 from __future__ import annotations
