@@ -116,7 +116,7 @@ def scan(path: Path | str, file: BinaryIO) -> Iterator[Packed]:
                 if entry.isreg() and parts and not hidden and not entry.name.startswith("/"):
                     yield Packed("/".join(parts), entry.offset_data, entry.size)
             # Python takes what is no header for the end; the end is a block of zeros.
-            file.seek(archive.offset)  # type: ignore[attr-defined]
+            file.seek(archive.offset)
             if file.read(_BLOCK) != bytes(_BLOCK):
                 raise tarfile.ReadError("unexpected end of data")
     except tarfile.TarError as error:
