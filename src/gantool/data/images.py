@@ -16,7 +16,7 @@ from gantool.arrays import Pixels
 from gantool.data.decoder_warnings import collected_warnings
 from gantool.errors import DataError, OutputError
 from gantool.files import atomic
-from gantool.shards.members import readable
+from gantool.shards.members import readable, said
 
 __all__ = [
     "SUFFIXES",
@@ -146,22 +146,23 @@ def _one_file(path: Path) -> Iterator[None]:
     Raises:
         DataError: names the file.
     """
+    named = said(path)
     try:
         yield
     except DataError:  # of a shard, which says more
         raise
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"{path}: there is no such file.") from None
+        raise DataError(f"{named}: there is no such file.") from None
     except PermissionError:
-        raise DataError(f"{path}: may not be read.") from None
+        raise DataError(f"{named}: may not be read.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, expected an image.") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: is not an image that can be read.") from None
+        raise DataError(f"{named}: is not an image that can be read.") from None
     except Image.DecompressionBombError:
-        raise DataError(f"{path}: claims more pixels than any picture has; refused.") from None
+        raise DataError(f"{named}: claims more pixels than any picture has; refused.") from None
     except Exception as error:
-        raise DataError(f"{path}: the image is damaged ({_in_a_line(error)}).") from None
+        raise DataError(f"{named}: the image is damaged ({_in_a_line(error)}).") from None
 
 
 def _in_a_line(error: Exception) -> str:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from gantool.errors import DataError
 from gantool.files import atomic
-from gantool.shards.ranges import LocalFiles, Ranges
+from gantool.shards.places import address_at
+from gantool.shards.ranges import LocalFiles, Ranges, RemoteShards
 from gantool.shards.tar import Packed, Shard
 
 __all__ = ["INDEX", "NONE", "Group", "IndexBuilder", "ShardIndex", "open_index"]
@@ -73,14 +74,14 @@ class ShardIndex:
         path: the index's own file.
         facts: what the header says about the set: kind, domains or classes, tile, remarks.
         checked: whether every image was decoded when the set was made, and its checksum noted.
-        ranges: reads the shards.
         remote: whether they lie elsewhere than on this machine's disks.
+        where: the folder or address of the shards.
+        ranges: reads them.
     """
 
-    def __init__(self, path: Path, root: Path, ranges: Ranges | None = None) -> None:
+    def __init__(self, path: Path, root: Path, address: str | None = None) -> None:
         self.path, self.root = path, root
-        self.remote = ranges is not None
-        self.ranges: Ranges = ranges if ranges is not None else LocalFiles(root)
+        self.remote, self.where = address is not None, address or str(root)
         header, arrays = _mapped(path)
         try:
             self.shards = tuple(Shard(**entry) for entry in header["shards"])
@@ -90,6 +91,7 @@ class ShardIndex:
             self.facts: Mapping[str, Any] = dict(header["facts"])
         except (KeyError, TypeError, ValueError):
             raise _damaged(path) from None
+        self.ranges: Ranges = RemoteShards(address, self.shards) if address is not None else LocalFiles(root)
         self._members: NDArray[Any] = arrays["members"]
         self._ends, self._names = arrays["ends"], arrays["names"]
         self._by_name = arrays["by_name"]
@@ -167,15 +169,23 @@ class ShardIndex:
         offset, size, place, crc = self._members[number].tolist()
         shard = self.shards[place]
         content = self.ranges.read(shard.name, offset, size)
+        if self.remote and not self._is_right(content, size, crc):
+            self.ranges.forget(shard.name, offset, size)  # the way here is long
+            content = self.ranges.read(shard.name, offset, size)
         if len(content) < size:
-            raise DataError(f"{self.root / shard.name}: ends before {self.name(number)} does; it is cut off.", _AGAIN)
-        if self.checked and zlib.crc32(content) != crc:
             raise DataError(
-                f"{self.text(number)}: is not what the index says (another checksum), so the shard was changed or "
-                "damaged.",
+                f"{self.where}/{shard.name}: ends before {self.name(number)} does; it is cut off.", _AGAIN
+            )
+        if not self._is_right(content, size, crc):
+            raise DataError(
+                f"{self.where}/{shard.name}/{self.name(number)}: is not what the index says (another checksum), so the "
+                "shard was changed or damaged.",
                 _AGAIN,
             )
         return content
+
+    def _is_right(self, content: bytes, size: int, crc: int) -> bool:
+        return len(content) == size and (not self.checked or zlib.crc32(content) == crc)
 
     def require_shards(self) -> None:
         """Look whether all shards are there, as long as the index says.
@@ -186,11 +196,11 @@ class ShardIndex:
         for shard in self.shards:
             size = self.ranges.size(shard.name)
             if size is None:
-                raise DataError(f"{self.root / shard.name}: is not there, but the index names it.", _AGAIN)
+                raise DataError(f"{self.where}/{shard.name}: is not there, but the index names it.", _AGAIN)
             if size != shard.size:
                 what = "it is cut off" if size < shard.size else "it does not belong to this index"
                 raise DataError(
-                    f"{self.root / shard.name}: has {size} bytes, the index says {shard.size}; {what}.", _AGAIN
+                    f"{self.where}/{shard.name}: has {size} bytes, the index says {shard.size}; {what}.", _AGAIN
                 )
 
     def group(self, split: str, domain: str = "") -> Group:
@@ -205,13 +215,13 @@ class ShardIndex:
         return np.asarray(self._names[start : int(self._ends[number])])
 
 
-def open_index(path: Path, root: Path, ranges: Ranges | None = None) -> ShardIndex:
-    """Open an index of the shards in ``root``.
+def open_index(path: Path, root: Path) -> ShardIndex:
+    """Open an index of the shards in ``root``, or at the address that it stands for.
 
     Raises:
         DataError: it is damaged, or of a newer gantool.
     """
-    return ShardIndex(path, root, ranges)
+    return ShardIndex(path, root, address_at(root))
 
 
 def _damaged(path: Path) -> DataError:

@@ -21,7 +21,17 @@ from gantool.fetch.cache import cache_folder
 from gantool.shards.index import INDEX, ShardIndex, open_index
 from gantool.shards.tar import Shard
 
-__all__ = ["MemberPaths", "cached_index", "index_at", "is_member", "read_bytes", "readable", "register", "shard_at"]
+__all__ = [
+    "MemberPaths",
+    "cached_index",
+    "index_at",
+    "is_member",
+    "read_bytes",
+    "readable",
+    "register",
+    "said",
+    "shard_at",
+]
 
 _MARK = f".tar{os.sep}"
 
@@ -79,6 +89,12 @@ def shard_at(path: Path) -> Shard | None:
     return None
 
 
+def said(path: Path) -> str:
+    """A path in words for people: the address of what lies elsewhere."""
+    found = _find(path) if _MARK in str(path) else None
+    return f"{found[0].where}/{found[1]}/{found[2]}" if found is not None and found[0].remote else str(path)
+
+
 def is_member(path: Path) -> bool:
     """Whether a path is that of a file in a shard."""
     return _MARK in str(path) and _find(path) is not None
@@ -91,7 +107,7 @@ def _content(path: Path) -> bytes | None:
     index, shard, name = found
     number = index.find(shard, name)
     if number is None:
-        raise DataError(f"{path}: is not in its shard, as far as the index of {index.root} knows.")
+        raise DataError(f"{said(path)}: is not in its shard, as far as the index of {index.where} knows.")
     return index.read(number)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from gantool.errors import DataError
+from gantool.shards.tar import Shard
 
-__all__ = ["LocalFiles", "Ranges"]
+__all__ = ["LocalFiles", "RangeReader", "Ranges", "RemoteShards"]
 
 _OPEN = 64  # files at the same time, of the 1024 that systems allow
+_ASKED = 32  # shards of a server that lists none
 
 
 class Ranges(Protocol):
@@ -30,6 +34,76 @@ class Ranges(Protocol):
     def size(self, name: str) -> int | None:
         """Bytes; None if there is no such file."""
         ...
+
+    def forget(self, name: str, offset: int, size: int) -> None:
+        """Keep no copy of these bytes, which were found wrong."""
+        ...
+
+
+class RemoteShards:
+    """Shards at an address.
+
+    Args:
+        shards: their names and what is known of them.
+    """
+
+    def __init__(self, address: str, shards: Sequence[Shard]) -> None:
+        from gantool.fetch.remote.addresses import Server
+        from gantool.fetch.remote.files import RemoteFiles
+
+        self._shards = {shard.name: shard for shard in shards}
+        self._server = Server(address)
+        self._files = RemoteFiles(self._server, self._length, self._version)
+        self._listing: Mapping[str, tuple[int, int]] | None = None
+
+    def read(self, name: str, offset: int, size: int) -> bytes:
+        return self._files.read(name, offset, size)
+
+    def forget(self, name: str, offset: int, size: int) -> None:
+        self._files.forget(name, offset, size)
+
+    def size(self, name: str) -> int | None:
+        """As the server says where it is soon asked; else as the index says."""
+        if self._listing is None:
+            self._listing = self._server.listing() or {}
+        if self._listing:
+            return self._listing[name][0] if name in self._listing else None
+        found = self._server.facts(name).get("size") if len(self._shards) <= _ASKED else None
+        return int(found) if found is not None else self._shards[name].size
+
+    def _length(self, name: str) -> int | None:
+        return self._shards[name].size if name in self._shards else None
+
+    def _version(self, name: str) -> str:
+        shard = self._shards[name]
+        return shard.sha256 or f"{self._server.address}/{name}:{shard.size}:{shard.time}"
+
+
+class RangeReader(io.RawIOBase):
+    """A file of a set of shards, as Python reads files."""
+
+    def __init__(self, ranges: Ranges, name: str, size: int) -> None:
+        self._ranges, self._name, self._size, self._place = ranges, name, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence] + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(min(len(buffer), self._size - self._place), 0)
+        content = self._ranges.read(self._name, self._place, wanted) if wanted else b""
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
 
 
 class LocalFiles:
@@ -55,6 +129,9 @@ class LocalFiles:
             return None
         except OSError as error:
             raise DataError(f"{self._folder / name}: cannot be read ({error.strerror or error}).") from None
+
+    def forget(self, name: str, offset: int, size: int) -> None:
+        return
 
     def _file(self, name: str) -> _Opened:
         with self._lock:

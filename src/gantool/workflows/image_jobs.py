@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from gantool.data.images import SUFFIXES, find_images
+from gantool.data.sources.names import resolve_data
 from gantool.data.sources.sharded import images_in_shards
 from gantool.errors import DataError, OutputError, UsageError
+from gantool.fetch.remote.addresses import is_address
 from gantool.files import safe_name
 from gantool.shards.members import is_member
 
@@ -152,7 +154,7 @@ def _lines(stdin: Iterable[str] | None) -> list[str]:
 
 
 def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
-    path = Path(name)
+    path = resolve_data(name) if is_address(name) else Path(name)
     in_shards = images_in_shards(path)
     if in_shards is not None:
         return [ImageInput(*one) for one in in_shards]

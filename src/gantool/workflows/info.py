@@ -11,9 +11,11 @@ from typing import Any
 from gantool._version import __version__
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
+from gantool.data.sources.names import resolve_data
 from gantool.data.sources.sharded import images_of
 from gantool.errors import DataError, ModelError, UsageError, counted
 from gantool.fetch.cache import cache_folder
+from gantool.fetch.remote.addresses import is_address
 from gantool.hardware import automatic_device, automatic_precision, cuda_gpus, has_mps, usable_cores
 from gantool.models.files import is_model_folder, read_card
 from gantool.models.find import bundled_models, find_model
@@ -65,6 +67,8 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
     Raises:
         UsageError: it is none of these.
     """
+    if is_address(subject):
+        return {**_dataset(resolve_data(subject)), "data set": subject}
     path = Path(subject)
     if path.is_file() or is_member(path):
         return _image(path) if path.suffix.lower() in SUFFIXES else _model(path)

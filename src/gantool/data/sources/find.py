@@ -231,7 +231,7 @@ def _shards(
     place = str(index.root)
     own = _KINDS.get(index.kind, "unpaired")
     if kind is not None and kind != own and (own, kind) != ("paired", "unpaired"):
-        raise DataError(f"{place}: its shards hold {own} images, --as says {kind}.", "Leave --as out.")
+        raise DataError(f"{index.where}: its shards hold {own} images, --as says {kind}.", "Leave --as out.")
     if own == "segmentation":
         if names is not None:
             raise UsageError("--domains names two sides of images, these are images with labels.")

@@ -19,7 +19,7 @@ from gantool.data.sources.webdataset import plain_index
 from gantool.data.splits import SPLITS
 from gantool.errors import DataError, counted
 from gantool.shards.index import INDEX, NONE, ShardIndex, open_index
-from gantool.shards.members import MemberPaths, index_at, is_member, register
+from gantool.shards.members import MemberPaths, is_member, register
 
 __all__ = [
     "both_paths",
@@ -42,10 +42,8 @@ def find_shards(root: Path) -> ShardIndex | None:
         DataError: a shard is missing, cut off or none of the index's.
         OutputError: the index of a set from elsewhere cannot be written.
     """
-    known = index_at(root) if not root.is_dir() else None
-    if known is None:
-        path = root / INDEX
-        known = open_index(path, root) if path.is_file() else plain_index(root)
+    path = root / INDEX
+    known = open_index(path, root) if path.is_file() else plain_index(root)
     if known is None:
         return None
     known.require_shards()
@@ -104,7 +102,7 @@ def unpaired_of(index: ShardIndex, names: tuple[str, str] | None) -> UnpairedFil
         names = names if names is not None and set(names) == set(own) else own
         sides = [{split: _paths(index, split, name) for split in SPLITS} for name in names]
     else:
-        raise DataError(f"{index.root}: its shards hold images of one kind only, one domain is missing.")
+        raise DataError(f"{index.where}: its shards hold images of one kind only, one domain is missing.")
     a, b = (DomainFiles(name, s["train"], s["test"]) for name, s in zip(names, sides, strict=True))
     return UnpairedFiles(a, b, f"{_about(index)} ({', '.join(names)})", shards=index)
 
@@ -227,8 +225,8 @@ def _domains(index: ShardIndex) -> tuple[str, str]:
 
 
 def _alone(index: ShardIndex) -> tuple[str, ...]:
-    return tuple(f"{index.root}/{sentence}" for sentence in index.facts.get("alone", ()))
+    return tuple(f"{index.where}/{sentence}" for sentence in index.facts.get("alone", ()))
 
 
 def _about(index: ShardIndex) -> str:
-    return f"{index.root}, {counted(len(index.shards), 'shard')}{index.facts.get('remark', '')}"
+    return f"{index.where}, {counted(len(index.shards), 'shard')}{index.facts.get('remark', '')}"

@@ -8,6 +8,7 @@ their shard's name, where there are two of them. All else is not used, which is 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import Counter
@@ -18,9 +19,11 @@ from pathlib import Path
 from gantool.data.images import SUFFIXES, find_images
 from gantool.data.splits import SPLIT_WORDS, split_of
 from gantool.errors import DataError, counted
-from gantool.shards.index import NONE, IndexBuilder, ShardIndex, open_index
+from gantool.fetch.remote.addresses import Server
+from gantool.shards.index import INDEX, NONE, IndexBuilder, ShardIndex, open_index
 from gantool.shards.members import cached_index
-from gantool.shards.ranges import LocalFiles
+from gantool.shards.places import address_at
+from gantool.shards.ranges import LocalFiles, RangeReader, Ranges, RemoteShards
 from gantool.shards.tar import Packed, Shard, scan, split_name
 
 __all__ = ["find_tars", "plain_index"]
@@ -28,6 +31,7 @@ __all__ = ["find_tars", "plain_index"]
 _MASKS = frozenset({"seg", "mask", "masks", "label", "labels", "segmentation", "gt", "annotation"})
 _LISTED = 200  # sentences about samples that lack something
 _LONGEST_CLASS = 100  # bytes of a .cls
+_BUFFER = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +69,52 @@ def plain_index(root: Path) -> ShardIndex | None:
         DataError: one cannot be read, or they hold no pictures.
         OutputError: the index cannot be written.
     """
-    tars = find_tars(root)
+    address = address_at(root)
+    if address is not None:
+        shards, tars = _listed(address)
+    else:
+        tars = find_tars(root)
+        stats = {name: (root / name).stat() for name in tars}
+        shards = tuple(Shard(name, about.st_size, "", about.st_mtime_ns) for name, about in stats.items())
     if not tars:
         return None
-    stats = {name: (root / name).stat() for name in tars}
-    shards = tuple(Shard(name, about.st_size, "", about.st_mtime_ns) for name, about in stats.items())
     path = cached_index(root)
     try:
         index = open_index(path, root) if path.is_file() else None
     except DataError:
         index = None  # damaged: it is made again
     if index is None or index.shards != shards:
-        _make(root, tars, shards, path)
+        ranges: Ranges = RemoteShards(address, shards) if address is not None else LocalFiles(root)
+        _make(address or str(root), ranges, tars, shards, path)
         index = open_index(path, root)
     return index
 
 
-def _make(root: Path, splits: Mapping[str, str], shards: Sequence[Shard], path: Path) -> None:
+def _listed(address: str) -> tuple[tuple[Shard, ...], dict[str, str]]:
+    """The tar files at an address and their splits."""
+    listing = Server(address).listing()
+    if listing is None:
+        raise DataError(
+            f"{address}: has no {INDEX}, and such servers do not list what they have.",
+            "Put the index of gantool prepare --shards beside the shards.",
+        )
+    tars = {name: about for name, about in sorted(listing.items()) if name.endswith(".tar")}
+    if not tars:
+        raise DataError(f"{address}: holds neither {INDEX} nor tar files.", "Expected a set of shards.")
+    shards = tuple(Shard(name, size, "", time) for name, (size, time) in tars.items())
+    return shards, {name: split_of(name[:-4]) or "train" for name in tars}
+
+
+def _make(where: str, ranges: Ranges, splits: Mapping[str, str], shards: Sequence[Shard], path: Path) -> None:
     unused: Counter[str] = Counter()
     samples: list[_Sample] = []
     for number, shard in enumerate(shards):
-        with (root / shard.name).open("rb") as file:
-            files = scan(root / shard.name, file)
-            samples += _samples(root, number, shard.name, files, unused)
+        with io.BufferedReader(RangeReader(ranges, shard.name, shard.size), _BUFFER) as file:
+            files = scan(f"{where}/{shard.name}", file)
+            samples += _samples(ranges, number, shard.name, files, unused)
     if not any(sample.pictures for sample in samples):
         raise DataError(
-            f"{root}: its tar files hold no pictures.", f"Expected {', '.join(sorted(SUFFIXES)[:4])} and others."
+            f"{where}: its tar files hold no pictures.", f"Expected {', '.join(sorted(SUFFIXES)[:4])} and others."
         )
     builder = IndexBuilder()
     builder.shards += shards
@@ -102,10 +126,11 @@ def _make(root: Path, splits: Mapping[str, str], shards: Sequence[Shard], path: 
     builder.write(path, {"remark": remark, **facts}, checked=False)
 
 
-def _samples(root: Path, number: int, shard: str, files: Iterator[Packed], unused: Counter[str]) -> Iterator[_Sample]:
+def _samples(
+    ranges: Ranges, number: int, shard: str, files: Iterator[Packed], unused: Counter[str]
+) -> Iterator[_Sample]:
     """Group the files of a shard."""
     key, members = "", dict[str, Packed]()
-    ranges = LocalFiles(root)
 
     def made() -> _Sample:
         pictures: list[tuple[str, Packed]] = []
