@@ -178,8 +178,8 @@ class ShardIndex:
             )
         if not self._is_right(content, size, crc):
             raise DataError(
-                f"{self.where}/{shard.name}/{self.name(number)}: is not what the index says (another checksum), so the "
-                "shard was changed or damaged.",
+                f"{self.where}/{shard.name}/{self.name(number)}: is not what the index says (another checksum), so "
+                "the shard was changed or damaged.",
                 _AGAIN,
             )
         return content

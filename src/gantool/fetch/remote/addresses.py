@@ -90,7 +90,7 @@ class Server:
         return self._patiently(name, ask)
 
     def facts(self, name: str) -> dict[str, str]:
-        """What the server says of a version of a file: its size, and its ETag or time where it has them; else nothing.
+        """What the server says of a version of a file: its size, ETag or time where it has them; else nothing.
 
         Raises:
             DataError: as `read`.
@@ -109,7 +109,7 @@ class Server:
             raise
 
     def listing(self) -> dict[str, tuple[int, int]] | None:
-        """Bytes and time of the last change (ns, 0 if unknown) of every file in the folder; None if it cannot be listed.
+        """Bytes and time of the last change (ns, or 0) of every file in the folder; None if it cannot be listed.
 
         Raises:
             DataError: as `read`.

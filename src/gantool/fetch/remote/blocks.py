@@ -34,7 +34,7 @@ _FRESH = 60.0  # seconds in which a use is not noted again
 
 
 def cache_limit(folder: Path) -> int:
-    """Bytes that blocks may take: ``GANTOOL_REMOTE_CACHE`` (such as ``20GB``), else 32 GB or a quarter of the free disk.
+    """Bytes that blocks may take: ``GANTOOL_REMOTE_CACHE`` (as ``20GB``), else 32 GB or a quarter of the free disk.
 
     Raises:
         UsageError: it is no size.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
@@ -45,7 +48,6 @@ class RemoteFiles:
             self._coming: dict[tuple[str, int], Future[bytes]] = {}
             self._recent: dict[str, bytes] = {}
             self._asked: dict[str, int] = {}
-            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="gantool-ahead")
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """See `gantool.shards.ranges.Ranges`."""
@@ -121,13 +123,27 @@ class RemoteFiles:
                 if len(self._coming) >= 2 * _THREADS or (name, other) in self._coming:
                     continue
                 future = self._coming[name, other] = Future()
-            try:
-                self._pool.submit(self._fetch, future, name, other, length)
-            except RuntimeError:  # the interpreter is ending
-                future.cancel()
-                with self._lock:
-                    self._coming.pop((name, other), None)
-                return
+            _in_background(partial(self._fetch, future, name, other, length))
 
     def _key(self, name: str, number: int) -> str:
         return f"{self._version(name)}:{BLOCK}:{number}"
+
+
+_jobs: dict[int, queue.SimpleQueue[Callable[[], None]]] = {}
+"""What the threads of each process are to do; a forked one has none of its parent's threads."""
+
+
+def _in_background(job: Callable[[], None]) -> None:
+    """Have one of a few threads do it, which nobody waits for when the process ends."""
+    jobs = _jobs.get(os.getpid())
+    if jobs is None:
+        jobs = _jobs[os.getpid()] = queue.SimpleQueue()
+        for _ in range(_THREADS):
+            threading.Thread(target=_work, args=(jobs,), daemon=True, name="gantool-ahead").start()
+    jobs.put(job)
+
+
+def _work(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        with suppress(Exception):  # whoever wants the block gets the error
+            jobs.get()()
