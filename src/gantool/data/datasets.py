@@ -121,19 +121,19 @@ class ArrayImages:
 
 
 class ByShards:
-    """An order for images that are far away: shards in any order, and those of `WINDOW` shards at a time mixed.
+    """An order for images that are far away: shards in any order, and images up to `WINDOW` shards later than theirs.
 
-    With at most that many shards it is the order of all other data.
+    Image n of the shard that is the r-th stands where r + `WINDOW` u_n is among all, with u_n drawn from [0, 1). So a
+    reader needs the images of a few neighboring shards at any time, and a new shard little by little. With at most
+    `WINDOW` shards it is the order of all other data.
 
     Args:
         shards: of every image, by any numbers.
     """
 
     def __init__(self, shards: NDArray[np.integer[Any]]) -> None:
-        numbers, places = np.unique(shards, return_inverse=True)
+        numbers, self._shard = np.unique(shards, return_inverse=True)
         self.count = len(numbers)
-        self._sorted = np.argsort(places, kind="stable")
-        self._ends = np.cumsum(np.bincount(places, minlength=self.count))
         self._last: tuple[tuple[int, ...], NDArray[np.int64]] | None = None
 
     def __call__(self, seed: int, epoch: int, side: int, count: int, place: int) -> int:
@@ -143,20 +143,11 @@ class ByShards:
         key = (seed, epoch, side, place // count)
         last = self._last
         if last is None or last[0] != key:
-            last = self._last = (key, self._permutation(key))
+            chance = np.random.default_rng([*key, 1])
+            ranks = chance.permutation(self.count)
+            order = np.argsort(ranks[self._shard] + WINDOW * chance.random(count), kind="stable")
+            last = self._last = (key, order)
         return int(last[1][place % count])
-
-    def _permutation(self, key: tuple[int, ...]) -> NDArray[np.int64]:
-        chance = np.random.default_rng([*key, 1])
-        order = chance.permutation(self.count)
-        starts = self._ends - np.diff(self._ends, prepend=0)
-        windows = [
-            chance.permutation(
-                np.concatenate([self._sorted[starts[n] : self._ends[n]] for n in order[first : first + WINDOW]])
-            )
-            for first in range(0, self.count, WINDOW)
-        ]
-        return np.concatenate(windows)
 
 
 def orders_by_shards(sides: Sequence[Images]) -> list[ByShards]:

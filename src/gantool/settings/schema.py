@@ -58,9 +58,9 @@ class Data(Section):
     third of the free memory, and what does not fit there in a file in the cache folder. It changes no image."""
 
     shuffle: Literal["auto", "full", "shards"] = "auto"
-    """In which order training images come: full is any order of all; shards is the shards in any order and the images
-    of a few of them at a time in any order, so that a server is asked for neighbors; auto is shards for data at an
-    address such as s3:// and full for data on a disk. Sets of few shards are shuffled alike either way."""
+    """In which order training images come: full is any order of all; shards is the shards in any order and every
+    image up to eight shards later than its own, so that a server is asked for neighbors; auto is shards for data at
+    an address such as s3:// and full for data on a disk. Sets of up to eight shards are shuffled alike either way."""
 
     @property
     def by_shards(self) -> bool:
