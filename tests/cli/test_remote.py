@@ -78,6 +78,7 @@ def test_a_training_through_a_bad_server_is_that_from_the_folder(cli: Cli, shard
     assert same_weights("remote", "local")
 
 
+@pytest.mark.slow
 def test_a_set_in_a_bucket(cli: Cli, bucket: str, segmenter: Path) -> None:
     facts = json.loads(cli("info", bucket, "--json").out)
     assert (facts["data set"], facts["shards"], facts["train"]) == (bucket, 5, 10)
@@ -93,6 +94,7 @@ def test_a_set_in_a_bucket(cli: Cli, bucket: str, segmenter: Path) -> None:
     assert measured.code == 0, measured.err
 
 
+@pytest.mark.slow
 def test_a_set_from_elsewhere_in_a_bucket(cli: Cli, bucket: str) -> None:
     import s3fs
 
@@ -101,6 +103,7 @@ def test_a_set_from_elsewhere_in_a_bucket(cli: Cli, bucket: str) -> None:
     assert (facts["kind"], facts["images"]) == ("segmentation", {"train": {"images": 10}, "test": {"images": 3}})
 
 
+@pytest.mark.slow
 def test_buckets_that_cannot_be_read(cli: Cli, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
 

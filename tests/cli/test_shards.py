@@ -93,8 +93,8 @@ def test_other_programs_read_the_shards(cli: Cli, sets: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("two", ["cyclegan", *TINY, "--epochs", "1"]),
-        ("pairs", ["pix2pix", *TINY_PIX2PIX]),
+        pytest.param("two", ["cyclegan", *TINY, "--epochs", "1"], marks=pytest.mark.slow),
+        pytest.param("pairs", ["pix2pix", *TINY_PIX2PIX], marks=pytest.mark.slow),
         ("labels", ["unet", *UNET]),
     ],
 )
@@ -121,6 +121,7 @@ def test_a_training_from_shards_is_that_from_the_folder(cli: Cli, sets: Path, na
     assert answers[0]["models"][0]["mean_iou"] == answers[1]["models"][0]["mean_iou"], answers[0]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_same_shards_only(cli: Cli, sets: Path) -> None:
     assert cli("prepare", "labels", "--shards", "--shard-size", "3", "-o", "s").code == 0
     assert cli("train", "unet", *UNET, "--data", "s", "--name", "r").code == 0
@@ -172,6 +173,7 @@ def test_shards_that_are_not_whole_stop_a_training_before_it_begins(cli: Cli, se
     assert "shards.index: is damaged" in cli("prepare", "s", "--check").err
 
 
+@pytest.mark.slow
 def test_images_in_shards_are_segmented_and_translated(cli: Cli, sets: Path, segmenter: Path, trained: Path) -> None:
     assert cli("prepare", "labels", "--shards", "--shard-size", "4", "-o", "s").code == 0
     runs = ("--runs", str(segmenter / "runs"))
