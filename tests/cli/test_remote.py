@@ -95,6 +95,36 @@ def test_a_set_in_a_bucket(cli: Cli, bucket: str, segmenter: Path) -> None:
 
 
 @pytest.mark.slow
+def test_folders_of_images_in_a_bucket(cli: Cli, bucket: str, trained: Path) -> None:
+    import s3fs
+
+    s3fs.S3FileSystem().put("folder/test", "bucket/photos", recursive=True)
+    words = ("--to", "winter", "--model", "cyclegan-1", "--runs", trained / "runs")
+    assert cli("translate", "folder/test/images", *words, "-o", "local/").code == 0
+    done = cli("translate", "s3://bucket/photos/images", *words, "-o", "remote/")
+    assert sorted(done.out.split()) == [f"remote/{n}.winter.jpg" for n in (40, 41, 42)], done.err
+    for path in Path("local").iterdir():
+        assert (Path("remote") / path.name).read_bytes() == path.read_bytes()
+    deep = cli("translate", "s3://bucket/photos", "--recursive", *words, "-o", "deep/")
+    assert "deep/images/40.winter.jpg" in deep.out.split() and deep.code == 0
+    none = cli("translate", "s3://bucket/photos", *words, "-o", "none/")
+    assert none.code == 2 and "s3://bucket/photos: holds no images. Use --recursive" in none.err
+    s3fs.S3FileSystem().pipe("bucket/photos/images/bad.jpg", b"no image")
+    some = cli("translate", "s3://bucket/photos/images", *words, "-o", "some/")
+    assert some.code == 1 and "s3://bucket/photos/images/bad.jpg: is not an image" in some.err
+
+
+def test_one_image_at_an_address(cli: Cli, shards: Path) -> None:
+    with http_server(shards.parent, Faults()) as address:
+        done = cli("translate", f"{address}/folder/test/images/40.jpg", "--to", "winter", "--model", "seasons")
+        assert (done.code, done.out) == (0, "40.winter.jpg\n"), done.err
+        listed = cli("translate", f"{address}/folder/test/images", "--to", "winter", "--model", "seasons")
+        assert listed.code == 2 and "such servers do not list what they have" in listed.err
+        gone = cli("translate", f"{address}/folder/test/images/99.jpg", "--to", "winter", "--model", "seasons")
+        assert gone.code == 2 and "99.jpg: is not there" in gone.err
+
+
+@pytest.mark.slow
 def test_a_set_from_elsewhere_in_a_bucket(cli: Cli, bucket: str) -> None:
     import s3fs
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.shards.index import INDEX, ShardIndex, open_index
+from gantool.shards.places import address_at
+from gantool.shards.ranges import Ranges
 from gantool.shards.tar import Shard
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "read_bytes",
     "readable",
     "register",
+    "register_folder",
     "said",
     "shard_at",
 ]
@@ -37,6 +40,15 @@ _MARK = f".tar{os.sep}"
 
 _known: dict[str, ShardIndex] = {}
 """The indexes in use, by the folder of their set."""
+
+
+_folders: dict[str, Ranges] = {}
+"""Folders of single files at an address, by the folders that stand for them."""
+
+
+def register_folder(root: Path, files: Ranges) -> None:
+    """Let the files below an address be opened by their paths below ``root`` from now on."""
+    _folders[str(root)] = files
 
 
 def register(index: ShardIndex) -> ShardIndex:
@@ -70,7 +82,9 @@ def _find(path: Path) -> tuple[ShardIndex, str, str] | None:
         end = place + len(_MARK) - 1
         shard = Path(text[:end])
         for root in (shard.parent, shard.parent.parent):
-            index = _known.get(str(root)) or (index_at(root) if shard.is_file() else None)
+            index = _known.get(str(root)) or (
+                index_at(root) if shard.is_file() or address_at(root) is not None else None
+            )
             if index is not None:
                 return index, shard.relative_to(root).as_posix(), text[end + 1 :].replace(os.sep, "/")
         place = text.find(_MARK, end)
@@ -91,16 +105,33 @@ def shard_at(path: Path) -> Shard | None:
 
 def said(path: Path) -> str:
     """A path in words for people: the address of what lies elsewhere."""
+    single = _single(path)
+    if single is not None:
+        return f"{address_at(Path(single[0]))}/{single[1]}"
     found = _find(path) if _MARK in str(path) else None
     return f"{found[0].where}/{found[1]}/{found[2]}" if found is not None and found[0].remote else str(path)
 
 
 def is_member(path: Path) -> bool:
-    """Whether a path is that of a file in a shard."""
-    return _MARK in str(path) and _find(path) is not None
+    """Whether a path is that of a file in a shard, or at an address."""
+    return _single(path) is not None or (_MARK in str(path) and _find(path) is not None)
+
+
+def _single(path: Path) -> tuple[str, str] | None:
+    """The folder and the name of a single file at an address; None for any other path."""
+    text = str(path)
+    for root, files in _folders.items():
+        name = text[len(root) + 1 :].replace(os.sep, "/")
+        if text.startswith(f"{root}{os.sep}") and files.size(name) is not None:
+            return root, name
+    return None
 
 
 def _content(path: Path) -> bytes | None:
+    single = _single(path)
+    if single is not None:
+        root, name = single
+        return _folders[root].read(name, 0, _folders[root].size(name) or 0)
     found = _find(path) if _MARK in str(path) else None
     if found is None:
         return None

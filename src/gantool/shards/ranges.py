@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gantool.errors import DataError
 from gantool.shards.tar import Shard
 
-__all__ = ["LocalFiles", "RangeReader", "Ranges", "RemoteShards"]
+__all__ = ["LocalFiles", "RangeReader", "Ranges", "RemoteFolder", "RemoteShards"]
 
 _OPEN = 64  # files at the same time, of the 1024 that systems allow
 _ASKED = 32  # shards of a server that lists none
@@ -77,6 +77,13 @@ class RemoteShards:
     def _version(self, name: str) -> str:
         shard = self._shards[name]
         return shard.sha256 or f"{self._server.address}/{name}:{shard.size}:{shard.time}"
+
+
+class RemoteFolder(RemoteShards):
+    """Single files at an address, whose sizes are known from its listing."""
+
+    def size(self, name: str) -> int | None:
+        return self._length(name)
 
 
 class RangeReader(io.RawIOBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 from gantool.data.images import SUFFIXES, find_images
 from gantool.data.sources.names import resolve_data
 from gantool.data.sources.sharded import images_in_shards
+from gantool.data.sources.webdataset import NoShardsError
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.fetch.remote.addresses import is_address
 from gantool.files import safe_name
 from gantool.shards.members import is_member
+from gantool.shards.remote import files_at
 
 __all__ = ["FileOptions", "ImageJob", "is_renamed", "marked_name", "name_with_ending", "plan_file", "plan_jobs"]
 
@@ -154,7 +157,9 @@ def _lines(stdin: Iterable[str] | None) -> list[str]:
 
 
 def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
-    path = resolve_data(name) if is_address(name) else Path(name)
+    if is_address(name):
+        return [item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks]
+    path = Path(name)
     in_shards = images_in_shards(path)
     if in_shards is not None:
         return [ImageInput(*one) for one in in_shards]
@@ -175,6 +180,21 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
             raise DataError(f"{name}: matches no images.")
         return [ImageInput(image) for image in images]
     raise DataError(f"{name}: there is no such file or folder.")
+
+
+def _at_address(address: str, recursive: bool) -> list[ImageInput]:
+    """The images of a set of shards, or of a folder."""
+    in_shards = None
+    if Path(address).suffix.lower() not in SUFFIXES:
+        with suppress(NoShardsError):
+            in_shards = images_in_shards(resolve_data(address))
+    if in_shards is not None:
+        return [ImageInput(*one) for one in in_shards]
+    found = files_at(address, recursive=recursive, wanted=lambda name: Path(name).suffix.lower() in SUFFIXES)
+    if not found:
+        hint = "" if recursive else "Use --recursive to look into its folders."
+        raise DataError(f"{address}: holds no images.", hint)
+    return [ImageInput(path, Path(tree)) for path, tree in found]
 
 
 def _plan(

@@ -26,12 +26,16 @@ from gantool.shards.places import address_at
 from gantool.shards.ranges import LocalFiles, RangeReader, Ranges, RemoteShards
 from gantool.shards.tar import Packed, Shard, scan, split_name
 
-__all__ = ["find_tars", "plain_index"]
+__all__ = ["NoShardsError", "find_tars", "plain_index"]
 
 _MASKS = frozenset({"seg", "mask", "masks", "label", "labels", "segmentation", "gt", "annotation"})
 _LISTED = 200  # sentences about samples that lack something
 _LONGEST_CLASS = 100  # bytes of a .cls
 _BUFFER = 1 << 16
+
+
+class NoShardsError(DataError):
+    """There is no set of shards at an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,13 @@ def _listed(address: str) -> tuple[tuple[Shard, ...], dict[str, str]]:
     """The tar files at an address and their splits."""
     listing = Server(address).listing()
     if listing is None:
-        raise DataError(
+        raise NoShardsError(
             f"{address}: has no {INDEX}, and such servers do not list what they have.",
             "Put the index of gantool prepare --shards beside the shards.",
         )
     tars = {name: about for name, about in sorted(listing.items()) if name.endswith(".tar")}
     if not tars:
-        raise DataError(f"{address}: holds neither {INDEX} nor tar files.", "Expected a set of shards.")
+        raise NoShardsError(f"{address}: holds neither {INDEX} nor tar files.", "Expected a set of shards.")
     shards = tuple(Shard(name, size, "", time) for name, (size, time) in tars.items())
     return shards, {name: split_of(name[:-4]) or "train" for name in tars}
 

@@ -108,8 +108,11 @@ class Server:
                 return {}
             raise
 
-    def listing(self) -> dict[str, tuple[int, int]] | None:
+    def listing(self, *, recursive: bool = False) -> dict[str, tuple[int, int]] | None:
         """Bytes and time of the last change (ns, or 0) of every file in the folder; None if it cannot be listed.
+
+        Args:
+            recursive: those in folders within it, too, by their names relative to the address.
 
         Raises:
             DataError: as `read`.
@@ -120,9 +123,10 @@ class Server:
         def ask() -> dict[str, tuple[int, int]]:
             system = self._system()
             system.invalidate_cache()
-            listed = system.ls(self._path(""), detail=True)
+            top = str(system._strip_protocol(self.address)).rstrip("/")
+            listed = system.find(top, detail=True).values() if recursive else system.ls(top, detail=True)
             return {
-                str(one["name"]).rsplit("/", 1)[-1]: (int(one["size"] or 0), _time(one))
+                str(one["name"])[len(top) :].lstrip("/"): (int(one["size"] or 0), _time(one))
                 for one in listed
                 if one.get("type") != "directory"
             }
