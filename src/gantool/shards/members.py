@@ -42,6 +42,11 @@ _known: dict[str, ShardIndex] = {}
 """The indexes in use, by the folder of their set."""
 
 
+_REMEMBERED = 256
+
+_made: dict[str, tuple[ShardIndex, int]] = {}
+"""The last paths that views made, so that whoever opens one at once needs no search among the names."""
+
 _folders: dict[str, Ranges] = {}
 """Folders of single files at an address, by the folders that stand for them."""
 
@@ -54,6 +59,7 @@ def register_folder(root: Path, files: Ranges) -> None:
 def register(index: ShardIndex) -> ShardIndex:
     """Let the files of an index be opened by their paths from now on."""
     _known[str(index.root)] = index
+    _made.clear()
     return index
 
 
@@ -128,6 +134,9 @@ def _single(path: Path) -> tuple[str, str] | None:
 
 
 def _content(path: Path) -> bytes | None:
+    made = _made.get(str(path)) if _made else None
+    if made is not None:
+        return made[0].read(made[1])
     single = _single(path)
     if single is not None:
         root, name = single
@@ -185,7 +194,12 @@ class MemberPaths(Sequence[Path]):
     def __getitem__(self, place: int | slice) -> Path | MemberPaths:
         if isinstance(place, slice):
             return MemberPaths(self.of, self.numbers[place])
-        return Path(self.of.text(int(self.numbers[place])))
+        number = int(self.numbers[place])
+        text = self.of.text(number)
+        if len(_made) >= _REMEMBERED:
+            _made.clear()
+        _made[text] = (self.of, number)
+        return Path(text)
 
     def __iter__(self) -> Iterator[Path]:
         return (self[place] for place in range(len(self)))

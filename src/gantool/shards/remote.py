@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gantool.errors import DataError
@@ -77,8 +78,17 @@ def _fetch(server: Server, folder: Path) -> None:
             temporary.write_bytes(content)
         try:
             ShardIndex(folder / INDEX, folder)
+            _fetch_description(server, folder)
             return
         except DataError:
             (folder / INDEX).unlink()
             if not left:
                 raise DataError(f"{server.address}/{INDEX}: is damaged or no index of shards.") from None
+
+
+def _fetch_description(server: Server, folder: Path) -> None:
+    """What ``prepare`` says of a set, for people and for what is cut into tiles; it may have been left behind."""
+    with suppress(NotThereError):
+        content = server.read("dataset.yaml")
+        with atomic(folder / "dataset.yaml") as temporary:
+            temporary.write_bytes(content)
