@@ -97,8 +97,6 @@ OPENED = """
 import gc, resource, sys, time
 from pathlib import Path
 import numpy as np
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
 from gantool.data.datasets import FileImages
 from gantool.data.sources.sharded import unpaired_of
 from gantool.shards.index import open_index
