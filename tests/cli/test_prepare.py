@@ -159,7 +159,7 @@ def test_without_a_test_split_some_images_are_held_out(cli: Cli, workplace: Path
 
 
 def test_an_interrupted_call_goes_on(cli: Cli, unpaired: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = work._write_image
+    write = work.write_image
     count = iter(range(100))
 
     def interrupted(*arguments: object) -> None:
@@ -167,13 +167,13 @@ def test_an_interrupted_call_goes_on(cli: Cli, unpaired: Path, monkeypatch: pyte
             raise KeyboardInterrupt
         write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(work, "_write_image", interrupted)
+    monkeypatch.setattr(work, "write_image", interrupted)
     assert cli("prepare", "day2night").code == 130
     assert not Path("data/day2night").exists()
     partial = Path("data/day2night.partial")
     before = {path: path.stat().st_mtime_ns for path in partial.rglob("*.png")}
     assert 7 <= len(before) < 20, "those begun on other threads are finished"
-    monkeypatch.setattr(work, "_write_image", write)
+    monkeypatch.setattr(work, "write_image", write)
     assert cli("prepare", "day2night").code == 0
     assert not partial.exists()
     for path, changed in before.items():

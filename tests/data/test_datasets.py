@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.datasets import ArrayImages, PositionBatches, UnpairedDataset
+from gantool.data.datasets import WINDOW, ArrayImages, ByShards, PositionBatches, UnpairedDataset, shuffled
 
 PLAIN = Preparation("resize_and_crop", 8, 8, False)
 
@@ -27,6 +27,26 @@ def test_an_epoch_shows_the_larger_domain_once_and_the_smaller_evenly() -> None:
     counts = Counter(shade(item["b"]) for item in items)
     assert set(counts) == {100, 101, 102, 103}
     assert set(counts.values()) <= {2, 3}
+
+
+def test_an_order_by_shards_stays_near_each_shard() -> None:
+    shards = np.repeat(np.arange(40), 25)
+    order = ByShards(shards)
+    turns = [[order(1, 2, 0, 1000, turn * 1000 + place) for place in range(1000)] for turn in range(2)]
+    assert all(sorted(turn) == list(range(1000)) for turn in turns) and turns[0] != turns[1]
+    again = ByShards(shards + 7)
+    assert [again(1, 2, 0, 1000, place) for place in range(1000)] == turns[0], "a function of seed, epoch and place"
+    places = np.empty(1000, int)
+    places[turns[0]] = np.arange(1000)
+    spans = [np.ptp(places[shards == n]) for n in range(40)]
+    assert max(spans) < 25 * (WINDOW + 4) and np.median(spans) > 25 * (WINDOW - 3)
+    begun = np.argsort([places[shards == n].min() for n in range(40)])
+    assert list(begun) != sorted(begun), "shards come in any order"
+
+
+def test_few_shards_come_in_the_order_of_all_other_data() -> None:
+    order = ByShards(np.repeat(np.arange(WINDOW), 5))
+    assert [order(0, 3, 1, 40, n) for n in range(80)] == [shuffled(0, 3, 1, 40, n) for n in range(80)]
 
 
 def test_domains_come_in_orders_of_their_own_unless_aligned() -> None:

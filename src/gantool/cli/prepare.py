@@ -208,6 +208,21 @@ def prepare(
             rich_help_panel=RESULTS,
         ),
     ] = False,
+    shards: Annotated[
+        bool,
+        typer.Option(
+            "--shards", help="Pack the copy into tar files (WebDataset) with an index.", rich_help_panel=RESULTS
+        ),
+    ] = False,
+    shard_size: Annotated[
+        str | None,
+        typer.Option(
+            "--shard-size",
+            metavar="SIZE",
+            help="Of a tar file: 256MB (default), or a count of images.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -278,6 +293,8 @@ def prepare(
             link=link,
             skip_existing=skip_existing,
             share=share,
+            shards=shards,
+            shard_size=shard_size,
         )
         if (there := options.existing()) is not None:
             screen.note(f"{there}: exists already and is left.")

@@ -6,10 +6,11 @@ on worker processes, on ranks or on whether the run was interrupted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,31 @@ from torch.utils.data import Dataset, Sampler
 from gantool.arrays import Color, Pixels
 from gantool.data.augment import Preparation, to_tensor
 from gantool.data.images import read_pixels
+from gantool.errors import SettingsError
+from gantool.shards.members import MemberPaths, is_member
 from gantool.store.places import Store
 
 Position = tuple[int, int]
 
+WINDOW = 8
+"""Shards whose images are mixed where they come by shards."""
+
+Order = Callable[[int, int, int, int, int], int]
+"""See `shuffled`."""
+
 __all__ = [
+    "WINDOW",
     "ArrayImages",
+    "ByShards",
     "FileImages",
     "Images",
     "LabelPictures",
+    "Order",
     "Position",
     "PositionBatches",
     "UnpairedDataset",
+    "by_shards",
+    "orders_by_shards",
     "shuffled",
 ]
 
@@ -53,7 +67,8 @@ class FileImages:
     """
 
     def __init__(self, paths: Sequence[Path], channels: int = 3, half: int | None = None) -> None:
-        self.paths = [str(path) for path in paths]  # strings travel to worker processes on any system
+        # Strings travel to worker processes on any system; views of shards make their paths when they are asked.
+        self.paths: Sequence[str | Path] = paths if isinstance(paths, MemberPaths) else [str(path) for path in paths]
         self.channels = channels
         self.half = half
 
@@ -68,7 +83,7 @@ class FileImages:
         return pixels[:, self.half * middle : (self.half + 1) * middle]
 
     def name(self, index: int) -> str:
-        return self.paths[index]
+        return str(self.paths[index])
 
 
 class LabelPictures:
@@ -105,6 +120,70 @@ class ArrayImages:
         return f"image {index + 1}"
 
 
+class ByShards:
+    """An order for images that are far away: shards in any order, and images up to `WINDOW` shards later than theirs.
+
+    Image n of the shard that is the r-th stands where r + `WINDOW` u_n is among all, with u_n drawn from [0, 1). So a
+    reader needs the images of a few neighboring shards at any time, and a new shard little by little. With at most
+    `WINDOW` shards it is the order of all other data.
+
+    Args:
+        shards: of every image, by any numbers.
+    """
+
+    def __init__(self, shards: NDArray[np.integer[Any]]) -> None:
+        numbers, self._shard = np.unique(shards, return_inverse=True)
+        self.count = len(numbers)
+        self._last: tuple[tuple[int, ...], NDArray[np.int64]] | None = None
+
+    def __call__(self, seed: int, epoch: int, side: int, count: int, place: int) -> int:
+        """See `shuffled`."""
+        if self.count <= WINDOW:
+            return shuffled(seed, epoch, side, count, place)
+        key = (seed, epoch, side, place // count)
+        last = self._last
+        if last is None or last[0] != key:
+            chance = np.random.default_rng([*key, 1])
+            ranks = chance.permutation(self.count)
+            order = np.argsort(ranks[self._shard] + WINDOW * chance.random(count), kind="stable")
+            last = self._last = (key, order)
+        return int(last[1][place % count])
+
+
+def orders_by_shards(sides: Sequence[Images]) -> list[ByShards]:
+    """The orders of one or two sides whose images are in shards; label maps have that of their photos.
+
+    Raises:
+        SettingsError: they are not.
+    """
+    files = [images if isinstance(images, FileImages) else None for images in sides]
+    found = [one or next((other for other in files if other is not None), None) for one in files]
+    return [by_shards(one.paths if one is not None else ()) for one in found]
+
+
+def by_shards(paths: Sequence[str | Path]) -> ByShards:
+    """The order of images by their paths.
+
+    Raises:
+        SettingsError: they are in no shards.
+    """
+    if isinstance(paths, MemberPaths):
+        return ByShards(paths.shards)
+    if not paths or not is_member(Path(paths[0])):
+        raise SettingsError("data.shuffle: shards needs data in shards.", "Make some with gantool prepare --shards.")
+    return ByShards(np.unique([str(path).split(f".tar{os.sep}")[0] for path in paths], return_inverse=True)[1])
+
+
+def shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
+    """Which image stands at ``place`` of an epoch; beyond the last one the next round begins, newly shuffled."""
+    return int(_permutation(seed, epoch, side, count, place // count)[place % count])
+
+
+@lru_cache(maxsize=16)
+def _permutation(seed: int, epoch: int, side: int, count: int, turn: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch, side, turn, 1]).permutation(count)
+
+
 class UnpairedDataset(Dataset[dict[str, Tensor]]):
     """Pairs of unrelated images ``{"a": (C_a, H, W), "b": (C_b, H, W)}`` in [-1, 1], by ``(epoch, position)``.
 
@@ -113,6 +192,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         preparation: of both domains, or of each.
+        orders: which image stands where, of each.
 
     Attributes:
         store: keeps images as they are before chance changes them; None reads them every time.
@@ -126,11 +206,13 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         *,
         seed: int = 0,
         align: bool = False,
+        orders: Sequence[Order] = (shuffled, shuffled),
     ) -> None:
         self.images = (a, b)
         self.preparations = preparation if isinstance(preparation, tuple) else (preparation, preparation)
         self.seed = seed
         self.align = align
+        self.orders = (orders[0], orders[0 if align else 1])
         self.store: Store | None = None
 
     @property
@@ -155,7 +237,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         out = {}
         for side, name in enumerate(("a", "b")):
             order = 0 if self.align else side
-            index = shuffled(self.seed, epoch, order, len(self.images[side]), place)
+            index = self.orders[side](self.seed, epoch, order, len(self.images[side]), place)
             rng = np.random.default_rng([self.seed, epoch, place, order])
             out[name] = to_tensor(self.preparations[side].changed(self._scaled(side, index), rng))
         return out
@@ -171,16 +253,6 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
 def _is_read(images: Images) -> bool:
     """Whether images come from files, and not from memory as those of the built-in sample."""
     return not isinstance(images, ArrayImages)
-
-
-def shuffled(seed: int, epoch: int, side: int, count: int, place: int) -> int:
-    """Which image stands at ``place`` of an epoch; beyond the last one the next round begins, newly shuffled."""
-    return int(_permutation(seed, epoch, side, count, place // count)[place % count])
-
-
-@lru_cache(maxsize=16)
-def _permutation(seed: int, epoch: int, side: int, count: int, turn: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch, side, turn, 1]).permutation(count)
 
 
 class PositionBatches(Sampler[list[Position]]):

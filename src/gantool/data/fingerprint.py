@@ -12,6 +12,8 @@ from pathlib import Path
 from gantool.documents import load_json
 from gantool.errors import DataError
 from gantool.files import atomic
+from gantool.shards.index import INDEX
+from gantool.shards.members import shard_at
 
 __all__ = ["Changes", "FileFacts", "Files", "compare_files", "digest_of", "note_files", "read_files", "write_files"]
 
@@ -71,12 +73,19 @@ def note_files(
     found = {}
     try:
         for path in dict.fromkeys(paths):
-            name, facts = _name(folders, path), path.stat()
-            before = known.get(name)
+            name, shard = _name(folders, path), shard_at(path)
+            if shard is not None and not path.is_file():  # it lies elsewhere
+                found[name] = FileFacts(shard.size, 0, shard.sha256)
+                continue
+            facts, before = path.stat(), known.get(name)
             sha256 = ""
             if contents and before is not None and (before.size, before.time) == (facts.st_size, facts.st_mtime_ns):
                 sha256 = before.sha256
-            found[name] = FileFacts(facts.st_size, facts.st_mtime_ns, sha256 or (_hash(path) if contents else ""))
+            # What a shard holds is told by the index, against which every image is checked when it is read.
+            noted = shard.sha256 if shard is not None and not contents else ""
+            if contents or path.name == INDEX:
+                noted = sha256 or _hash(path)
+            found[name] = FileFacts(facts.st_size, facts.st_mtime_ns, noted)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}).") from None
     return dict(sorted(found.items()))

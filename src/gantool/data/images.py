@@ -18,6 +18,7 @@ from gantool.arrays import Pixels
 from gantool.data.decoder_warnings import collected_warnings
 from gantool.errors import DataError, OutputError
 from gantool.files import Target, put
+from gantool.shards.members import readable, said
 
 __all__ = [
     "SUFFIXES",
@@ -25,6 +26,7 @@ __all__ = [
     "ImageSource",
     "Picture",
     "as_rgb",
+    "encode_picture",
     "find_folders",
     "find_images",
     "images_within",
@@ -179,7 +181,7 @@ def is_plain(path: Path) -> bool:
     Raises:
         DataError: not there, or no image.
     """
-    with _one_file(path), collected_warnings(), Image.open(path) as image:
+    with _one_file(path), collected_warnings(), Image.open(readable(path)) as image:
         return (
             image.mode in ("RGB", "L")
             and "transparency" not in image.info
@@ -190,7 +192,7 @@ def is_plain(path: Path) -> bool:
 
 
 def _opened(source: ImageSource) -> Image.Image:
-    return Image.open(source if isinstance(source, Path) else io.BytesIO(source.data))
+    return Image.open(readable(source) if isinstance(source, Path) else io.BytesIO(source.data))
 
 
 @contextmanager
@@ -200,20 +202,23 @@ def _one_file(path: ImageSource) -> Iterator[None]:
     Raises:
         DataError: names the file.
     """
+    named = said(path) if isinstance(path, Path) else path
     try:
         yield
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file.") from None
+    except DataError:  # of a shard, which says more
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{named}: there is no such file.") from None
     except PermissionError:
-        raise DataError(f"{path}: may not be read.") from None
+        raise DataError(f"{named}: may not be read.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, expected an image.") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: is not an image that can be read.") from None
+        raise DataError(f"{named}: is not an image that can be read.") from None
     except Image.DecompressionBombError:
-        raise DataError(f"{path}: claims more pixels than any picture has; refused.") from None
+        raise DataError(f"{named}: claims more pixels than any picture has; refused.") from None
     except Exception as error:
-        raise DataError(f"{path}: the image is damaged ({_in_a_line(error)}).") from None
+        raise DataError(f"{named}: the image is damaged ({_in_a_line(error)}).") from None
 
 
 def _in_a_line(error: Exception) -> str:
@@ -280,6 +285,22 @@ def write_picture(path: Target, pixels: Pixels, like: Picture | None = None) -> 
     Returns:
         What could not be kept, in words for the user.
     """
+    data, notes = _content(path, pixels, like)
+    put(path, data)
+    return notes
+
+
+def encode_picture(pixels: Pixels, name: str) -> bytes:
+    """What `write_picture` writes to a file of that name.
+
+    Raises:
+        OutputError: the format cannot hold it.
+    """
+    return _content(Path(name), pixels, None)[0]
+
+
+def _content(path: Target, pixels: Pixels, like: Picture | None) -> tuple[bytes, list[str]]:
+    """The content of a file, and what could not be kept."""
     suffix = path.suffix.lower()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     notes = []
@@ -310,8 +331,7 @@ def write_picture(path: Target, pixels: Pixels, like: Picture | None = None) -> 
         notes.append(f"{suffix[1:]} cannot hold its EXIF")
     if problem:
         raise OutputError(f"{path}: cannot be written as {suffix[1:]} ({problem}).")
-    put(path, data)
-    return notes
+    return data, notes
 
 
 def _exif_for_tiff(data: bytes) -> tuple[Image.Exif, list[str]]:
@@ -404,5 +424,8 @@ def _bits_per_channel(image: Image.Image, path: ImageSource) -> int:
 def _beginning(source: ImageSource, length: int) -> bytes:
     if isinstance(source, ImageBytes):
         return source.data[:length]
-    with source.open("rb") as file:
-        return file.read(length)
+    opened = readable(source)
+    if isinstance(opened, Path):
+        with opened.open("rb") as file:
+            return file.read(length)
+    return opened.read(length)

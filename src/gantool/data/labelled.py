@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from gantool.arrays import Mask, Pixels
 from gantool.data.augment_masks import LabelledPreparation
-from gantool.data.datasets import Position, shuffled
+from gantool.data.datasets import Order, Position, shuffled
 from gantool.data.images import read_pixels
 from gantool.data.paste import Pasting, pasted
 from gantool.data.sources.labels import LabelledImage
@@ -52,7 +52,7 @@ class FileLabels:
     """Images and label maps read from files."""
 
     def __init__(self, images: Sequence[LabelledImage]) -> None:
-        self.images = list(images)
+        self.images = images
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,6 +76,7 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         counts: pixels of every class in every image, ``(images, 256)``; for what is pasted from one into another.
+        order: which image stands where.
 
     Attributes:
         store: keeps images and label maps as they are in the files; None reads them every time.
@@ -88,9 +89,11 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
         *,
         seed: int = 0,
         counts: NDArray[np.int64] | None = None,
+        order: Order = shuffled,
     ) -> None:
         self.images, self.preparation, self.seed = images, preparation, seed
         self.store: Store | None = None
+        self.order = order
         share = preparation.change.paste
         self._pasting = Pasting.of(counts, share) if share and counts is not None else None
 
@@ -109,7 +112,7 @@ class LabelledDataset(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, position: Position) -> dict[str, Tensor]:
         epoch, place = position
-        index = shuffled(self.seed, epoch, 0, len(self.images), place)
+        index = self.order(self.seed, epoch, 0, len(self.images), place)
         image, label = self._sample(index, [self.seed, epoch, place])
         chance = np.random.default_rng([self.seed, epoch, place, 1])
         chosen = self._pasting.draw(chance) if self._pasting is not None else None

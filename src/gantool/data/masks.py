@@ -19,7 +19,7 @@ from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import Target, put
 
-__all__ = ["from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+__all__ = ["encode_mask", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
 
 def read_index_mask(path: Path) -> NDArray[np.int32]:
@@ -61,7 +61,12 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
 
 
 def write_mask(path: Target, mask: Mask, colors: Sequence[Color]) -> None:
-    """Write, a file atomically, a palette PNG with these colors for the classes, light gray for `IGNORE`."""
+    """Write `encode_mask`'s file, atomically."""
+    put(path, encode_mask(mask, colors))
+
+
+def encode_mask(mask: Mask, colors: Sequence[Color]) -> bytes:
+    """A palette PNG with these colors for the classes, light gray for `IGNORE`."""
     palette = [0] * 768
     for index, color in enumerate(colors):
         palette[3 * index : 3 * index + 3] = color
@@ -70,7 +75,7 @@ def write_mask(path: Target, mask: Mask, colors: Sequence[Color]) -> None:
     image.putpalette(palette)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    put(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def one_hot(mask: Mask, classes: int) -> NDArray[np.uint8]:

@@ -65,6 +65,8 @@ def photograph_of(name: str) -> str:
         name: ``SET/SPLIT/images/STEM_TTTTT_LLLLL.png``, where ``SET/dataset.yaml`` says that there are tiles.
     """
     path = Path(name)
+    if path.parent.suffix == ".tar":  # the tiles of one photograph may be in two shards
+        path = path.parent.parent / "shards" / "images" / path.name
     cut = _TILE.fullmatch(path.name)
     return str(path.parent / cut[1]) if cut and _has_tiles(path.parent.parent.parent) else name
 

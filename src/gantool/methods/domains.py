@@ -13,7 +13,7 @@ from torch import Tensor
 from gantool.arrays import Pixels
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset
+from gantool.data.datasets import ArrayImages, FileImages, Images, UnpairedDataset, orders_by_shards, shuffled
 from gantool.data.images import open_image
 from gantool.data.inspect import problems
 from gantool.data.sample import SEASONS, Scene, draw_scene
@@ -189,14 +189,16 @@ def _label_data(settings: UnpairedSettings, found: LabelledSet, preparation: Pre
 
 def _file_data(settings: UnpairedSettings, files: UnpairedFiles, preparation: Preparation) -> UnpairedData:
     data = settings.data
-    train = [list(domain.train[: data.max_images]) for domain in (files.a, files.b)]
-    test = [list(domain.test) for domain in (files.a, files.b)]
+    train = [domain.train[: data.max_images] for domain in (files.a, files.b)]
+    test = [domain.test for domain in (files.a, files.b)]
     if data.align and len(train[0]) != len(train[1]):
         raise DataError(
             f"data.align: needs as many images of {files.a.name} as of {files.b.name}, "
             f"got {len(train[0])} and {len(train[1])}."
         )
-    found = list(itertools.islice(problems([*train[0], *train[1], *test[0], *test[1]]), 200))
+    # Those of prepared shards were looked at when they were written, and are checked as they are read.
+    looked_at = () if files.shards is not None and files.shards.checked else (*train, *test)
+    found = list(itertools.islice(problems(itertools.chain(*looked_at)), 200))
     if found:
         listed = "\n  ".join(found[:20])
         more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""
@@ -216,11 +218,11 @@ def _file_data(settings: UnpairedSettings, files: UnpairedFiles, preparation: Pr
         test=(FileImages(test[0], channels[0], files.a.half), FileImages(test[1], channels[1], files.b.half)),
         preparations=(preparation, preparation),
         held_out=tuple(dict.fromkeys((*files.a.test, *files.b.test))) if files.held_out else (),
-        files=(*train[0], *train[1], *test[0], *test[1]),
+        files=files.shards.files if files.shards is not None else (*train[0], *train[1], *test[0], *test[1]),
     )
 
 
-def _require_same_sizes(train: list[list[Path]]) -> None:
+def _require_same_sizes(train: Sequence[Sequence[Path]]) -> None:
     for a, b in zip(*train, strict=True):
         size_a, size_b = open_image(a).size, open_image(b).size
         if size_a != size_b:
@@ -244,7 +246,10 @@ def towards(data: UnpairedData, target: str | None) -> UnpairedData:
 
 def training_set(settings: UnpairedSettings, data: UnpairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``."""
-    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=settings.data.align)
+    orders = orders_by_shards(data.train) if settings.data.by_shards else (shuffled, shuffled)
+    return UnpairedDataset(
+        *data.train, data.preparations, seed=settings.train.seed, align=settings.data.align, orders=orders
+    )
 
 
 def preview_batch(settings: UnpairedSettings, data: UnpairedData) -> dict[str, Tensor]:

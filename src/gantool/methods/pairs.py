@@ -16,18 +16,28 @@ from torch import Tensor
 
 from gantool.cards import LabelClass
 from gantool.data.augment import Preparation, to_tensor
-from gantool.data.datasets import ArrayImages, FileImages, Images, LabelPictures, UnpairedDataset
+from gantool.data.datasets import (
+    ArrayImages,
+    FileImages,
+    Images,
+    LabelPictures,
+    UnpairedDataset,
+    orders_by_shards,
+    shuffled,
+)
 from gantool.data.inspect import problems
 from gantool.data.sample import CLASS_COLORS, CLASSES, draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.sources.pairs import PairedFiles, PairFile
+from gantool.data.sources.sharded import both_paths, of_split
 from gantool.data.splits import draw_splits
 from gantool.errors import DataError, SettingsError, closest, counted
 from gantool.methods.gan.settings import GanSettings, PairedSettings
 from gantool.methods.images import TranslationImages, two_sides
 from gantool.methods.labels import check_labels
 from gantool.nets.registry import GENERATORS
+from gantool.shards.members import read_bytes, readable
 
 __all__ = [
     "LABELS",
@@ -149,11 +159,20 @@ def _files(settings: PairedSettings, preparation: Preparation) -> PairedData:
 def _pictures(found: PairedFiles, settings: PairedSettings, preparation: Preparation) -> PairedData:
     if found.unpaired:
         raise _unusable([*found.unpaired])
-    bad = list(itertools.islice(_problems(found.pairs), 200))
+    trusted = found.shards is not None and found.shards.checked
+    bad = [] if trusted else list(itertools.islice(_problems(found.pairs), 200))
     if bad:
         raise _unusable(bad)
-    splits, held_out = _splits([pair.split for pair in found.pairs], [str(p.left) for p in found.pairs], settings)
     channels = settings.data.channels
+    both = (preparation, preparation)
+    if found.shards is not None and len(found.shards.group("test")):
+
+        def views(wanted: str, most: int | None = None) -> Sides:
+            left, right = (paths[:most] for paths in both_paths(of_split(found.pairs, wanted)))
+            return FileImages(left, channels[0]), FileImages(right, channels[1])
+
+        return _assembled(found.names, ((), ()), found.about, views, both, settings, (), found.shards.files)
+    splits, held_out = _splits([pair.split for pair in found.pairs], [str(p.left) for p in found.pairs], settings)
     files = [
         path for pair in _used(found.pairs, splits, settings) for path in (pair.left, pair.right) if path is not None
     ]
@@ -166,7 +185,7 @@ def _pictures(found: PairedFiles, settings: PairedSettings, preparation: Prepara
         rights = [pair.right for pair in chosen if pair.right is not None]
         return FileImages([pair.left for pair in chosen], channels[0]), FileImages(rights, channels[1])
 
-    both = (preparation, preparation)
+    files = [*found.shards.files] if found.shards is not None else files
     return _assembled(found.names, ((), ()), found.about, sides, both, settings, held_out, files)
 
 
@@ -176,13 +195,13 @@ def _problems(pairs: Sequence[PairFile]) -> list[str]:
     if found:
         return found
     for pair in pairs:
-        with Image.open(pair.left) as image:
+        with Image.open(readable(pair.left)) as image:
             size = image.size
         if pair.right is None:
             if size[0] % 2:
                 found.append(f"{pair.left}: is {size[0]} pixels wide, its halves differ.")
             continue
-        with Image.open(pair.right) as image:
+        with Image.open(readable(pair.right)) as image:
             other = image.size
         if size != other:
             found.append(
@@ -210,6 +229,7 @@ def label_pairs(found: LabelledSet, settings: GanSettings, preparation: Preparat
         return LabelPictures([one.mask for one in chosen], colors), FileImages([one.image for one in chosen])
 
     files = [path for one in _used(found.images, splits, settings) for path in (one.image, *one.label_files)]
+    files = [*found.shards.files] if found.shards is not None else files
     about = f"{found.about}: label maps and photos"
     both = (replace(preparation, nearest=True), preparation)
     return _assembled((LABELS, PHOTO), (classes, ()), about, sides, both, settings, held_out, files)
@@ -265,7 +285,7 @@ def _splits(splits: Sequence[str], names: Sequence[str], settings: GanSettings) 
     if "test" in splits or share == 0:
         return list(splits), []
     places = [place for place, split in enumerate(splits) if split == "train"]
-    contents = [hashlib.sha256(Path(names[place]).read_bytes()).hexdigest() for place in places]
+    contents = [hashlib.sha256(read_bytes(Path(names[place]))).hexdigest() for place in places]
     drawn = dict(zip(places, draw_splits(contents, (1 - share, 0, share), 0), strict=True))
     held_out = [names[place] for place, split in drawn.items() if split == "test"]
     return [drawn.get(place, split) for place, split in enumerate(splits)], held_out
@@ -279,7 +299,8 @@ def _unusable(bad: Sequence[str]) -> DataError:
 
 def paired_set(settings: PairedSettings, data: PairedData) -> UnpairedDataset:
     """The training pairs by ``(epoch, position)``, both halves cropped and flipped alike."""
-    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=True)
+    orders = orders_by_shards(data.train) if settings.data.by_shards else (shuffled, shuffled)
+    return UnpairedDataset(*data.train, data.preparations, seed=settings.train.seed, align=True, orders=orders)
 
 
 def preview_pairs(settings: PairedSettings, data: PairedData) -> dict[str, Tensor]:

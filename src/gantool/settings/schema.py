@@ -57,6 +57,16 @@ class Data(Section):
     """Where training images are kept once they are decoded and scaled, for all processes that read them: auto in a
     third of the free memory, and what does not fit there in a file in the cache folder. It changes no image."""
 
+    shuffle: Literal["auto", "full", "shards"] = "auto"
+    """In which order training images come: full is any order of all; shards is the shards in any order and every
+    image up to eight shards later than its own, so that a server is asked for neighbors; auto is shards for data at
+    an address such as s3:// and full for data on a disk. Sets of up to eight shards are shuffled alike either way."""
+
+    @property
+    def by_shards(self) -> bool:
+        """Whether images come in the order of their shards, and only those of a few shards are mixed."""
+        return self.shuffle == "shards" or (self.shuffle == "auto" and "://" in self.path)
+
     @property
     def is_sample(self) -> bool:
         """Whether the built-in sample is trained on."""

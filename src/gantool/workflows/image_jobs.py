@@ -5,14 +5,21 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TextIO
 
 from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
+from gantool.data.sources.names import resolve_data
+from gantool.data.sources.sharded import images_in_shards
+from gantool.data.sources.webdataset import NoShardsError
 from gantool.errors import DataError, OutputError, UsageError
+from gantool.fetch.remote.addresses import is_address
 from gantool.files import ByteStream, Target, safe_name
+from gantool.shards.members import is_member
+from gantool.shards.remote import files_at
 from gantool.workflows.lists import listed_paths, read_standard_input
 from gantool.workflows.shares.share import ALONE, Share
 
@@ -41,7 +48,7 @@ class FileOptions:
     """Which images, and where their results go.
 
     Attributes:
-        inputs: files, folders, globs, or ``-`` for an image, or paths, on standard input.
+        inputs: files, folders, globs, shards, or ``-`` for an image, or paths, on standard input.
         output: a folder, a file for a single input, ``-`` for ``stream``, or None for the current folder.
         recursive: look into folders within folders.
         overwrite: replace outputs that exist.
@@ -261,7 +268,12 @@ def _piped(content: ImageBytes | list[str], recursive: bool, marks: set[str]) ->
 
 
 def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
+    if is_address(name):
+        return [item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks]
     path = Path(name)
+    in_shards = images_in_shards(path)
+    if in_shards is not None:
+        return [ImageInput(*one) for one in in_shards]
     if path.is_dir():
         images = [
             image for image in find_images(path, recursive=recursive) if image.stem.rpartition(".")[2] not in marks
@@ -299,6 +311,21 @@ def _into_stream(
     return ImageJob(item.source, {kind: ByteStream("standard output", Path(name).suffix.lower(), files.stream)})
 
 
+def _at_address(address: str, recursive: bool) -> list[ImageInput]:
+    """The images of a set of shards, or of a folder."""
+    in_shards = None
+    if Path(address).suffix.lower() not in SUFFIXES:
+        with suppress(NoShardsError):
+            in_shards = images_in_shards(resolve_data(address))
+    if in_shards is not None:
+        return [ImageInput(*one) for one in in_shards]
+    found = files_at(address, recursive=recursive, wanted=lambda name: Path(name).suffix.lower() in SUFFIXES)
+    if not found:
+        hint = "" if recursive else "Use --recursive to look into its folders."
+        raise DataError(f"{address}: holds no images.", hint)
+    return [ImageInput(path, Path(tree)) for path, tree in found]
+
+
 def _plan(
     inputs: Sequence[ImageInput],
     files: FileOptions,
@@ -323,7 +350,8 @@ def _plan(
                 "Name a folder, or ask for a single output.",
             )
         for kind, name in wanted.items():
-            place = item.path.parent if kind in beside and files.output is None else folder / item.tree
+            is_beside = kind in beside and files.output is None and not is_member(item.path)
+            place = item.path.parent if is_beside else folder / item.tree
             target = file if file is not None else place / name
             there = os.path.lexists(target)
             # Thousands of results go into few folders, each of which is looked up once.

@@ -4,7 +4,6 @@ first ones with labels to correct."""
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +22,7 @@ from gantool.files import atomic
 from gantool.metrics.uncertainty import Doubts
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
 from gantool.report.pages import thumbnail, write_page
+from gantool.shards.members import read_bytes
 from gantool.workflows.image_files import ImageOutcome, Work, Written, look_at, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, plan_file
 from gantool.workflows.label_outputs import LabelPlan, LabelWriter, RegionOptions, label_writer
@@ -213,7 +213,7 @@ class Ranking:
                 stem = f"{one.source.stem}-{count}"
             names[stem.lower()] = folder / f"{stem}{one.source.suffix}"
             with atomic(names[stem.lower()]) as temporary:
-                shutil.copyfile(one.source, temporary)
+                temporary.write_bytes(read_bytes(one.source))
         with atomic(folder / "labels.txt") as temporary:
             temporary.write_text("".join(f"{entry.name}\n" for entry in self.segmenter.classes), "utf-8")
         return LabelPlan([ImageJob(path, {"polygons": path.with_suffix(".json")}) for path in names.values()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,10 +102,16 @@ def contents_of_domains(found: UnpairedFiles) -> Contents:
     return Contents("unpaired", about, (found.a.name, found.b.name), tuple(images))
 
 
-def contents_of_images(root: Path) -> Contents:
-    """All images in a folder and in those within it, whose names may be those of splits."""
+def contents_of_images(root: Path, by_split: Mapping[str, Iterable[Path]] | None = None) -> Contents:
+    """All images in a folder and in those within it, whose names may be those of splits.
+
+    Args:
+        by_split: the images where they are in shards.
+    """
     images = []
-    for path in find_images(root, recursive=True):
+    if by_split is not None:
+        images = [SourceImage(path, split, "images") for split, paths in by_split.items() for path in paths]
+    for path in find_images(root, recursive=True) if by_split is None else ():
         first = path.relative_to(root).parts[0]
         images.append(SourceImage(path, SPLIT_WORDS.get(first.lower(), "train"), "images"))
     about = f"{root}: images of one kind, neither labels nor pairs nor two domains, so there is nothing to train on"

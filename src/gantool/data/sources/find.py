@@ -3,14 +3,15 @@
 A source is a folder (by its path or its name, see `gantool.data.sources.names`), an annotation file, or two folders
 by domain name. The first of these that fits decides what it is:
 
-1. **Two folders by domain name** are two domains, or pairs if their images have the same names (see 5).
-2. **The kind that the caller names** (``--as``, the catalogue), or else ``dataset.yaml`` of a prepared set, is the
+1. **Two folders by domain name** are two domains, or pairs if their images have the same names (see 6).
+2. **Shards**, tar files that ``gantool prepare --shards`` or others wrote, are what their index says.
+3. **The kind that the caller names** (``--as``, the catalogue), or else ``dataset.yaml`` of a prepared set, is the
    only one that is tried.
-3. **Images with labels** (`find_labelled`): prepared, well-known sets, annotation files, masks. Not looked for where
+4. **Images with labels** (`find_labelled`): prepared, well-known sets, annotation files, masks. Not looked for where
    the caller names the two sides.
-4. **Pairs side by side**: images twice as wide as high; where the caller names the two sides and there are no two
+5. **Pairs side by side**: images twice as wide as high; where the caller names the two sides and there are no two
    folders, whatever their shape.
-5. **Two folders**, in every split or in the folder itself: two domains. Where the images have the same names they
+6. **Two folders**, in every split or in the folder itself: two domains. Where the images have the same names they
    could be pairs as well; `Source.kind` is None then, and whoever must decide asks (`Source.require_kind`). Folders
    called ``trainA`` and ``trainB`` are never taken for pairs by themselves.
 
@@ -35,6 +36,7 @@ from gantool.data.sources.description import read_description
 from gantool.data.sources.labels import LabelledSet, LabelOptions, find_labelled
 from gantool.data.sources.names import Kind, resolve_data
 from gantool.data.sources.pairs import PairedFiles, find_halves, halves_as_domains, pair_folders, same_names
+from gantool.data.sources.sharded import find_shards, images_of, labelled_of, pairs_of, unpaired_of
 from gantool.data.sources.unpaired import (
     TwoFolders,
     UnpairedFiles,
@@ -46,6 +48,7 @@ from gantool.data.sources.unpaired import (
 )
 from gantool.data.splits import SPLITS
 from gantool.errors import DataError, UsageError
+from gantool.shards.index import ShardIndex
 
 __all__ = ["Source", "find_source"]
 
@@ -65,6 +68,7 @@ class Source:
         folders: two folders of images by split.
         names: of the two sides, as the caller says.
         domains_given: two folders by domain name.
+        shards: the index of a set of shards.
     """
 
     place: str
@@ -74,6 +78,7 @@ class Source:
     folders: TwoFolders = field(default_factory=dict)
     names: tuple[str, str] | None = None
     domains_given: Mapping[str, str] | None = None
+    shards: ShardIndex | None = None
 
     @property
     def about(self) -> str:
@@ -95,6 +100,8 @@ class Source:
         """
         if self.labels is not None:
             raise DataError(f"{self.place}: is a set of images with labels, expected two domains of images.")
+        if self.shards is not None:
+            return unpaired_of(self.shards, self.names).complete(holdout)
         if self.halves is not None:
             return halves_as_domains(self.halves, holdout)
         if self.domains_given is not None:
@@ -107,6 +114,8 @@ class Source:
         Raises:
             DataError: there are none.
         """
+        if self.shards is not None and self.shards.kind == "paired":
+            return pairs_of(self.shards, self.names)
         if self.halves is not None:
             return self.halves
         if self.folders:
@@ -141,7 +150,9 @@ class Source:
             DataError: nothing was recognized.
             UsageError: it could be pairs or two domains.
         """
-        if to_check and self.labels is None and self.halves is None and not self.folders:
+        if to_check and self.shards is not None and self.shards.kind == "images":
+            return contents_of_images(Path(self.place), images_of(self.shards))
+        if to_check and self.labels is None and self.halves is None and not self.folders and self.shards is None:
             images = contents_of_images(Path(self.place))
             if images.images and not any((Path(self.place) / half).is_dir() for half in ("trainA", "trainB")):
                 return images
@@ -192,6 +203,9 @@ def find_source(
     if root.is_file() and root.suffix.lower() in _ANNOTATIONS:
         root, only = root.parent, root
     _require_folder(root, data)
+    shards = find_shards(root) if only is None else None
+    if shards is not None:
+        return _shards(shards, kind, names or default_names, options)
     if kind is None and only is None:
         kind = _KINDS.get(str(read_description(root).get("kind")))
     if (kind is None and names is None) or kind == "segmentation" or only is not None:
@@ -209,6 +223,20 @@ def find_source(
                 "masks/, train/ with trainannot/, or masks beside the images named _mask, _label or _seg.",
             )
     return _pictures(root, kind, names, default_names)
+
+
+def _shards(
+    index: ShardIndex, kind: Kind | None, names: tuple[str, str] | None, options: LabelOptions | None
+) -> Source:
+    place = str(index.root)
+    own = _KINDS.get(index.kind, "unpaired")
+    if kind is not None and kind != own and (own, kind) != ("paired", "unpaired"):
+        raise DataError(f"{index.where}: its shards hold {own} images, --as says {kind}.", "Leave --as out.")
+    if own == "segmentation":
+        if names is not None:
+            raise UsageError("--domains names two sides of images, these are images with labels.")
+        return Source(place, own, labelled_of(index, options), shards=index)
+    return Source(place, kind or own, names=names, shards=index)
 
 
 def _pictures(

@@ -24,6 +24,8 @@ from gantool.errors import DataError, closest
 from gantool.fetch.archives import is_archive, unpack
 from gantool.fetch.cache import cache_folder
 from gantool.fetch.download import download
+from gantool.fetch.remote.addresses import is_address
+from gantool.shards.remote import mounted
 
 __all__ = ["Kind", "Opened", "name_of", "opened", "resolve_data"]
 
@@ -34,9 +36,13 @@ Progress = Callable[[str, int, int], None]
 def resolve_data(data: str) -> Path:
     """An existing folder, the folder of that name under ``./data``, or the one in the cache.
 
+    For an address it is a folder that stands for the shards there.
+
     Raises:
         DataError: none exists; says how to get a named data set, or which name is nearest.
     """
+    if is_address(data):
+        return mounted(data)
     for candidate in (Path(data), Path("data") / data):
         if candidate.is_dir():
             return candidate
@@ -89,6 +95,9 @@ def opened(source: str | Path, on_progress: Progress, *, keep: bool) -> Iterator
     Raises:
         DataError: nothing of that name, or it cannot be had; says what to do.
     """
+    if is_address(str(source)):
+        yield Opened(mounted(str(source)), str(source).rstrip("/").rsplit("/", 1)[-1])
+        return
     path = Path(source)
     if path.is_file() and is_archive(path):
         facts = path.stat()

@@ -13,6 +13,7 @@ from gantool.data.sources.labels.pairing import SUFFIXES, bare_stem, stem_of
 from gantool.data.sources.unpaired import DomainFiles, TwoFolders, UnpairedFiles
 from gantool.data.splits import split_folders
 from gantool.errors import DataError
+from gantool.shards.index import ShardIndex
 
 __all__ = ["PairFile", "PairedFiles", "find_halves", "halves_as_domains", "pair_folders", "same_names"]
 
@@ -37,12 +38,14 @@ class PairedFiles:
     Attributes:
         names: of the two sides.
         unpaired: a sentence for every file without a partner.
+        shards: the index where the images are in shards.
     """
 
     about: str
-    pairs: tuple[PairFile, ...]
+    pairs: Sequence[PairFile]
     names: tuple[str, str] = ("left", "right")
     unpaired: tuple[str, ...] = ()
+    shards: ShardIndex | None = None
 
 
 def find_halves(root: Path, names: tuple[str, str] | None, *, force: bool = False) -> PairedFiles | None:
@@ -78,8 +81,8 @@ def _mostly_double(pairs: Sequence[PairFile]) -> bool:
 
 def halves_as_domains(found: PairedFiles, holdout: float) -> UnpairedFiles:
     """The halves of side-by-side pairs as two domains, left and right, for training without pairs."""
-    train = tuple(pair.left for pair in found.pairs if pair.split == "train")
-    test = tuple(pair.left for pair in found.pairs if pair.split == "test")
+    train: Sequence[Path] = [pair.left for pair in found.pairs if pair.split == "train"]
+    test: Sequence[Path] = [pair.left for pair in found.pairs if pair.split == "test"]
     held_out = not test
     if held_out:
         chosen = DomainFiles("", train, ()).held_out(holdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from gantool.data.images import find_folders, find_images, images_within
 from gantool.data.sources.description import described_domains
 from gantool.data.splits import SPLIT_WORDS, SPLITS, split_folders
 from gantool.errors import DataError
+from gantool.shards.index import ShardIndex
+from gantool.shards.members import read_bytes
 
 __all__ = [
     "DomainFiles",
@@ -43,14 +45,14 @@ class DomainFiles:
     """
 
     name: str
-    train: tuple[Path, ...]
-    test: tuple[Path, ...]
+    train: Sequence[Path]
+    test: Sequence[Path]
     half: int | None = None
 
     def held_out(self, fraction: float) -> DomainFiles:
         """Move the images with the smallest content hashes to the test split: the same whatever they are called."""
         count = round(len(self.train) * fraction)
-        ranked = sorted(self.train, key=lambda path: hashlib.sha256(path.read_bytes()).hexdigest()) if count else []
+        ranked = sorted(self.train, key=lambda path: hashlib.sha256(read_bytes(path)).hexdigest()) if count else []
         test = set(ranked[:count])
         return replace(
             self,
@@ -66,12 +68,14 @@ class UnpairedFiles:
     Attributes:
         layout: what was recognized, in words.
         held_out: whether the test split was taken from the training images because there was none.
+        shards: the index where the images are in shards.
     """
 
     a: DomainFiles
     b: DomainFiles
     layout: str
     held_out: bool = False
+    shards: ShardIndex | None = None
 
     def complete(self, holdout: float) -> UnpairedFiles:
         """The same with a test split for each domain that has none: that fraction of its images, by content.
@@ -80,11 +84,11 @@ class UnpairedFiles:
             DataError: a domain has no images.
         """
         for domain in (self.a, self.b):
-            if not domain.train:
+            if not len(domain.train):
                 raise DataError(f'{self.layout}: no images for the domain "{domain.name}".', _EXPECTED)
-        if self.a.test and self.b.test:
+        if len(self.a.test) and len(self.b.test):
             return self
-        a, b = (domain if domain.test else domain.held_out(holdout) for domain in (self.a, self.b))
+        a, b = (domain if len(domain.test) else domain.held_out(holdout) for domain in (self.a, self.b))
         return replace(self, a=a, b=b, held_out=True)
 
 

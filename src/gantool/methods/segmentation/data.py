@@ -123,7 +123,9 @@ def _from_files(settings: SegmentationSettings) -> LabelledData:
         _preparation(settings, tiled=found.tiled),
         np.stack([seen[one.image] for one in train]),
         tuple(held_out),
-        tuple(
+        found.shards.files
+        if found.shards is not None
+        else tuple(
             path for one in (*train, *by_split["val"], *by_split["test"]) for path in (one.image, *one.label_files)
         ),
     )

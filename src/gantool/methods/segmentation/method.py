@@ -12,6 +12,7 @@ from torch import nn
 
 from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
 from gantool.cards import Architecture, Card, LabelClass
+from gantool.data.datasets import Order, by_shards, shuffled
 from gantool.data.labelled import LabelledDataset, LabelledImages
 from gantool.engine.batches import EpochBatches, build_batches
 from gantool.engine.measurement import Measurement
@@ -160,7 +161,10 @@ class SegmentationMethod:
 
     def batches(self, runtime: Runtime) -> EpochBatches:
         seed, counts = self.settings.train.seed, self.data.counts
-        dataset = LabelledDataset(self.data.train, self.data.preparation, seed=seed, counts=counts)
+        order: Order = shuffled
+        if self.settings.data.by_shards:
+            order = by_shards([self.data.train.name(n) for n in range(len(self.data.train))])
+        dataset = LabelledDataset(self.data.train, self.data.preparation, seed=seed, counts=counts, order=order)
         return build_batches(dataset, len(dataset), self.settings, runtime)
 
     def preview(self) -> Batch:

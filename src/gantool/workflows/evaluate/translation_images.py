@@ -92,7 +92,8 @@ def _given(data: str, card: Card, split: str) -> TranslationImages:
         sides = (FileImages(paths, channels[0], 0), FileImages(paths, channels[1], 1))
         return two_sides(f"{root}, {split}", halves.names, sides, (as_it_is, as_it_is), paired=True)
     method = METHODS.get(card.task)
-    if method is not None and method.paired and source.folders:
+    in_shards = source.shards is not None and source.kind == "paired"
+    if in_shards or (method is not None and method.paired and source.folders):
         return build_paired_data(settings).images(split, root)
     files = source.domains()
     if split == "val":

@@ -12,14 +12,18 @@ from gantool._version import __version__
 from gantool.cards import Architecture
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
+from gantool.data.sources.names import resolve_data
+from gantool.data.sources.sharded import images_of
 from gantool.errors import DataError, ModelError, UsageError, counted
 from gantool.fetch.cache import cache_folder
+from gantool.fetch.remote.addresses import is_address
 from gantool.hardware import automatic_device, automatic_precision, cuda_gpus, has_mps, usable_cores
 from gantool.models.files import is_model_folder, read_card
 from gantool.models.find import bundled_models, find_model
 from gantool.models.history import history_of
 from gantool.models.pretrained import cached_pretrained
 from gantool.models.runs import Run, list_runs
+from gantool.shards.members import is_member
 
 __all__ = ["describe", "describe_machine"]
 
@@ -66,8 +70,10 @@ def describe(subject: str, runs: Path) -> dict[str, Any]:
     Raises:
         UsageError: it is none of these.
     """
+    if is_address(subject):
+        return {**_dataset(resolve_data(subject)), "data set": subject}
     path = Path(subject)
-    if path.is_file():
+    if path.is_file() or is_member(path):
         return _image(path) if path.suffix.lower() in SUFFIXES else _model(path)
     if is_model_folder(path):
         return _model(path)
@@ -120,6 +126,12 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _dataset(path: Path) -> dict[str, Any]:
     source = find_source(path)
+    in_shards: dict[str, Any] = {}
+    if source.shards is not None:
+        in_shards = {"shards": len(source.shards.shards), "bytes": source.shards.size}
+        if source.shards.kind == "images":
+            counts = {split: len(images) for split, images in images_of(source.shards).items()}
+            return {"data set": str(path), "kind": "images", **counts, **in_shards}
     if source.labels is not None:
         splits = Counter(one.split for one in source.labels.images)
         return {
@@ -129,6 +141,7 @@ def _dataset(path: Path) -> dict[str, Any]:
             "layout": source.about,
             "classes": list(source.labels.classes),
             **dict(splits),
+            **in_shards,
         }
     files = source.domains()
     return {
@@ -138,6 +151,7 @@ def _dataset(path: Path) -> dict[str, Any]:
         "layout": files.layout,
         "held out": files.held_out,
         **{d.name: {"train": len(d.train), "test": len(d.test)} for d in (files.a, files.b)},
+        **in_shards,
     }
 
 

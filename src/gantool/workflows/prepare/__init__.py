@@ -34,6 +34,7 @@ from gantool.workflows.prepare.looking import LOOKED, Seen, look, look_share, lo
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.result import Prepared
+from gantool.workflows.prepare.sharding import write_shards
 from gantool.workflows.prepare.writing import (
     WritingPlan,
     choose_place,
@@ -72,6 +73,8 @@ def prepare(
     overwrite: bool = False,
     image_format: Literal["png", "jpg", "webp"] = "png",
     link: bool = False,
+    shards: bool = False,
+    shard_size: str | None = None,
     on_progress: Progress = lambda what, done, total: None,
 ) -> Prepared:
     """Check a data set and write a canonical copy of it.
@@ -85,6 +88,7 @@ def prepare(
     options = PrepareOptions(
         source, output, domains, names, kind, size, tile, stride, drop_empty, classes, ignore, attribute, snap, split,
         seed, drop_duplicates, check_only, report, overwrite, image_format, link,
+        shards=shards, shard_size=shard_size,
     )  # fmt: skip
     return prepare_data(options, on_progress)
 
@@ -228,7 +232,12 @@ def _decide_and_write(
             write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
         plan = replace(plan, images=tuple(chosen))
-        written = write_data_set(plan, target, result.counts, finish, on_progress, parts)
+        if options.shards:
+            written: dict[str, int] | None
+            written, shards = write_shards(plan, target, result.counts, finish, on_progress)
+            result = replace(result, remarks=(*result.remarks, counted(shards, "shard")))
+        else:
+            written = write_data_set(plan, target, result.counts, finish, on_progress, parts)
         if written is None:
             return None
         result = replace(result, tiles=written if options.tile else {})

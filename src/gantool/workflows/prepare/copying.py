@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gantool.data.images import is_plain
 from gantool.files import atomic
+from gantool.shards.members import is_member, read_bytes
 
 __all__ = ["copy_file", "stays_as_it_is"]
 
@@ -24,10 +25,13 @@ def copy_file(source: Path, target: Path, *, link: bool) -> None:
     """Copy a file that is not there yet, or give it a second name where the disk can do that."""
     if target.exists():
         return
-    if link:
+    if link and not is_member(source):
         target.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # another disk, or one without links: a copy does as well
             os.link(source.resolve(), target)
             return
     with atomic(target) as temporary:
-        shutil.copyfile(source, temporary)
+        if is_member(source):
+            temporary.write_bytes(read_bytes(source))
+        else:
+            shutil.copyfile(source, temporary)

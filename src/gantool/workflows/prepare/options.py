@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,26 @@ from gantool.files import safe_name
 from gantool.predict.sizes import require_size
 from gantool.workflows.shares.share import ALONE, Share
 
-__all__ = ["PrepareOptions"]
+__all__ = ["PrepareOptions", "ShardLimit"]
 
 _LARGEST_SIDE = 2**16  # of any picture format
+_USUAL_SHARD = 256 * 10**6
+
+
+@dataclass(frozen=True)
+class ShardLimit:
+    """How large a shard may grow: bytes, or images."""
+
+    size: int | None = None
+    count: int | None = None
+
+    def is_full(self, count: int, size: int) -> bool:
+        """Whether a shard of so many images would be too large with one more.
+
+        Args:
+            size: its bytes with that one.
+        """
+        return (self.count is not None and count >= self.count) or (self.size is not None and size > self.size)
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,8 @@ class PrepareOptions:
         dry_run: do all but write.
         skip_existing: leave a data set that is there.
         share: which of the images this process looks at and writes.
+        shards: pack the files of the copy into tar files that WebDataset reads, too.
+        shard_size: of one tar file at most: bytes such as ``256MB``, or a number of images.
     """
 
     source: str | Path | None = None
@@ -75,6 +95,8 @@ class PrepareOptions:
     dry_run: bool = False
     skip_existing: bool = False
     share: Share = ALONE
+    shards: bool = False
+    shard_size: str | None = None
 
     def __post_init__(self) -> None:
         if self.overwrite and self.skip_existing:
@@ -97,6 +119,13 @@ class PrepareOptions:
         for option, side in (("--shorter-side", self.size), ("--tile", self.tile), ("--stride", self.stride)):
             if side is not None and not 1 <= side <= _LARGEST_SIDE:
                 raise UsageError(f"{option} {side}: must be from 1 to {_LARGEST_SIDE} pixels.")
+        self.shard_limit()
+        if self.shard_size is not None and not self.shards:
+            raise UsageError("--shard-size needs --shards.")
+        if self.shards and not self.share.is_alone:
+            raise UsageError("--shards are written by one process.", "Leave --devices and --shard out.")
+        if self.shards and self.link:
+            raise UsageError("--link and --shards do not go together: files in shards have no names on the disk.")
         if self.split is None:
             return
         train, val, test = self.split
@@ -104,6 +133,25 @@ class PrepareOptions:
             raise UsageError(
                 f"--split {train:g},{val:g},{test:g}: the shares must be positive for training and add up to 1."
             )
+
+    def shard_limit(self) -> ShardLimit:
+        """How large a shard may grow.
+
+        Raises:
+            UsageError: no such size.
+        """
+        if self.shard_size is None:
+            return ShardLimit(size=_USUAL_SHARD)
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([KMG]?)B?", self.shard_size.strip(), re.IGNORECASE | re.ASCII)
+        if found and found[2]:
+            size = int(float(found[1]) * 1000 ** ("KMG".index(found[2].upper()) + 1))
+            if size > 0:
+                return ShardLimit(size=size)
+        elif self.shard_size.strip().isdecimal() and int(self.shard_size) > 0:
+            return ShardLimit(count=int(self.shard_size))
+        raise UsageError(
+            f"--shard-size {self.shard_size}: expected bytes such as 256MB, or a number of images such as 10000."
+        )
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
         """Width and height that an image of this size is written in.

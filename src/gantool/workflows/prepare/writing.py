@@ -17,8 +17,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gantool.arrays import IGNORE
-from gantool.data.images import as_rgb, open_image, write_picture
-from gantool.data.masks import write_mask
+from gantool.data.images import as_rgb, open_image
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
 from gantool.data.sources.labels.pairing import one_spelling
@@ -27,11 +26,25 @@ from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name
 from gantool.locks import locked
-from gantool.workflows.prepare.copying import copy_file, stays_as_it_is
+from gantool.workflows.prepare.copying import stays_as_it_is
 from gantool.workflows.prepare.options import PrepareOptions
+from gantool.workflows.prepare.places import Folder, Place
 from gantool.workflows.shares.parts import Parts
 
-__all__ = ["WritingPlan", "choose_place", "choose_target", "lock_target", "require_free", "write_data_set"]
+__all__ = [
+    "WritingPlan",
+    "choose_place",
+    "choose_target",
+    "description",
+    "give_name",
+    "lock_target",
+    "names_of",
+    "require_free",
+    "write_data_set",
+    "write_description",
+    "write_image",
+    "write_labelled",
+]
 
 
 _MARK = "plan.txt"
@@ -198,14 +211,15 @@ def _write_images(
     plan: WritingPlan, partial: Path, places: Sequence[int], on_progress: Callable[[str, int, int], None]
 ) -> dict[str, int]:
     """Write the images at some places, as far as they are not there; returns the files by split."""
-    names = _names(plan.images)
+    names = names_of(plan.images)
     source, labels = plan.source, plan.source.label_of()
+    folder = Folder(partial, link=plan.options.link)
 
     def write(place: int) -> tuple[str, int]:
         image, name = plan.images[place], names[place]
         if source.labels is not None:
-            return image.split, _write_labelled(plan, source.labels, labels[image.path], image.split, name, partial)
-        _write_image(plan, image, name, partial)
+            return image.split, _write_once(plan, source.labels, labels[image.path], image.split, name, folder)
+        write_image(plan, image, name, folder)
         return image.split, 1
 
     written: dict[str, int] = {}
@@ -222,16 +236,15 @@ def _finish(
     counts: Mapping[str, Mapping[str, int]],
     finish: Callable[[Path], None],
 ) -> None:
-    with atomic(partial / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        _yaml().dump(_description(plan.source, counts, plan.options.tile), file)
+    write_description(partial, description(plan.source, counts, plan.options.tile))
     finish(partial)
     for done_mark in partial.rglob(".*.done"):
         done_mark.unlink()
     (partial / _MARK).unlink()
-    _give_name(partial, target)
+    give_name(partial, target)
 
 
-def _give_name(partial: Path, target: Path) -> None:
+def give_name(partial: Path, target: Path) -> None:
     """Let the new data set take the place of an old one; none that is half removed ever has the name."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)  # of a process that was killed here
@@ -241,7 +254,7 @@ def _give_name(partial: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _names(images: Sequence[SourceImage]) -> list[str]:
+def names_of(images: Sequence[SourceImage]) -> list[str]:
     """A file name for every image, possible on every system and used once per folder."""
     used: set[tuple[str, str, str]] = set()
     names = []
@@ -256,51 +269,48 @@ def _names(images: Sequence[SourceImage]) -> list[str]:
     return names
 
 
-def _write_image(plan: WritingPlan, image: SourceImage, name: str, root: Path) -> None:
+def write_image(plan: WritingPlan, image: SourceImage, name: str, place: Place) -> None:
+    """Write an image, or both of a pair, under one name."""
     stem, whole = Path(name).stem, plan.options.size is None
     if image.partner is not None:
         for domain, path in zip(plan.source.domains, (image.path, image.partner), strict=True):
             keep = whole and stays_as_it_is(path)
-            _write_whole(plan, path, root / image.split / domain / stem, keep=keep)
+            _write_whole(plan, path, f"{image.split}/{domain}/{stem}", place, keep=keep)
         return
     if image.domain:
         keep = whole and stays_as_it_is(image.path, plain=False)
-        _write_whole(plan, image.path, root / image.split / image.domain / stem, keep=keep)
+        _write_whole(plan, image.path, f"{image.split}/{image.domain}/{stem}", place, keep=keep)
         return
-    targets = [root / image.split / part / f"{stem}.{plan.options.image_format}" for part in plan.source.domains]
-    if all(target.exists() for target in targets):
+    targets = [f"{image.split}/{part}/{stem}.{plan.options.image_format}" for part in plan.source.domains]
+    if all(place.has(target) for target in targets):
         return
     opened = as_rgb(open_image(image.path))
     half = opened.width // 2
     for n, target in enumerate(targets):
         piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
-        write_picture(target, np.asarray(_scaled(piece, plan.options)))
+        place.picture(np.asarray(_scaled(piece, plan.options)), target)
 
 
-def _write_whole(plan: WritingPlan, path: Path, place: Path, *, keep: bool) -> None:
-    """Write one whole image under the name ``place``, which lacks its suffix."""
+def _write_whole(plan: WritingPlan, path: Path, name: str, place: Place, *, keep: bool) -> None:
+    """Write one whole image under a name that lacks its suffix."""
     if keep:
-        copy_file(path, place.with_name(place.name + path.suffix.lower()), link=plan.options.link)
+        place.copy(path, f"{name}{path.suffix.lower()}")
         return
-    target = place.with_name(f"{place.name}.{plan.options.image_format}")
-    if not target.exists():
-        write_picture(target, np.asarray(_scaled(as_rgb(open_image(path)), plan.options)))
+    target = f"{name}.{plan.options.image_format}"
+    if not place.has(target):
+        place.picture(np.asarray(_scaled(as_rgb(open_image(path)), plan.options)), target)
 
 
-def _write_labelled(
-    plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, root: Path
+def write_labelled(
+    plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, place: Place
 ) -> int:
     """Write an image and its mask, or their tiles, under one name in ``images`` and ``masks``; returns how many."""
     stem = Path(name).stem
-    images, masks = root / split / "images", root / split / "masks"
-    done = masks / f".{stem}.done"  # an image is done when all its tiles are
-    if done.exists():
-        return int(done.read_text("ascii"))
+    images, masks = f"{split}/images", f"{split}/masks"
     colors = source.palette
     if plan.options.size is None and plan.options.tile is None and stays_as_it_is(labelled.image):
-        copy_file(labelled.image, images / f"{stem}{labelled.image.suffix.lower()}", link=plan.options.link)
-        write_mask(masks / f"{stem}.png", labelled.mask(), colors)
-        _note_done(done, 1)
+        place.copy(labelled.image, f"{images}/{stem}{labelled.image.suffix.lower()}")
+        place.mask(labelled.mask(), colors, f"{masks}/{stem}.png")
         return 1
     opened = _scaled(as_rgb(open_image(labelled.image)), plan.options)
     label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
@@ -315,9 +325,21 @@ def _write_labelled(
         if plan.options.drop_empty and not (empty[mask[top : top + tile, left : left + tile]] == 0).any():
             continue
         cut = np.ascontiguousarray(pixels[top : top + tile, left : left + tile])
-        write_picture(images / f"{part}.{plan.options.image_format}", cut)
+        place.picture(cut, f"{images}/{part}.{plan.options.image_format}")
         count += 1
-        write_mask(masks / f"{part}.png", np.ascontiguousarray(mask[top : top + tile, left : left + tile]), colors)
+        labels = np.ascontiguousarray(mask[top : top + tile, left : left + tile])
+        place.mask(labels, colors, f"{masks}/{part}.png")
+    return count
+
+
+def _write_once(
+    plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, place: Folder
+) -> int:
+    """The same, unless an interrupted call has written all of it."""
+    done = place.root / split / "masks" / f".{Path(name).stem}.done"  # an image is done when all its tiles are
+    if done.exists():
+        return int(done.read_text("ascii"))
+    count = write_labelled(plan, source, labelled, split, name, place)
     _note_done(done, count)
     return count
 
@@ -333,7 +355,8 @@ def _scaled(image: Image.Image, options: PrepareOptions) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
+def description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
+    """What stands in ``dataset.yaml``."""
     labels = source.labels
     if labels is not None:
         named = [
@@ -349,6 +372,12 @@ def _description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile
         "source": source.about,
         "images": {split: dict(by_domain) for split, by_domain in counts.items()},
     }
+
+
+def write_description(folder: Path, facts: Mapping[str, object]) -> None:
+    """Write ``dataset.yaml``."""
+    with atomic(folder / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
+        _yaml().dump(dict(facts), file)
 
 
 def _yaml() -> YAML:

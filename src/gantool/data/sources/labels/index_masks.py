@@ -17,8 +17,9 @@ from gantool.data.sources.labels.pairing import Pair
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import BINARY, VOID_NAMES, ClassTable
 from gantool.errors import DataError
+from gantool.shards.members import readable
 
-__all__ = ["palette_of", "palettes_differ", "values_set"]
+__all__ = ["palette_of", "palettes_differ", "read_values", "values_set"]
 
 _MOST_STRAY = 0.005  # fraction of a set's pixels with values of no class that is not worth losing their images for
 
@@ -46,7 +47,7 @@ def values_set(
     values, names = _classes_by_value(root, present, table, options)
     strays, remark = _strays(root, present, values)
     values |= strays
-    read = partial(_read_values, table=values)
+    read = partial(read_values, table=values)
     images = [LabelledImage(image, split, partial(read, mask), (mask,)) for split, image, mask in pairs]
     colors = _shown_colors(masks[0], values, len(names))
     if colors is None and table is not None and table.colors is not None:
@@ -57,7 +58,12 @@ def values_set(
     )
 
 
-def _read_values(mask: Path, table: dict[int, int]) -> Mask:
+def read_values(mask: Path, table: dict[int, int]) -> Mask:
+    """The mask of class indices that a file of stored values is.
+
+    Raises:
+        DataError: no image, or with a value that no class has.
+    """
     return remap(read_index_mask(mask), table, mask)
 
 
@@ -138,7 +144,7 @@ def _shown_colors(mask: Path, values: dict[int, int], count: int) -> tuple[Color
 def palette_of(mask: Path) -> list[int]:
     """The colors of a palette mask, channel by channel; empty if it is none."""
     try:
-        with collected_warnings(), Image.open(mask) as image:
+        with collected_warnings(), Image.open(readable(mask)) as image:
             return (image.getpalette("RGB") or []) if image.mode == "P" else []
     except Exception:  # decoders raise nearly everything; the file is named when it is read as a mask
         return []

@@ -16,6 +16,7 @@ from gantool.data.sources.labels.pairing import one_spelling
 from gantool.data.sources.labels.tables import VOID_NAMES, ClassTable
 from gantool.errors import DataError, UsageError, closest
 from gantool.palette import named_colors
+from gantool.shards.index import ShardIndex
 
 __all__ = [
     "ImageFinder",
@@ -134,11 +135,12 @@ class LabelledSet:
         tally: what the remarks are made from.
         tiled: whether the images are tiles, so that their scale is that of larger pictures.
         unannotated: images beside those with labels that no annotation file has; often they wait for their turn.
+        shards: the index where images and masks are in shards.
     """
 
     about: str
     classes: tuple[str, ...]
-    images: tuple[LabelledImage, ...]
+    images: Sequence[LabelledImage]
     options: tuple[str, ...] = ()
     colors: tuple[Color, ...] | None = None
     unpaired: tuple[str, ...] = ()
@@ -146,6 +148,7 @@ class LabelledSet:
     tiled: bool = False
     tally: Tally | None = field(default=None, compare=False)
     unannotated: tuple[Path, ...] = ()
+    shards: ShardIndex | None = None
 
     @property
     def palette(self) -> tuple[Color, ...]:

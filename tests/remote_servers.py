@@ -1,0 +1,156 @@
+"""Servers on this machine for tests and benchmarks: HTTP with every fault that a network has, and S3 by moto."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["Faults", "http_server", "s3_server"]
+
+
+@dataclass
+class Faults:
+    """What a server does wrong.
+
+    Attributes:
+        latency: seconds before an answer.
+        rate: bytes per second of all answers together; 0 for no limit.
+        failing: share of requests answered with 503.
+        truncating: share of answers that end in the middle, though they announce more.
+        short: share of answers that are too short and say so.
+        wrong: share of answers with a wrong byte.
+        dead_until: time before which connections are dropped.
+        ranges: whether parts can be asked for.
+        refusing: status of every answer; 0 for none.
+        asked: requests so far, and bytes sent.
+    """
+
+    latency: float = 0.0
+    rate: float = 0.0
+    failing: float = 0.0
+    truncating: float = 0.0
+    short: float = 0.0
+    wrong: float = 0.0
+    dead_until: float = 0.0
+    ranges: bool = True
+    refusing: int = 0
+    asked: int = 0
+    sent: int = 0
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    lock: Any = field(default_factory=threading.Lock)
+    free_at: float = 0.0
+
+    def wait(self, size: int) -> None:
+        """Let the line, which all answers share, take its time."""
+        if not self.rate:
+            return
+        with self.lock:
+            self.free_at = max(self.free_at, time.monotonic()) + size / self.rate
+            until = self.free_at
+        time.sleep(max(until - time.monotonic(), 0))
+
+    def happens(self, share: float) -> bool:
+        with self.lock:
+            return self.chance.random() < share
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, address: Any) -> None:
+        return  # connections that end early are what this is about
+
+
+@contextmanager
+def http_server(folder: Path, faults: Faults) -> Iterator[str]:
+    """Serve a folder; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            return
+
+        def do_HEAD(self) -> None:
+            self._answer(body=False)
+
+        def do_GET(self) -> None:
+            self._answer(body=True)
+
+        def _answer(self, *, body: bool) -> None:
+            with faults.lock:
+                faults.asked += 1
+            if time.monotonic() < faults.dead_until:
+                self.close_connection = True
+                return
+            time.sleep(faults.latency)
+            path = folder / unquote(self.path).lstrip("/")
+            status = faults.refusing or (503 if faults.happens(faults.failing) else 200 if path.is_file() else 404)
+            if status != 200:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            content = path.read_bytes()
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            if wanted and faults.ranges:
+                content = content[int(wanted[1]) : int(wanted[2]) + 1]
+            if body and faults.happens(faults.short):
+                content = content[: len(content) // 2]
+            if body and content and faults.happens(faults.wrong):
+                content = content[:-1] + bytes([content[-1] ^ 1])
+            self.send_response(206 if wanted and faults.ranges else 200)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Accept-Ranges", "bytes")
+            self.end_headers()
+            if body:
+                cut = len(content) // 2 if faults.happens(faults.truncating) else len(content)
+                for start in range(0, cut, 1 << 16):
+                    piece = content[start : min(start + (1 << 16), cut)]
+                    faults.wait(len(piece))
+                    self.wfile.write(piece)
+                    with faults.lock:
+                        faults.sent += len(piece)
+                self.close_connection = self.close_connection or cut < len(content)
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """An empty S3 by moto; yields the address of its server."""
+    import logging
+
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        address = f"http://{host}:{port}"
+        # What was put into an earlier one is still there.
+        urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
+        yield address
+    finally:
+        server.stop()
