@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from support import TINY, TINY_PIX2PIX, Cli
@@ -16,6 +17,8 @@ import gantool
 from gantool.data.masks import write_mask
 from gantool.data.sample import CLASS_COLORS, draw_scene
 from gantool.data.sources.find import find_source
+from gantool.data.sources.sharded import noted_labels
+from gantool.methods.labels import check_labels
 from gantool.shards.index import INDEX
 from gantool.workflows.prepare import sharding
 from gantool.workflows.prepare.writing import lock_target
@@ -72,6 +75,17 @@ def test_the_same_source_gives_the_same_shards(cli: Cli, sets: Path) -> None:
     assert sorted(path.name for path in Path("one").iterdir() if path.suffix != ".tar") == [
         "dataset.yaml", "report.html", INDEX,
     ]  # fmt: skip
+
+
+def test_what_label_maps_hold_was_noted(cli: Cli, sets: Path) -> None:
+    assert cli("prepare", "labels", "--shards", "--shard-size", "3", "-o", "s").code == 0
+    noted = noted_labels(find_source(Path("s")).labelled().images)
+    looked_at = check_labels(find_source(Path("labels")).labelled().images, 9)
+    assert noted is not None and looked_at is not None
+    for part, other in zip(noted, looked_at, strict=True):
+        by_name = {path.name: value for path, value in part.items()}
+        assert len(by_name) == len(other) == 10
+        assert all(np.array_equal(by_name[path.name], value) for path, value in other.items())
 
 
 def test_other_programs_read_the_shards(cli: Cli, sets: Path) -> None:

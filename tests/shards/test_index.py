@@ -10,7 +10,7 @@ import pytest
 
 from gantool.errors import DataError
 from gantool.files import atomic
-from gantool.shards.index import INDEX, IndexBuilder, ShardIndex, open_index
+from gantool.shards.index import INDEX, IndexBuilder, Seen, ShardIndex, open_index
 from gantool.shards.members import MemberPaths, is_member, read_bytes, readable, register, shard_at
 from gantool.shards.tar import Packed, Shard, TarFile
 
@@ -121,6 +121,21 @@ def test_names_stand_once_in_a_shard(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.tar: has two files of the name 1\.jpg"):
         builder.write(tmp_path / INDEX, {}, checked=True)
     assert not (tmp_path / INDEX).exists()
+
+
+def test_what_was_seen_in_images_is_kept(tmp_path: Path) -> None:
+    builder, seen = IndexBuilder(), []
+    builder.shards.append(Shard("a.tar", 1))
+    for n, values in enumerate(({0: 5, 255: 1}, {3: 7}, {255: 2}, {254: 1})):
+        counts = np.zeros(256, np.int64)
+        counts[list(values)] = list(values.values())
+        seen.append(Seen(f"{n:064x}", counts))
+        builder.sample("train", "", str(9 - n), builder.add(0, Packed(f"{n}.jpg", 0, 1)), seen=seen[-1])
+    builder.write(tmp_path / INDEX, {}, checked=True)
+    found = [open_index(tmp_path / INDEX, tmp_path).seen(n) for n in range(4)]
+    for one, other in zip(found, seen[::-1], strict=True):
+        assert one is not None and one.content == other.content and (one.counts == other.counts).all()
+    assert make(tmp_path / "set").seen(0) is None
 
 
 def test_an_index_of_nothing(tmp_path: Path) -> None:

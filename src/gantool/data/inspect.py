@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gantool.arrays import Pixels
 from gantool.data.images import as_rgb, open_image
 from gantool.data.threads import in_order
 from gantool.errors import DataError
@@ -23,6 +24,7 @@ __all__ = [
     "SMALLEST_SIDE",
     "ImageFacts",
     "channel_statistics",
+    "content_hash",
     "exact_duplicates",
     "inspect_image",
     "inspect_images",
@@ -96,14 +98,19 @@ def inspect_image(path: Path) -> ImageFacts:
         return ImageFacts(path, error.message)
     width, height = image.size
     pixels = np.asarray(image)
-    content = hashlib.sha256(f"{width}x{height}".encode())
-    content.update(np.ascontiguousarray(pixels).data)
     # Averages over a small copy are those of the whole up to rounding, at a fraction of the time.
     small = np.asarray(image.reduce(max(min(width, height) // 64, 1)), dtype=np.float32) / 255
     mean, square = small.mean(axis=(0, 1)), np.square(small).mean(axis=(0, 1))
     return ImageFacts(
-        path, "", width, height, content.hexdigest(), _fingerprint(image), _triple(mean), _triple(square)
+        path, "", width, height, content_hash(pixels), _fingerprint(image), _triple(mean), _triple(square)
     )
+
+
+def content_hash(pixels: Pixels) -> str:
+    """SHA-256 of an ``(H, W, 3)`` uint8 image and its size."""
+    content = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]}".encode())
+    content.update(np.ascontiguousarray(pixels).data)
+    return content.hexdigest()
 
 
 def inspect_images(paths: Iterable[Path], *, workers: int | None = None) -> Iterator[ImageFacts]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gantool.arrays import IGNORE
 from gantool.data.inspect import inspect_images
 from gantool.data.sources.labels import LabelledImage
+from gantool.data.sources.sharded import noted_labels
 from gantool.errors import DataError, counted
 
 __all__ = ["check_labels", "unusable"]
@@ -22,9 +23,14 @@ def check_labels(
 ) -> tuple[dict[Path, NDArray[np.int64]], dict[Path, str]]:
     """Read every image and every mask once; return the counts of values and the content hashes.
 
+    Those of prepared shards were read when they were packed.
+
     Raises:
         DataError: names every file that cannot be used.
     """
+    noted = noted_labels(images)
+    if noted is not None:
+        return noted
     problems: list[str] = []
     counts: dict[Path, NDArray[np.int64]] = {}
     facts = {one.path: one for one in inspect_images(image.image for image in images)}

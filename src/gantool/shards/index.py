@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gantool.arrays import IGNORE
 from gantool.errors import DataError
 from gantool.files import atomic
 from gantool.shards.places import address_at
 from gantool.shards.ranges import LocalFiles, Ranges, RemoteShards
 from gantool.shards.tar import Packed, Shard
 
-__all__ = ["INDEX", "NONE", "Group", "IndexBuilder", "ShardIndex", "open_index"]
+__all__ = ["INDEX", "NONE", "Group", "IndexBuilder", "Seen", "ShardIndex", "open_index"]
 
 INDEX = "shards.index"
 """Its name, beside the shards."""
@@ -44,6 +45,7 @@ _ARRAYS = {
     "first": np.dtype("<u4"),
     "second": np.dtype("<u4"),
     "names": np.dtype("u1"),
+    "seen": np.dtype("u1"),
 }
 _AGAIN = "Make the set again with gantool prepare --shards, or fetch it again."
 _CHUNK = 1 << 20
@@ -64,6 +66,32 @@ class Group:
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What has to be known of all images with labels before a training begins.
+
+    Attributes:
+        content: SHA-256 of the image's pixels.
+        counts: pixels of each value of its label map, ``(256,)``.
+    """
+
+    content: str
+    counts: NDArray[np.int64]
+
+    def row(self) -> bytes:
+        """As it stands in the index: the hash, pixels to ignore, and those of every class up to the last one."""
+        classes = np.trim_zeros(self.counts[:IGNORE], "b")
+        return bytes.fromhex(self.content) + np.concatenate([self.counts[IGNORE:], classes]).astype("<u4").tobytes()
+
+    @classmethod
+    def of(cls, row: bytes) -> Seen:
+        """The reverse of `row`, which may be longer by zeros."""
+        ignored, *classes = np.frombuffer(row[32:], "<u4").tolist()
+        counts = np.zeros(256, np.int64)
+        counts[: len(classes)], counts[IGNORE] = classes, ignored
+        return cls(row[:32].hex(), counts)
 
 
 class ShardIndex:
@@ -96,6 +124,7 @@ class ShardIndex:
         self._ends, self._names = arrays["ends"], arrays["names"]
         self._by_name = arrays["by_name"]
         self.first, self.second = arrays["first"], arrays["second"]
+        self._seen = arrays["seen"].reshape(len(self.first), -1) if len(self.first) else arrays["seen"]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
         self._numbers = {shard.name: number for number, shard in enumerate(self.shards)}
         lengths = {len(self._members), len(self._ends), len(self._by_name), int(self._starts[-1])}
@@ -187,6 +216,10 @@ class ShardIndex:
     def _is_right(self, content: bytes, size: int, crc: int) -> bool:
         return len(content) == size and (not self.checked or zlib.crc32(content) == crc)
 
+    def seen(self, sample: int) -> Seen | None:
+        """What was seen in an image with labels when the set was made; None where that was not noted."""
+        return Seen.of(self._seen[sample].tobytes()) if self._seen.ndim == 2 and self._seen.shape[1] else None
+
     def require_shards(self) -> None:
         """Look whether all shards are there, as long as the index says.
 
@@ -269,7 +302,7 @@ class IndexBuilder:
         self.shards: list[Shard] = []
         self._columns = {name: array("Q") for name in ("offset", "size", "shard", "crc")}
         self._names: list[bytes] = []
-        self._samples: dict[tuple[str, str], list[tuple[str, int, int]]] = {}
+        self._samples: dict[tuple[str, str], list[tuple[str, int, int, bytes]]] = {}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -281,13 +314,17 @@ class IndexBuilder:
         self._names.append(packed.name.encode("utf-8", "surrogateescape"))
         return len(self._names) - 1
 
-    def sample(self, split: str, domain: str, place: str, first: int, second: int = NONE) -> None:
+    def sample(
+        self, split: str, domain: str, place: str, first: int, second: int = NONE, seen: Seen | None = None
+    ) -> None:
         """Note an image, with its mask or partner.
 
         Args:
             place: samples of a group are numbered in the order of these.
+            seen: what was seen in it; of all samples or of none.
         """
-        self._samples.setdefault((split, domain), []).append((place, first, second))
+        row = seen.row() if seen is not None else b""
+        self._samples.setdefault((split, domain), []).append((place, first, second, row))
 
     def write(self, path: Path, facts: Mapping[str, Any], *, checked: bool) -> None:
         """Write the index, atomically.
@@ -314,10 +351,12 @@ class IndexBuilder:
             "members": members,
             "ends": np.cumsum([len(name) for name in self._names], dtype="<u8"),
             "by_name": np.asarray(order, "<u4"),
-            "first": np.asarray([first for _, first, _ in places], "<u4"),
-            "second": np.asarray([second for *_, second in places], "<u4"),
+            "first": np.asarray([first for _, first, _, _ in places], "<u4"),
+            "second": np.asarray([second for _, _, second, _ in places], "<u4"),
             "names": np.frombuffer(b"".join(self._names), "u1"),
         }
+        longest = max((len(row) for *_, row in places), default=0)
+        arrays["seen"] = np.frombuffer(b"".join(row.ljust(longest, b"\0") for *_, row in places), "u1")
         counts = np.bincount(members["shard"], minlength=len(self.shards)).tolist()
         header = {
             "format": _FORMAT, "checked": checked, "facts": dict(facts),

@@ -18,7 +18,7 @@ from gantool.data.sources.unpaired import DomainFiles, UnpairedFiles
 from gantool.data.sources.webdataset import plain_index
 from gantool.data.splits import SPLITS
 from gantool.errors import DataError, counted
-from gantool.shards.index import INDEX, NONE, ShardIndex, open_index
+from gantool.shards.index import INDEX, NONE, Seen, ShardIndex, open_index
 from gantool.shards.members import MemberPaths, is_member, register
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "images_in_shards",
     "images_of",
     "labelled_of",
+    "noted_labels",
     "of_split",
     "pairs_of",
     "unpaired_of",
@@ -143,6 +144,21 @@ def labelled_of(index: ShardIndex, options: LabelOptions | None) -> LabelledSet:
     )  # fmt: skip
 
 
+def noted_labels(
+    images: Sequence[LabelledImage],
+) -> tuple[dict[Path, NDArray[np.int64]], dict[Path, str]] | None:
+    """Counts of mask values and content hashes as they were noted when a set was packed; None where they were not."""
+    if not isinstance(images, _Samples):
+        return None
+    counts: dict[Path, NDArray[np.int64]] = {}
+    contents: dict[Path, str] = {}
+    for one, seen in zip(images, images.seen(), strict=True):
+        if seen is None:
+            return None
+        counts[one.image], contents[one.image] = seen.counts, seen.content
+    return counts, contents
+
+
 def of_split(samples: Sequence[Sample], split: str) -> Sequence[Sample]:
     """The pairs or labelled images of a split: a view where they are in shards."""
     if isinstance(samples, _Samples):
@@ -187,6 +203,10 @@ class _Samples(Sequence[Any]):
         """Those of a split."""
         chosen = self._splits == SPLITS.index(split)
         return _Samples(self._index, self._make, self._numbers[chosen], self._splits[chosen])
+
+    def seen(self) -> Iterator[Seen | None]:
+        """What was seen in each."""
+        return (self._index.seen(int(number)) for number in self._numbers)
 
     def paths(self) -> tuple[MemberPaths, MemberPaths]:
         """Both files of each."""

@@ -8,17 +8,23 @@ interrupted leaves a folder with another name, which the next one removes.
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from gantool.data.images import as_rgb
+from gantool.data.inspect import content_hash
 from gantool.data.sources.contents import SourceImage
 from gantool.data.splits import SPLITS
 from gantool.data.threads import in_order
 from gantool.errors import OutputError
 from gantool.files import safe_name
-from gantool.shards.index import INDEX, NONE, IndexBuilder
+from gantool.shards.index import INDEX, NONE, IndexBuilder, Seen
 from gantool.shards.tar import TarFile
 from gantool.workflows.prepare.options import ShardLimit
 from gantool.workflows.prepare.places import Memory
@@ -37,7 +43,10 @@ __all__ = ["write_shards"]
 _HEADER = 512  # bytes before every file of a tar file, and what its size is rounded up to
 
 Files = list[tuple[str, bytes]]
-"""Contents by their names, as they would be in a folder: all of one image."""
+"""Contents by their names, as they would be in a folder."""
+
+Sample = tuple[Files, Seen | None]
+"""What belongs together: an image, with its mask or partner."""
 
 
 def write_shards(
@@ -77,22 +86,22 @@ def _write(
     builder, written, done = IndexBuilder(), dict[str, int](), 0
     labels = plan.source.label_of()
 
-    def render(one: tuple[SourceImage, str]) -> Files:
+    def render(one: tuple[SourceImage, str]) -> list[Sample]:
         image, name = one
         place = Memory()
         if plan.source.labels is not None:
             write_labelled(plan, plan.source.labels, labels[image.path], image.split, name, place)
         else:
             write_image(plan, image, name, place)
-        return place.files
+        return [*_samples(place.files, paired=not image.domain, labelled=plan.source.labels is not None)]
 
     for (split, domain), images in _groups(plan).items():
         stem = f"{split}-{safe_name(domain)}" if domain else split
         line = _Line(folder, stem, plan.options.shard_limit(), builder)
         with line:
-            for files in in_order(render, images):
-                for sample in _samples(files, paired=not domain):
-                    line.add(split, domain, sample)
+            for samples in in_order(render, images):
+                for files, seen in samples:
+                    line.add(split, domain, files, seen)
                     written[split] = written.get(split, 0) + 1
                 done += 1
                 on_progress("writing", done, len(plan.images))
@@ -112,11 +121,20 @@ def _groups(plan: WritingPlan) -> dict[tuple[str, str], list[tuple[SourceImage, 
     return {key: images for key, images in groups.items() if images}
 
 
-def _samples(files: Files, *, paired: bool) -> Iterator[Files]:
+def _samples(files: Files, *, paired: bool, labelled: bool) -> Iterator[Sample]:
     """Cut what was made of one image into samples of one or two files."""
     step = 2 if paired else 1
     for start in range(0, len(files), step):
-        yield files[start : start + step]
+        sample = files[start : start + step]
+        yield sample, _seen(sample[0][1], sample[1][1]) if labelled else None
+
+
+def _seen(image: bytes, mask: bytes) -> Seen:
+    """What a training asks of all images with labels, so that it needs not read them for it."""
+    with Image.open(io.BytesIO(image)) as opened:
+        content = content_hash(np.asarray(as_rgb(opened)))
+    with Image.open(io.BytesIO(mask)) as opened:
+        return Seen(content, np.bincount(np.asarray(opened).ravel(), minlength=256))
 
 
 @dataclass
@@ -142,7 +160,7 @@ class _Line:
             else:
                 self._open.__exit__(None, None, None)
 
-    def add(self, split: str, domain: str, files: Files) -> None:
+    def add(self, split: str, domain: str, files: Files, seen: Seen | None) -> None:
         """Append a sample."""
         coming = sum(_HEADER + len(content) + -len(content) % _HEADER for _, content in files)
         if self._open is not None and self.limit.is_full(self._inside, self._open.size + coming):
@@ -156,7 +174,7 @@ class _Line:
             for (_, content), ending in zip(files, _endings(files), strict=True)
         ]
         place = Path(files[0][0]).name
-        self.builder.sample(split, domain, place, numbers[0], numbers[1] if len(numbers) > 1 else NONE)
+        self.builder.sample(split, domain, place, numbers[0], numbers[1] if len(numbers) > 1 else NONE, seen)
         self._inside += 1
 
     def _close(self) -> None:
