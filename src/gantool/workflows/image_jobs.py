@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from gantool.data.images import SUFFIXES, find_images
-from gantool.data.sources.names import resolve_data
-from gantool.data.sources.sharded import images_in_shards
-from gantool.data.sources.webdataset import NoShardsError
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.fetch.remote.addresses import is_address
 from gantool.files import safe_name
-from gantool.shards.members import is_member
-from gantool.shards.remote import files_at
+from gantool.shards.members import is_member, may_be_shards
 
 __all__ = ["FileOptions", "ImageJob", "is_renamed", "marked_name", "name_with_ending", "plan_file", "plan_jobs"]
 
@@ -160,7 +156,7 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
     if is_address(name):
         return [item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks]
     path = Path(name)
-    in_shards = images_in_shards(path)
+    in_shards = _in_shards(path) if may_be_shards(path) else None
     if in_shards is not None:
         return [ImageInput(*one) for one in in_shards]
     if path.is_dir():
@@ -182,12 +178,22 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
     raise DataError(f"{name}: there is no such file or folder.")
 
 
+def _in_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
+    from gantool.data.sources.sharded import images_in_shards  # a tenth of a second, which a photo need not wait for
+
+    return images_in_shards(path)
+
+
 def _at_address(address: str, recursive: bool) -> list[ImageInput]:
     """The images of a set of shards, or of a folder."""
+    from gantool.data.sources.names import resolve_data
+    from gantool.data.sources.webdataset import NoShardsError
+    from gantool.shards.remote import files_at
+
     in_shards = None
     if Path(address).suffix.lower() not in SUFFIXES:
         with suppress(NoShardsError):
-            in_shards = images_in_shards(resolve_data(address))
+            in_shards = _in_shards(resolve_data(address))
     if in_shards is not None:
         return [ImageInput(*one) for one in in_shards]
     found = files_at(address, recursive=recursive, wanted=lambda name: Path(name).suffix.lower() in SUFFIXES)
