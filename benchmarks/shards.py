@@ -37,7 +37,7 @@ from gantool.data.sample import draw_scene
 from gantool.data.sources.find import find_source
 from gantool.shards.index import INDEX, IndexBuilder
 from gantool.shards.members import read_bytes
-from gantool.shards.tar import Packed, Shard
+from gantool.shards.parts import Packed, Shard
 
 SIDE = 256
 PER_SHARD = 10_000

@@ -12,7 +12,8 @@ from gantool.errors import DataError
 from gantool.files import atomic
 from gantool.shards.index import INDEX, IndexBuilder, Seen, ShardIndex, open_index
 from gantool.shards.members import MemberPaths, is_member, read_bytes, readable, register, shard_at
-from gantool.shards.tar import Packed, Shard, TarFile
+from gantool.shards.parts import Packed, Shard
+from gantool.shards.tar import TarFile
 
 
 def make(root: Path, per_shard: int = 3, shards: int = 2) -> ShardIndex:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from gantool.arrays import IGNORE
 from gantool.errors import DataError
 from gantool.files import atomic
+from gantool.shards.parts import Packed, Shard
 from gantool.shards.places import address_at
 from gantool.shards.ranges import LocalFiles, Ranges, RemoteShards
-from gantool.shards.tar import Packed, Shard
 
 __all__ = ["INDEX", "NONE", "Group", "IndexBuilder", "Seen", "ShardIndex", "open_index"]
 

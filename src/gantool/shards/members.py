@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.shards.index import INDEX, ShardIndex, open_index
+from gantool.shards.parts import Shard
 from gantool.shards.places import address_at
 from gantool.shards.ranges import Ranges
-from gantool.shards.tar import Shard
 
 __all__ = [
     "MemberPaths",
     "cached_index",
     "index_at",
     "is_member",
+    "may_be_shards",
     "read_bytes",
     "readable",
     "register",
@@ -159,6 +160,19 @@ def readable(path: Path) -> Path | io.BytesIO:
     """
     content = _content(path)
     return path if content is None else io.BytesIO(content)
+
+
+def may_be_shards(path: Path) -> bool:
+    """Whether a path looks like a set of shards, or something in one, before anything is opened."""
+    if ".tar" in str(path) or _folders:
+        return True
+    try:
+        with os.scandir(path) as entries:
+            return any(entry.name == INDEX or entry.name.endswith(".tar") for entry in entries) or any(
+                (path / split).is_dir() and any((path / split).glob("*.tar")) for split in ("train", "val", "test")
+            )
+    except OSError:
+        return False
 
 
 def read_bytes(path: Path) -> bytes:

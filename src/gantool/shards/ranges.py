@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gantool.errors import DataError
-from gantool.shards.tar import Shard
+from gantool.shards.parts import Shard
 
 __all__ = ["LocalFiles", "RangeReader", "Ranges", "RemoteFolder", "RemoteShards"]
 

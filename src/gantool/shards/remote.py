@@ -11,9 +11,9 @@ from gantool.fetch.remote.addresses import NotThereError, Server
 from gantool.files import atomic
 from gantool.shards.index import INDEX, ShardIndex
 from gantool.shards.members import register_folder
+from gantool.shards.parts import Shard
 from gantool.shards.places import folder_for, note_address, noted_facts
 from gantool.shards.ranges import RemoteFolder
-from gantool.shards.tar import Shard
 
 __all__ = ["files_at", "mounted"]
 

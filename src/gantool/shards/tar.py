@@ -11,48 +11,16 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from gantool.errors import DataError
+from gantool.shards.parts import Packed, Shard
 
-__all__ = ["Packed", "Shard", "TarFile", "scan", "split_name"]
+__all__ = ["TarFile", "scan", "split_name"]
 
 _BLOCK, _RECORD = tarfile.BLOCKSIZE, tarfile.RECORDSIZE
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A file in a tar file.
-
-    Attributes:
-        offset, size: of its content, in bytes.
-        crc: CRC-32 of its content; 0 where nobody has read it.
-    """
-
-    name: str
-    offset: int
-    size: int
-    crc: int = 0
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A tar file.
-
-    Attributes:
-        name: its path below the data set's folder.
-        size: bytes.
-        sha256: of all of it; empty where nobody has read it.
-        time: of its last change in ns, where that is all that is known of its content; else 0.
-    """
-
-    name: str
-    size: int
-    sha256: str = ""
-    time: int = 0
 
 
 class TarFile:

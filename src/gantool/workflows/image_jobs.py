@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import TextIO
 
-from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_folders, find_images
+from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.fetch.remote.addresses import is_address
 from gantool.files import ByteStream, Target, safe_name
-from gantool.shards.index import INDEX
-from gantool.shards.members import is_member
+from gantool.shards.members import is_member, may_be_shards
 from gantool.workflows.lists import listed_paths, read_standard_input
 from gantool.workflows.shares.share import ALONE, Share
 
@@ -268,7 +267,7 @@ def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
     if is_address(name):
         return [item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks]
     path = Path(name)
-    in_shards = _of_shards(path)
+    in_shards = _in_shards(path) if may_be_shards(path) else None
     if in_shards is not None:
         return [ImageInput(*one) for one in in_shards]
     if path.is_dir():
@@ -308,17 +307,8 @@ def _into_stream(
     return ImageJob(item.source, {kind: ByteStream("standard output", Path(name).suffix.lower(), files.stream)})
 
 
-def _of_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
-    """The images of what may hold shards; a photo or a folder of photos needs none of what that takes."""
-    if path.is_dir():
-        with os.scandir(path) as found:
-            if not any(entry.name.endswith((".tar", INDEX)) for entry in found):
-                folders = find_folders(path)  # of the splits of sets from elsewhere
-                if not any(entry.name.endswith(".tar") for folder in folders for entry in os.scandir(folder)):
-                    return None
-    elif path.suffix != ".tar" and not is_member(path):
-        return None
-    from gantool.data.sources.sharded import images_in_shards
+def _in_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
+    from gantool.data.sources.sharded import images_in_shards  # a tenth of a second, which a photo need not wait for
 
     return images_in_shards(path)
 
@@ -326,14 +316,13 @@ def _of_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
 def _at_address(address: str, recursive: bool) -> list[ImageInput]:
     """The images of a set of shards, or of a folder."""
     from gantool.data.sources.names import resolve_data
-    from gantool.data.sources.sharded import images_in_shards
     from gantool.data.sources.webdataset import NoShardsError
     from gantool.shards.remote import files_at
 
     in_shards = None
     if Path(address).suffix.lower() not in SUFFIXES:
         with suppress(NoShardsError):
-            in_shards = images_in_shards(resolve_data(address))
+            in_shards = _in_shards(resolve_data(address))
     if in_shards is not None:
         return [ImageInput(*one) for one in in_shards]
     found = files_at(address, recursive=recursive, wanted=lambda name: Path(name).suffix.lower() in SUFFIXES)

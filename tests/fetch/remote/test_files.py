@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -115,6 +117,15 @@ def test_addresses_that_cannot_be() -> None:
         Server("nosuch://host/x")
 
 
+def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=r'gs://: needs a package .*pip install "gantool\[remote\]"'):
+        monkeypatch.setitem(sys.modules, "gcsfs", None)
+        Server("gs://bucket/x")
+    with pytest.raises(DataError, match=r's3://: needs a package. Install it: pip install "gantool\[remote\]"'):
+        monkeypatch.setitem(sys.modules, "fsspec", None)
+        Server("s3://bucket/x")
+
+
 def test_threads_share_what_comes(server: str, faults: Faults) -> None:
     faults.latency = 0.05
     found, wrong = remote(server), []
@@ -155,8 +166,6 @@ def test_the_cache_is_bounded_and_keeps_what_was_used_last(tmp_path: Path, monke
         cache.put(str(n), bytes([n]) * 5000)
         path = cache._path(str(n))
         if path.exists():
-            import os
-
             os.utime(path, (1000 + n, 1000 + n))
         if n > 2:
             assert cache.get("2", 0, 1) == b"\x02", "it is used all the time"

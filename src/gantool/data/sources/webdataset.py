@@ -22,9 +22,10 @@ from gantool.errors import DataError, counted
 from gantool.fetch.remote.addresses import Server
 from gantool.shards.index import INDEX, NONE, IndexBuilder, ShardIndex, open_index
 from gantool.shards.members import cached_index
+from gantool.shards.parts import Packed, Shard
 from gantool.shards.places import address_at
 from gantool.shards.ranges import LocalFiles, RangeReader, Ranges, RemoteShards
-from gantool.shards.tar import Packed, Shard, scan, split_name
+from gantool.shards.tar import scan, split_name
 
 __all__ = ["NoShardsError", "find_tars", "plain_index"]
 
