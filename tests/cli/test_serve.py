@@ -57,7 +57,7 @@ def test_a_port_that_is_taken(cli: Cli, workplace: Path) -> None:
         port = str(taken.getsockname()[1])
         outcome = cli("serve", "--port", port)
     assert outcome.code == 2
-    assert f"--port {port}" in outcome.err and "cannot listen" in outcome.err
+    assert f"--port {port}" in outcome.err and "is taken. Choose another one" in outcome.err
 
 
 def test_a_model_that_cannot_be_loaded(cli: Cli, workplace: Path) -> None:

@@ -119,7 +119,7 @@ def test_list_models_and_dry_run(cli: Cli, workplace: Path) -> None:
         (["cyclegan", "--precision", "fp16", "--device", "cpu"], ["fp16 needs a CUDA device"]),
         (["cyclegan", "--data", "nowhere"], ["nowhere", "no such folder"]),
         (["cyclegan", "--domain", "a=x", "--domain", "b=y"], ["x: there is no such folder"]),
-        (["cyclegan", "--domain", "a=x"], ["expected two domains, got 1"]),
+        (["cyclegan", "--domain", "a=x"], ["--domain: names one folder, two are expected."]),
         (["cyclegan", "--domain", "ax"], ["expected NAME=DIR"]),
         (["cyclegan", "--domain", "a=x", "--domain", "a=y"], ["named twice"]),
         (["cyclegan", "--data", "x", "--domain", "a=x"], ["give one of them"]),

@@ -136,6 +136,9 @@ def _run(arguments: list[str]) -> int:
         if isinstance(error, ModuleNotFoundError) and (package := _package_that_is_missing(error)):
             console.failure(f"this needs {package}, which is not installed here. All it needs: pip install gantool")
             return 2
+        if isinstance(error, RuntimeError) and "operator torchvision::" in str(error):
+            console.failure("torch and torchvision do not fit each other. Install both from one place, and anew.")
+            return 2
         return _internal_error(error)
 
 

@@ -264,6 +264,10 @@ def parse_domains(entries: list[str]) -> dict[str, str] | None:
         if name in domains:
             raise UsageError(f"--domain {entry}: the domain {name} is named twice.")
         domains[name] = folder
+    if len(domains) == 1:
+        raise UsageError(
+            "--domain: names one folder, two are expected.", "Give it twice: --domain A=DIR --domain B=DIR."
+        )
     return domains or None
 
 

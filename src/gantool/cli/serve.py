@@ -133,7 +133,8 @@ def serve(
         screen.detail(f"the addresses and what they take: {now.address}docs")
 
     def stopping(open_connections: int) -> None:
-        screen.note(f"stopping; {counted(open_connections, 'connection')} still open")
+        first = f", once {counted(open_connections, 'connection')} are answered" if open_connections else ""
+        screen.note(f"stopping{first}")
 
     server.serve(options, started, stopping)
     return 0

@@ -361,12 +361,15 @@ def _show_classes(screen: Screen, result: TrainResult) -> None:
 
 
 def _next_command(plan: TrainingPlan, result: TrainResult) -> str:
-    from gantool.models.runs import Run
+    from gantool.models.runs import Run, list_runs
 
-    facts = Run(result.run).facts()
-    if "domains" in facts:
-        return f"gantool translate photo.jpg --to {facts['domains'][-1]}"
-    return f"gantool segment photo.jpg --model {plan.kind}"
+    run = Run(result.run)
+    facts = run.facts()
+    if "domains" not in facts:
+        return f"gantool segment photo.jpg --model {plan.kind}"
+    alone = len(list_runs(run.path.parent)) == 1  # else a newer one may be taken
+    named = "" if alone else f" --model {shlex.quote(run.name)}"
+    return f"gantool translate photo.jpg --to {facts['domains'][-1]}{named}"
 
 
 def _where(result: TrainResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import signal
@@ -171,6 +172,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server(address[:2], family=family, backlog=1024)
     except (OSError, UnicodeError, OverflowError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise UsageError(f"--port {port}: is taken.", "Choose another one, or 0 for any that is free.") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"--host {host} --port {port}: cannot listen there ({reason}).", "Take another one."

@@ -51,7 +51,10 @@ def body_type(request: Request) -> str:
     said = request.headers.get("content-type", "")
     kind = said.partition(";")[0].strip().lower()
     if kind not in _BODIES and not kind.startswith("image/"):
-        raise Refusal(415, "Send the image itself as the body, or multipart/form-data with the image as a file.")
+        raise Refusal(
+            415,
+            "Send the image itself with a Content-Type such as image/jpeg, or multipart/form-data with it as a file.",
+        )
     return said.strip() if kind == "multipart/form-data" else kind
 
 

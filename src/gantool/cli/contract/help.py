@@ -48,7 +48,7 @@ def group_help(group: Any, context: Any) -> str:
 def spelling(param: Any) -> str:
     """An argument or an option as it is typed."""
     if param.param_type_name == "argument":
-        return _argument(param).strip("[]")
+        return _argument(param).replace("[", "").replace("]", "")
     names = [*sorted(param.opts, key=lambda name: name[:2] != "--"), *param.secondary_opts]
     return ", ".join(names) + ("" if param.is_flag else f" {param.metavar or 'N'}")
 

@@ -110,9 +110,9 @@ def look_ahead(options: EvaluateOptions) -> Ahead:
     files = tuple((options.output or Path()) / name for name in FILES[:3])
     if options.skip_existing and files[0].exists():
         return Ahead(files, done=True)
-    _require_free(options)
     for name in options.models:
         find_model(name, options.runs)
+    _require_free(options)
     if options.data is not None:
         resolve_data(options.data)
     for folder in (options.generated, options.real, options.predicted, options.truth):
