@@ -44,6 +44,7 @@ CLUSTER = re.compile(r"^#!|\b(srun|torchrun|parallel)\b|/shared/|s3://", re.MULT
 
 # Commands that are meant to end otherwise than with 0.
 CODES = {
+    "gantool segment photo.jpg --model unet-resnet50-1.onnx --device cuda": 2,  # where there is none
     "gantool export cyclegan --format reference": 2,  # of the sample's light network, which the reference has not
     "gantool evaluate segmentation-small --data data/first --fail-under mean_iou=0.5 --fail-under iou/sky=0.8 --json "
     "> result.json": 1,
@@ -158,7 +159,7 @@ if __name__ == "__main__":  # workers of gantool's own start this file, too
     elif arguments[:1] and arguments[0] in ("translate", "segment", "evaluate", "export"):
         if "--skip-existing" not in arguments and arguments[-2:] != ["-o", "-"]:
             sys.argv.append("--overwrite")  # the lines of a page are not a script
-    elif "--shards" in arguments:
+    elif arguments[:1] == ["prepare"] and "-o" in arguments:
         sys.argv.append("--overwrite")
     main()
 '''
