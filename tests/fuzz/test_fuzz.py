@@ -202,7 +202,7 @@ def test_an_internal_error_is_seen_with_its_place(monkeypatch: pytest.MonkeyPatc
     found = try_case("images", 0, 5)
     assert found is not None
     assert found.what == "exit 70, ZeroDivisionError: integer division or modulo by zero"
-    assert found.place.startswith("workflows/info.py:")
+    assert found.place.startswith("workflows/info/__init__.py:")
     assert str(found).startswith("--kind images --seed 0 --only 5: exit 70")
 
 
