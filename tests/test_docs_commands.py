@@ -82,6 +82,7 @@ SETUP = {
         f"{sys.executable} -c 'import segmentation_models_pytorch as smp; "
         'smp.Unet(encoder_weights=None).save_pretrained("my_smp_model")\'',
     ],
+    "translation.md": ["n=0; for file in DIR2/*; do mv $file DIR2/$n.jpg; n=$((n + 1)); done"],  # pairs have one name
     "scale.md": ["rm -r photos && cp -r data/seasons photos && cp photos/test/summer/{1,0042}.jpg"],
     "label-maps.md": ["cp -r data/pairs .", "gantool train unet"],
     "labelling.md": ANNOTATED,
