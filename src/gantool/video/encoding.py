@@ -225,19 +225,9 @@ class FfmpegSink:
         quality = str(self._recipe.quality)
         if suffix == ".webm":
             words = [
-                "-c:v",
-                "libvpx-vp9",
-                "-crf",
-                quality,
-                "-b:v",
-                "0",
-                "-row-mt",
-                "1",
-                "-deadline",
-                "good",
-                "-cpu-used",
-                "5",
-            ]
+                "-c:v", "libvpx-vp9", "-crf", quality, "-b:v", "0", "-row-mt", "1", "-deadline", "good",
+                "-cpu-used", "5",
+            ]  # fmt: skip
             return ("yuva420p", [*words, "-auto-alt-ref", "0"]) if self._alpha else ("yuv420p", words)
         if suffix == ".mov" and self._alpha:
             return "yuva444p10le", ["-c:v", "prores_ks", "-profile:v", "4444"]

@@ -99,7 +99,7 @@ class _Segmentation:
         predictor = self._segmenter.predictor
         return predictor if isinstance(predictor, LabelPredictor) else None
 
-    def open(self, kind: str, output: str, clip: Clip, source: Path | None, cut: Cut) -> Sink:
+    def open(self, kind: str, output: str, clip: Clip, source: Path, cut: Cut) -> Sink:
         if kind != "mask":
             return open_sink(output, clip, quality=self._clips.quality, source=source, cut=cut)
         if has_number(output):
