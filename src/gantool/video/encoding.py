@@ -82,7 +82,7 @@ class FfmpegSink:
         self._ffmpeg = program()
         self.notes: list[str] = []
         self._alpha = clip.alpha and keeps_alpha(path) and not self._recipe.lossless
-        self._needs_even = not (self._recipe.lossless or path.suffix.lower() == ".webm")
+        self._needs_even = not (self._recipe.lossless or self._alpha or path.suffix.lower() == ".webm")
         self._usual = Fraction(1) / clip.rate
         self._last: Frame | None = None
         self._program: Program | None = None
