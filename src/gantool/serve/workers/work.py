@@ -36,6 +36,7 @@ class Wish:
     Attributes:
         do: ``translate``, ``segment``, or ``parts`` for where the images of a multipart body lie.
         model: the name that it is served under.
+        to: the domain to translate to.
         form: ``image`` or ``json``; of label maps one of `LABEL_FORMS`.
         kind: format of the image, of `TYPES`; empty for that of the request.
         images: of `LABEL_IMAGES`, which the JSON holds.
