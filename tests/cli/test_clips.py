@@ -17,6 +17,7 @@ from support import Cli, ask_clip, draw_clip, needs_ffmpeg
 
 from gantool.data.images import write_picture
 from gantool.data.sample import draw_scene
+from gantool.workflows.video.plan import clip_stem
 
 WINTER = ("--to", "winter", "--model", "seasons")
 SOUND = ("-f", "lavfi", "-i", "sine=440:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac")
@@ -111,6 +112,19 @@ def test_an_animation_stays_one(cli: Cli, workplace: Path) -> None:
     assert cli("translate", "a.gif", *WINTER, "-o", "b.webp", "--size", "20x14").code == 0
     with Image.open("b.webp") as image:
         assert (image.n_frames, image.size) == (3, (20, 14))  # type: ignore[attr-defined]
+
+
+def test_names_of_results(workplace: Path) -> None:
+    long = "f" * 240
+    (workplace / long).mkdir()
+    names = {
+        "in/a.MOV": "a", "a.b.avi": "a.b", "a:b.gif": "a_b", "in.1/%04d.png": "in.1", "%d.png": workplace.name,
+        "con.mp4": "_con", "caf\udce9.mp4": "caf_",
+    }  # fmt: skip
+    assert {source: clip_stem(source) for source in names} == names
+    stems = [clip_stem(source) for source in (long, f"{long}.mkv", f"{long}g.mkv", f"{long}/%d.png")]
+    assert len(set(stems)) == 3 and stems[0] == stems[3]  # what is cut off tells them apart
+    assert all(len(f"{stem}.overlay.mkv") < 240 for stem in stems)
 
 
 def test_steady_frames_differ_less(cli: Cli, workplace: Path) -> None:

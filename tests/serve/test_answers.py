@@ -16,6 +16,7 @@ from served import Served, encoded, multipart
 
 import gantool
 from gantool.data.sample import draw_scene
+from gantool.serve.workers import pictures
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,11 @@ def test_transparency_and_profile_are_kept(server: Served, scene: Any) -> None:
     assert np.array_equal(np.asarray(reply.image.getchannel("A")), alpha)
     assert reply.image.info["icc_profile"] == profile
     assert server.post("/translate?to=winter&format=jpg", sent).image.mode == "RGB"
+
+
+def test_a_side_that_a_format_has_no_room_for_makes_a_png() -> None:
+    made = pictures.encoded(np.full((1, 17_000, 3), 200, np.uint8), "webp")  # which holds 16,383
+    assert (made.type, Image.open(io.BytesIO(made.data)).size) == ("image/png", (17_000, 1))
 
 
 def test_the_smallest_picture(server: Served) -> None:

@@ -435,7 +435,7 @@ def test_pictures_of_every_kind(server: Served, scene: Any) -> None:
         "gray": image.convert("L"), "palette": image.quantize(32), "bits": image.convert("1"),
         "cmyk": image.convert("CMYK"),
         "alpha": image.convert("RGBA"), "gray alpha": image.convert("LA"), "deep": image.convert("L").convert("I;16"),
-        "lab": None, "float": image.convert("F"),
+        "lab": None, "float": image.convert("F"), "ycc": image.convert("YCbCr"),
     }  # fmt: skip
     from PIL import ImageCms
 

@@ -160,6 +160,24 @@ def test_deep_and_transparent_clips_are_recognised(tmp_path: Path) -> None:
     assert abs(int(frame.alpha[0, 0]) - 128) <= 1
 
 
+@pytest.mark.parametrize(("name", "off"), [("a.mov", 2), ("a.webm", 12)])
+def test_transparency_is_kept_with_odd_sides(name: str, off: int, tmp_path: Path) -> None:
+    clip = Clip("x", 33, 21, Fraction(1, 10), Fraction(10), alpha=True)
+    clear = np.full((21, 33), 255, np.uint8)
+    clear[:10] = 0
+    sink = FfmpegSink(tmp_path / name, clip)
+    for n in range(3):
+        sink.write(Frame(np.full((21, 33, 3), 120, np.uint8), n, 1, clear))
+    sink.finish()
+    assert sink.notes == []
+    source = FfmpegSource(tmp_path / name, alpha=True)
+    frame = next(iter(source.frames()))
+    source.close()
+    assert frame.pixels.shape == (21, 33, 3) and frame.alpha is not None
+    assert np.abs(frame.alpha[[0, -1]].astype(int) - clear[[0, -1]]).max() <= off
+    assert np.abs(frame.pixels[-1].astype(int) - 120).max() <= off
+
+
 def test_a_writer_that_cannot_leaves_nothing(tmp_path: Path) -> None:
     clip = Clip("x", 16, 16, Fraction(1, 10), Fraction(10))
     sink = FfmpegSink(tmp_path / "a.mp4", clip)

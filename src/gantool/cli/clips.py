@@ -92,8 +92,10 @@ def clip_options(
 ) -> ClipOptions | None:
     """What is asked for of clips; None where the inputs are pictures.
 
+    Pictures pass with ``--quality`` and ``--steady``, which may be standing defaults of a user's.
+
     Raises:
-        UsageError: an option of clips for pictures, or of pictures for clips, or both together.
+        UsageError: a part or a rate for pictures, or an option of pictures for clips, or both together.
     """
     given = {"--start": start, "--end": end, "--every": every != 1, "--fps": fps}
     from gantool.video.names import is_clip

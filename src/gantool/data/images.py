@@ -36,6 +36,7 @@ __all__ = [
     "picture_from",
     "read_picture",
     "read_pixels",
+    "upright",
     "upright_size",
     "write_picture",
 ]
@@ -146,15 +147,21 @@ def open_image(path: ImageSource) -> Image.Image:
     with _one_file(path), collected_warnings() as heard:
         with _opened(path) as image:
             image.load()
-            turned = ImageOps.exif_transpose(image)
+            turned = upright(image)
             # The turned copy no longer knows its file, so what only the file can tell is noted down.
             turned.info["bits"] = _bits_per_channel(image, path)
             turned.info["frames"] = getattr(image, "n_frames", 1)
-        if turned.mode == "LAB":  # the one mode that Pillow does not convert by itself
-            lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-            turned = ImageCms.profileToProfile(turned, lab, srgb, outputMode="RGB") or turned
         turned.info["warnings"] = tuple(heard)
         return turned
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An image that is loaded, turned as its EXIF says; for `picture_from`."""
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode != "LAB":  # the one mode that Pillow does not convert by itself
+        return turned
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return ImageCms.profileToProfile(turned, lab, srgb, outputMode="RGB") or turned
 
 
 def upright_size(path: ImageSource) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantool.arrays import IGNORE, IGNORED_COLOR, Color, Mask
+from gantool.arrays import IGNORE, IGNORED_COLOR, Color, Mask, Pixels
 from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import Target, put
@@ -60,16 +60,20 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
     return out
 
 
-def write_mask(path: Target, mask: Mask, colors: Sequence[Color]) -> None:
+def write_mask(path: Target, mask: Mask, colors: Sequence[Color] | Pixels) -> None:
     """Write `encode_mask`'s file, atomically."""
     put(path, encode_mask(mask, colors))
 
 
-def encode_mask(mask: Mask, colors: Sequence[Color]) -> bytes:
-    """A palette PNG with these colors for the classes, light gray for `IGNORE`."""
+def encode_mask(mask: Mask, colors: Sequence[Color] | Pixels) -> bytes:
+    """A palette PNG with these colors for the classes, light gray for `IGNORE`.
+
+    Args:
+        colors: by class index, at most `IGNORE` of them; also the ``(N, 3)`` uint8 of a label map.
+    """
     palette = [0] * 768
     for index, color in enumerate(colors):
-        palette[3 * index : 3 * index + 3] = color
+        palette[3 * index : 3 * index + 3] = map(int, color)
     palette[3 * IGNORE :] = IGNORED_COLOR
     image = Image.fromarray(mask)
     image.putpalette(palette)

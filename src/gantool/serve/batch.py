@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from gantool.serve.limits import Refusal
+from gantool.serve.workers.pictures import TYPES
 from gantool.serve.workers.pool import Pool
 from gantool.serve.workers.work import Answer, Wish
 
 __all__ = ["zipped"]
 
-_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "application/json": "json"}
+_SUFFIXES = {type_: kind for kind, type_ in TYPES.items()} | {"application/json": "json"}
 
 
 class _Chunks(io.RawIOBase):

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageSequence
 
-from gantool.arrays import resized
+from gantool.arrays import as_color, resized
 from gantool.data.decoder_warnings import collected_warnings
 from gantool.errors import DataError, OutputError
 from gantool.video.frames import Clip, Cut, Damage, Frame
@@ -211,7 +211,7 @@ class WebpSink(_FileSink):
             raise self._unwritten(self._error)
         begin, end = (round(1000 * at * self._clip.time_base) for at in (frame.time, frame.time + frame.duration))
         self._durations.append(end - begin)
-        image = Image.fromarray(frame.pixels[:, :, 0] if frame.pixels.shape[2] == 1 else frame.pixels).convert("RGB")
+        image = Image.fromarray(as_color(frame.pixels))
         if frame.alpha is not None:
             image.putalpha(Image.fromarray(frame.alpha))
         if self._thread is None:

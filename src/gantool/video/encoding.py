@@ -82,7 +82,7 @@ class FfmpegSink:
         self._ffmpeg = program()
         self.notes: list[str] = []
         self._alpha = clip.alpha and keeps_alpha(path) and not self._recipe.lossless
-        self._needs_even = not (self._recipe.lossless or path.suffix.lower() == ".webm")
+        self._needs_even = not (self._recipe.lossless or self._alpha or path.suffix.lower() == ".webm")
         self._usual = Fraction(1) / clip.rate
         self._last: Frame | None = None
         self._program: Program | None = None
@@ -225,19 +225,9 @@ class FfmpegSink:
         quality = str(self._recipe.quality)
         if suffix == ".webm":
             words = [
-                "-c:v",
-                "libvpx-vp9",
-                "-crf",
-                quality,
-                "-b:v",
-                "0",
-                "-row-mt",
-                "1",
-                "-deadline",
-                "good",
-                "-cpu-used",
-                "5",
-            ]
+                "-c:v", "libvpx-vp9", "-crf", quality, "-b:v", "0", "-row-mt", "1", "-deadline", "good",
+                "-cpu-used", "5",
+            ]  # fmt: skip
             return ("yuva420p", [*words, "-auto-alt-ref", "0"]) if self._alpha else ("yuv420p", words)
         if suffix == ".mov" and self._alpha:
             return "yuva444p10le", ["-c:v", "prores_ks", "-profile:v", "4444"]

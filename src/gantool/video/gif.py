@@ -11,7 +11,7 @@ import struct
 import numpy as np
 from PIL import Image
 
-from gantool.arrays import Mask, Pixels
+from gantool.arrays import Mask, Pixels, as_color
 
 __all__ = ["END", "frame_bytes", "head_bytes"]
 
@@ -34,8 +34,7 @@ def frame_bytes(pixels: Pixels, hundredths: int, alpha: Mask | None = None) -> b
     Args:
         hundredths: of a second that it is shown.
     """
-    color = pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
-    image = Image.fromarray(color).quantize(_COLORS, Image.Quantize.FASTOCTREE)
+    image = Image.fromarray(as_color(pixels)).quantize(_COLORS, Image.Quantize.FASTOCTREE)
     clear = None
     if alpha is not None:
         clear = _COLORS

@@ -56,10 +56,9 @@ class NumberedSource:
         self, name: str, rate: Fraction | None = None, cut: Cut | None = None, *, alpha: bool = False
     ) -> None:
         self._cut = cut or Cut()
-        self._files = _files(name)
-        rate, notes = rate or RATE, []
-        if has_number(name) and (missing := _missing(numbered(name))):
-            notes.append(f"{counted(missing, 'number')} between the first and the last are missing")
+        self._files, missing = _files(name)
+        rate = rate or RATE
+        notes = (f"{counted(missing, 'number')} between the first and the last are missing",) if missing > 0 else ()
         first, last = (0 if at is None else round(at * rate) for at in (self._cut.start, self._cut.end))
         if self._cut.start is not None or self._cut.end is not None:
             self._files = self._files[first : last if self._cut.end is not None else None]
@@ -75,7 +74,7 @@ class NumberedSource:
         self.damage = Damage()
         self.clip = Clip(
             name, width, height, 1 / rate, rate / self._cut.every, len(self._files), seconds, alpha=clear,
-            notes=tuple(notes),
+            notes=notes,
         )  # fmt: skip
 
     def frames(self) -> Iterator[Frame]:
@@ -114,17 +113,15 @@ class NumberedSource:
         return Frame(pixels, time, 1, alpha)
 
 
-def _files(name: str) -> list[Path]:
+def _files(name: str) -> tuple[list[Path], int]:
+    """The images, and how many numbers between the first and the last have none."""
     if not Path(name).is_dir():
-        return [path for _, path in numbered(name)]
+        found = numbered(name)
+        return [path for _, path in found], found[-1][0] - found[0][0] + 1 - len(found)
     files = find_images(Path(name))
     if not files:
         raise DataError(f"{name}: holds no images.")
-    return files
-
-
-def _missing(found: list[tuple[int, Path]]) -> int:
-    return found[-1][0] - found[0][0] + 1 - len(found)
+    return files, 0
 
 
 class NumberedSink:
@@ -141,7 +138,7 @@ class NumberedSink:
         if not has_number(pattern):
             raise UsageError(f"-o {pattern}: expected one number, such as frames/%04d.png.")
         self._pattern = Path(pattern)
-        self._write = write or _write
+        self._write = write
         self._count = 0
         self.notes: list[str] = []
         self._folder: Path | None = None
@@ -152,11 +149,11 @@ class NumberedSink:
             self._folder = self._begun()
         self._count += 1
         path = self._folder / (self._pattern.name % self._count)
-        if self._write is _write:
-            lost = write_picture(path, frame.pixels, Picture(frame.pixels, frame.alpha))
-            self.notes += [note for note in lost if note not in self.notes]
-        else:
+        if self._write is not None:
             self._write(path, frame.pixels)
+            return
+        lost = write_picture(path, frame.pixels, Picture(frame.pixels, frame.alpha))
+        self.notes += [note for note in lost if note not in self.notes]
 
     def finish(self) -> None:
         if self._folder is None:
@@ -186,7 +183,3 @@ class NumberedSink:
         except OSError as error:
             raise OutputError(f"{self._pattern}: cannot be written ({error.strerror or error}).") from None
         return folder
-
-
-def _write(path: Path, pixels: Pixels) -> object:
-    return write_picture(path, pixels)

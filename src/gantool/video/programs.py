@@ -22,9 +22,7 @@ from gantool.errors import DataError, UsageError
 
 __all__ = ["Program", "ask", "file_url", "keep_times", "program"]
 
-_PIPE = (
-    1 << 20
-)  # bytes that a pipe holds where that can be chosen; a frame takes thousands of turns with the usual 64 K
+_PIPE = 1 << 20  # bytes that a pipe holds where that can be chosen; with the usual 64 K a frame takes many turns
 _LONGEST_LINE = 2000
 _PATIENCE = 120.0  # seconds for what takes no time on a sound file
 _REMEMBERED = 30

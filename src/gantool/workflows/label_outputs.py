@@ -172,7 +172,7 @@ class LabelWriter:
 
     def _write(self, kind: str, path: Target, job: ImageJob, picture: Picture, result: LabelMap) -> None:
         if kind == "mask":
-            write_mask(path, result.mask, [(int(r), int(g), int(b)) for r, g, b in result.colors[:IGNORE]])
+            write_mask(path, result.mask, result.colors[:IGNORE])
         elif kind == "overlay":
             write_picture(path, result.overlay(picture.pixels), picture)
         elif kind == "color":

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from gantool.arrays import IGNORE, IGNORED_COLOR, Color, Mask, Pixels
+from gantool.arrays import Pixels
 from gantool.data.decoder_warnings import collected_warnings
-from gantool.data.images import Picture, picture_from
+from gantool.data.images import Picture, picture_from, upright
 from gantool.serve.limits import Refusal
 
-__all__ = ["FORMATS", "TYPES", "Encoded", "encoded", "encoded_mask", "opened"]
+__all__ = ["FORMATS", "TYPES", "Encoded", "encoded", "opened"]
 
 TYPES: Mapping[str, str] = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 """The formats of answers, with their types."""
@@ -45,10 +44,7 @@ def opened(data: bytes, most_pixels: int) -> tuple[Picture, str]:
             _require_pixels(image.size, most_pixels)
             image.load()
             kind = _SAME.get(str(image.format), "png")
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("LAB", "YCbCr", "HSV"):
-                upright = _plain(upright)
-            return picture_from(upright), kind
+            return picture_from(upright(image)), kind
     except Refusal:
         raise
     except UnidentifiedImageError:
@@ -70,15 +66,6 @@ def _require_pixels(size: tuple[int, int], most: int) -> None:
 
 def _millions(pixels: int) -> str:
     return f"{pixels / 10**6:g}"
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    if image.mode != "LAB":
-        return image.convert("RGB")
-    from PIL import ImageCms
-
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
 
 
 def encoded(pixels: Pixels, form: str, like: Picture | None = None) -> Encoded:
@@ -107,15 +94,3 @@ def encoded(pixels: Pixels, form: str, like: Picture | None = None) -> Encoded:
             raise
         return encoded(pixels, "png", like)
     return Encoded(buffer.getvalue(), TYPES[form])
-
-
-def encoded_mask(mask: Mask, colors: Sequence[Color]) -> Encoded:
-    """``(H, W)`` class indices as PNG with these colors, as `gantool.data.masks.write_mask` writes them."""
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    palette[: len(colors)] = colors
-    palette[IGNORE] = IGNORED_COLOR
-    image = Image.fromarray(mask)
-    image.putpalette(palette.ravel().tolist())
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=4)
-    return Encoded(buffer.getvalue(), TYPES["png"])

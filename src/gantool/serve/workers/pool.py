@@ -137,13 +137,8 @@ class Pool:
         self.device = devices[0]
         self._idle = list(self._workers)
 
-    async def stop(self) -> None:
-        """End all workers; what they work on is lost."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.get_running_loop().run_in_executor(None, self.stop_now)
-
     def stop_now(self) -> None:
+        """End all workers; what they work on is lost."""
         for worker in self._workers:
             worker.stop()
         self._threads.shutdown(wait=False)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gantool.arrays import IGNORE, Color
+from gantool.arrays import IGNORE
 from gantool.data.images import Picture
+from gantool.data.masks import encode_mask
 from gantool.errors import DataError, GantoolError, UsageError
 from gantool.predict.bands import loaded_size
 from gantool.predict.load import open_segmenter, open_translator
@@ -18,7 +19,7 @@ from gantool.predict.translator import Translator
 from gantool.serve.limits import Refusal
 from gantool.serve.models import ServedModel
 from gantool.serve.workers.multipart import image_parts
-from gantool.serve.workers.pictures import Encoded, encoded, encoded_mask, opened
+from gantool.serve.workers.pictures import TYPES, Encoded, encoded, opened
 
 __all__ = ["LABEL_FORMS", "LABEL_IMAGES", "Answer", "Bench", "Wish"]
 
@@ -35,6 +36,7 @@ class Wish:
     Attributes:
         do: ``translate``, ``segment``, or ``parts`` for where the images of a multipart body lie.
         model: the name that it is served under.
+        to: the domain to translate to.
         form: ``image`` or ``json``; of label maps one of `LABEL_FORMS`.
         kind: format of the image, of `TYPES`; empty for that of the request.
         images: of `LABEL_IMAGES`, which the JSON holds.
@@ -170,8 +172,7 @@ class Bench:
 
 def _label_image(form: str, labels: LabelMap, picture: Picture, kind: str) -> Encoded:
     if form == "mask":
-        colors: list[Color] = [(int(r), int(g), int(b)) for r, g, b in labels.colors[:IGNORE]]
-        return encoded_mask(labels.mask, colors)
+        return Encoded(encode_mask(labels.mask, labels.colors[:IGNORE]), TYPES["png"])
     if form == "color":
         return encoded(labels.color(), "png")
     return encoded(labels.overlay(picture.pixels), kind, picture)

@@ -15,8 +15,6 @@ from gantool.workflows.image_jobs import FileOptions
 
 __all__ = ["ClipJob", "clip_stem", "clip_suffix", "clips_among", "plan_clips"]
 
-_LONGEST_STEM = 200
-
 
 @dataclass(frozen=True)
 class ClipJob:
@@ -51,10 +49,7 @@ def clip_stem(source: str) -> str:
     if path.is_dir() or has_number(source):
         folder = path if path.is_dir() else path.parent
         return safe_name(folder.resolve().name or "frames")
-    stem = path.stem
-    while len(stem.encode(errors="replace")) > _LONGEST_STEM:
-        stem = stem[:-1]
-    return safe_name(f"{stem}.x").removesuffix(".x")
+    return safe_name(f"{path.stem}.x").removesuffix(".x")
 
 
 def clip_suffix(source: str) -> str:

@@ -99,12 +99,11 @@ class _Segmentation:
         predictor = self._segmenter.predictor
         return predictor if isinstance(predictor, LabelPredictor) else None
 
-    def open(self, kind: str, output: str, clip: Clip, source: Path | None, cut: Cut) -> Sink:
+    def open(self, kind: str, output: str, clip: Clip, source: Path, cut: Cut) -> Sink:
         if kind != "mask":
             return open_sink(output, clip, quality=self._clips.quality, source=source, cut=cut)
         if has_number(output):
-            colors = [(int(r), int(g), int(b)) for r, g, b in self._colors[:IGNORE]]
-            return NumberedSink(output, partial(_write_mask, colors=colors))
+            return NumberedSink(output, partial(_write_mask, colors=self._colors[:IGNORE]))
         names = ",".join(entry.name for entry in self._segmenter.classes)
         return FfmpegSink(Path(output), clip, Recipe(lossless=True, tags=(("classes", names),)))
 
@@ -133,5 +132,5 @@ def _picture(kind: str, result: LabelMap, frame: Frame) -> Pixels:
     return result.color() if kind == "color" else result.overlay(frame.pixels)
 
 
-def _write_mask(path: Path, pixels: Pixels, *, colors: list[tuple[int, int, int]]) -> None:
+def _write_mask(path: Path, pixels: Pixels, *, colors: Pixels) -> None:
     write_mask(path, pixels[:, :, 0], colors)

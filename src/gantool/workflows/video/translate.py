@@ -62,7 +62,7 @@ class _Translation:
         labels = self._translator.target.classes or self._translator.source.classes
         return "label maps have no colors between two classes" if labels else ""
 
-    def open(self, kind: str, output: str, clip: Clip, source: Path | None, cut: Cut) -> Sink:
+    def open(self, kind: str, output: str, clip: Clip, source: Path, cut: Cut) -> Sink:
         clear = clip.alpha and not self._side_by_side
         return open_sink(output, replace(clip, alpha=clear), quality=self._clips.quality, source=source, cut=cut)
 

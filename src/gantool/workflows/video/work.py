@@ -58,7 +58,7 @@ class Way(Protocol):
         """Why what it makes cannot be averaged; empty where it can."""
         ...
 
-    def open(self, kind: str, output: str, clip: Clip, source: Path | None, cut: Cut) -> Sink:
+    def open(self, kind: str, output: str, clip: Clip, source: Path, cut: Cut) -> Sink:
         """What writes one kind of output."""
         ...
 
@@ -160,8 +160,8 @@ def _one(job: ClipJob, way: Way, options: ClipOptions, cut: Cut, watch: Callable
         )
     if clip.alpha and not all(map(can_be_clear, job.outputs.values())):
         notes.append("what is transparent in it becomes opaque (.mov, .webm, .webp, .gif and numbered .png keep it)")
-    heard = Path(job.source) if clip.sound else None
-    sinks = _Sinks({kind: way.open(kind, output, clip, heard, cut) for kind, output in job.outputs.items()})
+    path = Path(job.source)
+    sinks = _Sinks({kind: way.open(kind, output, clip, path, cut) for kind, output in job.outputs.items()})
     scenes = _Scenes()
     line = _steadied(source, way, scenes, _workers(way, clip)) if steady else _apart(source, way, _workers(way, clip))
     count, lasts, shares, started = 0, 0, dict[str, float](), time.perf_counter()
@@ -176,14 +176,14 @@ def _one(job: ClipJob, way: Way, options: ClipOptions, cut: Cut, watch: Callable
                 size = (first.pixels.shape[1], first.pixels.shape[0])
                 shares = {name: shares.get(name, 0.0) + share for name, share in made.shares.items()}
                 watch(Progress(job.source, count, clip.count, time.perf_counter() - started))
-        sinks.finish({name: share / count for name, share in shares.items()})
+        sinks.finish()
     finally:
         sinks.abandon()
     notes += [*source.damage.notes(), *sinks.notes]
     written = Written(size, tuple(dict.fromkeys(notes)), {name: share / count for name, share in shares.items()})
     outputs = {kind: Path(output) for kind, output in job.outputs.items()}
     return ClipOutcome(
-        Path(job.source), outputs, written=written, frames=count, lasts=float(lasts * clip.time_base),
+        path, outputs, written=written, frames=count, lasts=float(lasts * clip.time_base),
         steadied=steady, scenes=scenes.count,
     )  # fmt: skip
 
@@ -207,7 +207,7 @@ class _Sinks:
     def write(self, frames: Mapping[str, Frame]) -> None:
         self._behind.put(frames)
 
-    def finish(self, shares: Mapping[str, float]) -> None:
+    def finish(self) -> None:
         self._behind.finish()
         for sink in self._sinks.values():
             sink.finish()
