@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gantool.errors import OutputError
 
-__all__ = ["ByteStream", "Target", "atomic", "is_alive", "new_folder", "put", "safe_name", "scratch"]
+__all__ = ["LONGEST_NAME", "ByteStream", "Target", "atomic", "is_alive", "new_folder", "put", "safe_name", "scratch"]
 
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""

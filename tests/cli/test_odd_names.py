@@ -124,3 +124,15 @@ def test_names_that_are_no_text_in_data_sets(cli: Cli, workplace: Path) -> None:
     assert done.code == 0, done.err
     (images,) = (path for path in Path().glob("evaluation*.csv") if path.name != "evaluation.csv")
     assert b"caf\xe9-" in images.read_bytes()
+
+
+def test_results_of_long_names_are_marked_and_kept_apart(cli: Cli, workplace: Path) -> None:
+    long = "\u00e9" * 97  # 194 bytes
+    for end in "ab":
+        Image.new("RGB", (16, 16)).save(f"{long}{end}.png")
+    result = cli("translate", f"{long}a.png", f"{long}b.png", "--to", "winter", "--model", "seasons", "-o", "out/")
+    names = sorted(path.name for path in Path("out").iterdir())
+    assert (result.code, len(names)) == (0, 2), result.err
+    for name in names:
+        assert name.startswith("\u00e9" * 70 + "-") and name.endswith(".winter.png")
+    assert "2 results" in result.err

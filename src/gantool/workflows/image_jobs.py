@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import TextIO
 from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
 from gantool.errors import DataError, OutputError, UsageError
 from gantool.fetch.remote.addresses import is_address
-from gantool.files import ByteStream, Target, safe_name
+from gantool.files import LONGEST_NAME, ByteStream, Target, safe_name
 from gantool.shards.members import is_member, may_be_shards
 from gantool.workflows.lists import listed_paths, read_standard_input
 from gantool.workflows.shares.share import ALONE, Share
@@ -36,7 +37,7 @@ FORMATS = ("png", "jpg", "webp", "tif", "bmp", "ppm")
 
 _MARKS = ("mask", "overlay", "color")
 _A_FOLDER = "Name a folder, such as -o out/"
-_LONGEST_NAME = 240  # file systems allow 255 bytes; a temporary name needs a few more
+_SHORT_STEM = 140  # bytes that a long name keeps; the rest is for the ending
 
 
 @dataclass(frozen=True)
@@ -216,11 +217,18 @@ def marked_name(source: Path, mark: str, format: str | None = None) -> str:
 
 
 def name_with_ending(source: Path, ending: str) -> str:
-    """``photo.mask.png`` for ``photo.jpg``; a name that would be too long is cut."""
-    stem = source.stem
-    while len(f"{stem}.{ending}".encode(errors="replace")) > _LONGEST_NAME:
-        stem = stem[:-1]
-    return safe_name(f"{stem}.{ending}")
+    """``photo.mask.png`` for ``photo.jpg``; where that would be too long, the photo's part is cut and gets a mark."""
+    name = f"{source.stem}.{ending}"
+    if len(name.encode(errors="replace")) <= LONGEST_NAME:
+        return safe_name(name)
+    return f"{_short_stem(source)}.{safe_name(ending)}"
+
+
+def _short_stem(source: Path) -> str:
+    """The first bytes of a long name, and eight digits of its hash that keep two such names apart."""
+    stem = source.stem.encode(errors="surrogateescape")
+    kept = stem[:_SHORT_STEM].decode(errors="ignore")
+    return safe_name(f"{kept}-{hashlib.sha256(stem).hexdigest()[:8]}")
 
 
 def _same_format(suffix: str, format: str) -> bool:
@@ -231,8 +239,8 @@ def is_renamed(source: ImageSource, output: Target) -> bool:
     """Whether a result lacks the name of its image because not every system accepts that."""
     if not isinstance(source, Path) or not isinstance(output, Path):
         return False
-    stem = name_with_ending(source, "x").removesuffix(".x")
-    return stem != source.stem and output.name.startswith(f"{stem}.")
+    given = (name_with_ending(source, "x").removesuffix(".x"), _short_stem(source))
+    return any(stem != source.stem and output.name.startswith(f"{stem}.") for stem in given)
 
 
 def _collect(files: FileOptions, marks: set[str], stdin: TextIO | None) -> list[ImageInput]:
