@@ -173,6 +173,11 @@ class ShardIndex:
         """The shards of many files."""
         return np.asarray(self._members["shard"][np.asarray(numbers)], dtype=np.uint32)
 
+    def version(self, number: int) -> tuple[int, int]:
+        """The size of a file, and its checksum; where nobody has read it, the time of its shard."""
+        _, size, place, crc = self._members[number].tolist()
+        return size, crc if self.checked else self.shards[place].time
+
     def find(self, shard: str, name: str) -> int | None:
         """The number of a file by its name; None if the index has none."""
         place = self._numbers.get(shard)

@@ -26,6 +26,7 @@ from gantool.shards.ranges import Ranges
 __all__ = [
     "MemberPaths",
     "cached_index",
+    "file_facts",
     "index_at",
     "is_member",
     "may_be_shards",
@@ -184,6 +185,22 @@ def read_bytes(path: Path) -> bytes:
     """
     content = _content(path)
     return path.read_bytes() if content is None else content
+
+
+def file_facts(path: Path) -> tuple[int, int] | None:
+    """Size of a file, in a shard or not, and a number that changes with its content; None where there is none.
+
+    The number is the time of the last change in ns, or the checksum that an index has.
+    """
+    found = _find(path) if _MARK in str(path) else None
+    number = found[0].find(*found[1:]) if found is not None else None
+    if found is not None:
+        return None if number is None else found[0].version(number)
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return None
+    return about.st_size, about.st_mtime_ns
 
 
 class MemberPaths(Sequence[Path]):

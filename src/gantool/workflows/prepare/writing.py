@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from gantool.data.tiles import tile_corners
 from gantool.errors import OutputError
 from gantool.files import atomic, safe_name
 from gantool.locks import locked
+from gantool.shards.members import file_facts
 from gantool.workflows.prepare.copying import stays_as_it_is
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.places import Folder, Place
@@ -69,7 +69,7 @@ class WritingPlan:
         files = [file for image in self.source.images for file in (image.path, image.partner) if file is not None]
         if self.source.labels is not None:
             files += [file for one in self.source.labels.images for file in one.label_files]
-        facts = [(str(file), found.st_size, found.st_mtime_ns) for file in files if (found := _stat(file))]
+        facts = [(str(file), *(file_facts(file) or ())) for file in files]
         return ["prepare", self.key(), self.options.check_only, self.options.dry_run, self.options.link, facts]
 
     def key(self) -> str:
@@ -385,10 +385,3 @@ def _yaml() -> YAML:
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     return yaml
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
