@@ -102,12 +102,15 @@ class PrepareOptions:
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
 
+    def place(self, name: str) -> Path:
+        """The new data set's folder, ``data/NAME`` unless it is given."""
+        return Path(self.output) if self.output is not None else Path("data") / safe_name(name)
+
     def existing(self) -> Path | None:
         """The data set that is there already, where it is to be left; None if there is something to do."""
         if not self.skip_existing or self.check_only or (self.source is None and not self.domains):
             return None
-        name = name_of(self.source) if self.source is not None else "2".join(self.domains or ())
-        target = Path(self.output) if self.output is not None else Path("data") / safe_name(name)
+        target = self.place(name_of(self.source) if self.source is not None else "2".join(self.domains or ()))
         return target if (target / "dataset.yaml").is_file() else None
 
     def require_possible(self) -> None:
