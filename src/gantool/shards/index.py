@@ -1,7 +1,7 @@
 """The index of a set of shards: where every file lies in them, which belong together, and what the set is.
 
 One file: eight bytes that say what it is, the length of its header, the header (JSON: kind, domains or classes,
-shards with sizes and SHA-256, splits) and arrays that are mapped, not read: offset, size, shard and CRC-32 of every
+shards with sizes and SHA-256, splits) and arrays that are mapped, not loaded: offset, size, shard and CRC-32 of every
 file, its name, the order of the names, and for every sample the number of its image and of its mask or partner. A
 million images open in a fraction of a second, and nothing is made of Python's for any of them before it is asked for.
 """

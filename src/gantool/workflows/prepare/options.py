@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
 from gantool.data.sources.names import Kind, name_of
 from gantool.errors import UsageError
-from gantool.files import safe_name
+from gantool.files import parse_bytes, safe_name
 from gantool.predict.sizes import require_size
 from gantool.workflows.shares.share import ALONE, Share
 
@@ -145,12 +144,10 @@ class PrepareOptions:
         """
         if self.shard_size is None:
             return ShardLimit(size=_USUAL_SHARD)
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([KMG]?)B?", self.shard_size.strip(), re.IGNORECASE | re.ASCII)
-        if found and found[2]:
-            size = int(float(found[1]) * 1000 ** ("KMG".index(found[2].upper()) + 1))
-            if size > 0:
-                return ShardLimit(size=size)
-        elif self.shard_size.strip().isdecimal() and int(self.shard_size) > 0:
+        size = parse_bytes(self.shard_size)
+        if size:
+            return ShardLimit(size=size)
+        if self.shard_size.strip().isdecimal() and int(self.shard_size) > 0:
             return ShardLimit(count=int(self.shard_size))
         raise UsageError(
             f"--shard-size {self.shard_size}: expected bytes such as 256MB, or a number of images such as 10000."
