@@ -17,7 +17,18 @@ from pathlib import Path
 
 from gantool.errors import OutputError
 
-__all__ = ["LONGEST_NAME", "ByteStream", "Target", "atomic", "is_alive", "new_folder", "put", "safe_name", "scratch"]
+__all__ = [
+    "LONGEST_NAME",
+    "ByteStream",
+    "Target",
+    "atomic",
+    "is_alive",
+    "new_folder",
+    "parse_bytes",
+    "put",
+    "safe_name",
+    "scratch",
+]
 
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
@@ -58,6 +69,16 @@ def put(target: Target, data: bytes) -> None:
         return
     with atomic(target) as temporary:
         temporary.write_bytes(data)
+
+
+def parse_bytes(text: str) -> int | None:
+    """A number of bytes with its unit, as people write it; None for anything else.
+
+    >>> parse_bytes("256MB"), parse_bytes("1.5 g"), parse_bytes("0KB"), parse_bytes("10000")
+    (256000000, 1500000000, 0, None)
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([KMGT])B?", text.strip(), re.IGNORECASE | re.ASCII)
+    return int(float(found[1]) * 1000 ** ("KMGT".index(found[2].upper()) + 1)) if found else None
 
 
 @contextmanager

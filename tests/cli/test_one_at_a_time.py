@@ -13,7 +13,7 @@ from support import TINY, Cli
 import gantool
 from gantool.errors import RunError
 from gantool.models.runs import Run
-from gantool.workflows.prepare.writing import lock_target
+from gantool.workflows.prepare.target import lock_target
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_data_set_that_another_one_finished_meanwhile(
 def test_without_locks_work_goes_on_and_says_so(cli: Cli, photos: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import contextlib
 
-    for module in ("locks", "workflows.prepare.writing"):
+    for module in ("locks", "workflows.prepare.target"):
         monkeypatch.setattr(f"gantool.{module}.locked", lambda path, what, busy: contextlib.nullcontext(False))
     result = cli("train", "cyclegan", "--epochs", "1", *TINY)
     assert (result.code, "The file system has no locks" in result.err) == (0, True)
@@ -147,7 +147,7 @@ def test_an_old_data_set_is_never_half_there(cli: Cli, photos: str, monkeypatch:
         remove(path, **options)  # type: ignore[arg-type]
 
     Path("data/.photos.old").mkdir()
-    monkeypatch.setattr("gantool.workflows.prepare.writing.shutil.rmtree", look)
+    monkeypatch.setattr("gantool.workflows.prepare.target.shutil.rmtree", look)
     assert cli("prepare", photos, "--overwrite").code == 0
     assert removed == [(".photos.old", True)] * 2
     assert [path.name for path in Path("data").iterdir()] == ["photos"]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from gantool.errors import DataError
 from gantool.files import atomic
 from gantool.shards.index import INDEX, IndexBuilder, Seen, ShardIndex, open_index
-from gantool.shards.members import MemberPaths, is_member, read_bytes, readable, register, shard_at
+from gantool.shards.members import MemberPaths, file_facts, is_member, read_bytes, readable, register, shard_at
 from gantool.shards.parts import Packed, Shard
 from gantool.shards.tar import TarFile
 
@@ -145,3 +147,21 @@ def test_an_index_of_nothing(tmp_path: Path) -> None:
     assert (len(index), index.files, len(index.group("train"))) == (0, (tmp_path / INDEX,), 0)
     with atomic(tmp_path / INDEX) as temporary:  # a mapped file can be replaced
         temporary.write_bytes(b"")
+
+
+def test_a_file_is_told_by_its_size_and_what_changes_with_its_content(tmp_path: Path) -> None:
+    index = make(tmp_path / "set")
+    inside = tmp_path / "set" / "a-000000.tar" / "1.jpg"
+    assert file_facts(inside) == (15, zlib.crc32(b"1.jpg" * 3))
+    assert file_facts(inside.with_name("9.jpg")) is None and file_facts(tmp_path / "no.jpg") is None
+    os.utime(index.path, ns=(5, 7))
+    assert file_facts(index.path) == (index.path.stat().st_size, 7)
+    elsewhere = tmp_path / "elsewhere" / "a.tar"
+    elsewhere.parent.mkdir()
+    with TarFile(elsewhere) as tar:
+        builder = IndexBuilder()
+        builder.sample("train", "", "1", builder.add(0, tar.add("1.jpg", b"one")))
+        tar.close()
+    builder.shards.append(Shard("a.tar", 1, "", 99))
+    builder.write(elsewhere.parent / INDEX, {}, checked=False)
+    assert file_facts(elsewhere / "1.jpg") == (3, 99), "nobody has read it"

@@ -145,11 +145,12 @@ def open_image(path: ImageSource) -> Image.Image:
         DataError: not there, no image, truncated, or a decompression bomb.
     """
     with _one_file(path), collected_warnings() as heard:
-        with _opened(path) as image:
+        file = _file(path)
+        with Image.open(file) as image:
             image.load()
             turned = upright(image)
             # The turned copy no longer knows its file, so what only the file can tell is noted down.
-            turned.info["bits"] = _bits_per_channel(image, path)
+            turned.info["bits"] = _bits_per_channel(image, file)
             turned.info["frames"] = getattr(image, "n_frames", 1)
         turned.info["warnings"] = tuple(heard)
         return turned
@@ -170,7 +171,7 @@ def upright_size(path: ImageSource) -> tuple[int, int]:
     Raises:
         DataError: not there, or no image.
     """
-    with _one_file(path), collected_warnings(), _opened(path) as image:
+    with _one_file(path), collected_warnings(), Image.open(_file(path)) as image:
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return (height, width) if turned else (width, height)
@@ -188,18 +189,21 @@ def is_plain(path: Path) -> bool:
     Raises:
         DataError: not there, or no image.
     """
-    with _one_file(path), collected_warnings(), Image.open(readable(path)) as image:
-        return (
-            image.mode in ("RGB", "L")
-            and "transparency" not in image.info
-            and image.getexif().get(_ORIENTATION, 1) == 1
-            and _bits_per_channel(image, path) == 8
-            and getattr(image, "n_frames", 1) == 1
-        )
+    with _one_file(path), collected_warnings():
+        file = _file(path)
+        with Image.open(file) as image:
+            return (
+                image.mode in ("RGB", "L")
+                and "transparency" not in image.info
+                and image.getexif().get(_ORIENTATION, 1) == 1
+                and _bits_per_channel(image, file) == 8
+                and getattr(image, "n_frames", 1) == 1
+            )
 
 
-def _opened(source: ImageSource) -> Image.Image:
-    return Image.open(readable(source) if isinstance(source, Path) else io.BytesIO(source.data))
+def _file(source: ImageSource) -> Path | io.BytesIO:
+    """What Pillow opens: a path, or a content that was read once, from a shard or from a pipe."""
+    return readable(source) if isinstance(source, Path) else io.BytesIO(source.data)
 
 
 @contextmanager
@@ -414,25 +418,22 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _bits_per_channel(image: Image.Image, path: ImageSource) -> int:
+def _bits_per_channel(image: Image.Image, file: Path | io.BytesIO) -> int:
     """Bits per channel in the file, at least 8; Pillow reads 16-bit color PNG as 8 bits without a word."""
     if image.mode == "F":
         return 32
     if image.mode in ("I;16", "I;16B", "I;16L", "I"):
         return 16
     if image.format == "PNG":
-        return 16 if _beginning(path, 25)[24:] == b"\x10" else 8
+        return 16 if _beginning(file, 25)[24:] == b"\x10" else 8
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, (8,))
         return int(max(8, *(bits if isinstance(bits, tuple) else (bits,))))
     return 8
 
 
-def _beginning(source: ImageSource, length: int) -> bytes:
-    if isinstance(source, ImageBytes):
-        return source.data[:length]
-    opened = readable(source)
-    if isinstance(opened, Path):
-        with opened.open("rb") as file:
-            return file.read(length)
-    return opened.read(length)
+def _beginning(file: Path | io.BytesIO, length: int) -> bytes:
+    if isinstance(file, io.BytesIO):
+        return bytes(file.getbuffer()[:length])
+    with file.open("rb") as opened:
+        return opened.read(length)

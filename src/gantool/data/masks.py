@@ -18,6 +18,7 @@ from gantool.arrays import IGNORE, IGNORED_COLOR, Color, Mask, Pixels
 from gantool.data.images import open_image
 from gantool.errors import DataError
 from gantool.files import Target, put
+from gantool.shards.members import said
 
 __all__ = ["encode_mask", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
 
@@ -34,7 +35,7 @@ def read_index_mask(path: Path) -> NDArray[np.int32]:
     pixels = np.asarray(image.convert("RGB"))
     if np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2]):
         return pixels[..., 0].astype(np.int32)  # gray, stored as color
-    raise DataError(f"{path}: is a picture in color, expected a mask of class indices.")
+    raise DataError(f"{said(path)}: is a picture in color, expected a mask of class indices.")
 
 
 def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> Mask:
@@ -52,7 +53,7 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
     if unknown:
         listed = ", ".join(str(value) for value in unknown[:8])
         raise DataError(
-            f"{where}: has the label {'values' if len(unknown) > 1 else 'value'} {listed}, which no class has."
+            f"{said(where)}: has the label {'values' if len(unknown) > 1 else 'value'} {listed}, which no class has."
         )
     out = np.empty(values.shape, dtype=np.uint8)
     for value in present:

@@ -1,7 +1,7 @@
 """The index of a set of shards: where every file lies in them, which belong together, and what the set is.
 
 One file: eight bytes that say what it is, the length of its header, the header (JSON: kind, domains or classes,
-shards with sizes and SHA-256, splits) and arrays that are mapped, not read: offset, size, shard and CRC-32 of every
+shards with sizes and SHA-256, splits) and arrays that are mapped, not loaded: offset, size, shard and CRC-32 of every
 file, its name, the order of the names, and for every sample the number of its image and of its mask or partner. A
 million images open in a fraction of a second, and nothing is made of Python's for any of them before it is asked for.
 """
@@ -172,6 +172,11 @@ class ShardIndex:
     def shards_of(self, numbers: NDArray[np.uint32] | Sequence[int]) -> NDArray[np.uint32]:
         """The shards of many files."""
         return np.asarray(self._members["shard"][np.asarray(numbers)], dtype=np.uint32)
+
+    def version(self, number: int) -> tuple[int, int]:
+        """The size of a file, and its checksum; where nobody has read it, the time of its shard."""
+        _, size, place, crc = self._members[number].tolist()
+        return size, crc if self.checked else self.shards[place].time
 
     def find(self, shard: str, name: str) -> int | None:
         """The number of a file by its name; None if the index has none."""

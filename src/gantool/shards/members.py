@@ -26,6 +26,7 @@ from gantool.shards.ranges import Ranges
 __all__ = [
     "MemberPaths",
     "cached_index",
+    "file_facts",
     "index_at",
     "is_member",
     "may_be_shards",
@@ -167,10 +168,11 @@ def may_be_shards(path: Path) -> bool:
     if ".tar" in str(path) or _folders:
         return True
     try:
-        with os.scandir(path) as entries:
-            return any(entry.name == INDEX or entry.name.endswith(".tar") for entry in entries) or any(
-                (path / split).is_dir() and any((path / split).glob("*.tar")) for split in ("train", "val", "test")
-            )
+        with os.scandir(path) as found:
+            entries = list(found)
+        if any(entry.name == INDEX or entry.name.endswith(".tar") for entry in entries):
+            return True
+        return any(any(Path(entry).glob("*.tar")) for entry in entries if entry.is_dir())  # folders of splits
     except OSError:
         return False
 
@@ -184,6 +186,22 @@ def read_bytes(path: Path) -> bytes:
     """
     content = _content(path)
     return path.read_bytes() if content is None else content
+
+
+def file_facts(path: Path) -> tuple[int, int] | None:
+    """Size of a file, in a shard or not, and a number that changes with its content; None where there is none.
+
+    The number is the time of the last change in ns, or the checksum that an index has.
+    """
+    found = _find(path) if _MARK in str(path) else None
+    number = found[0].find(*found[1:]) if found is not None else None
+    if found is not None:
+        return None if number is None else found[0].version(number)
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return None
+    return about.st_size, about.st_mtime_ns
 
 
 class MemberPaths(Sequence[Path]):

@@ -53,10 +53,10 @@ class TarFile:
     def close(self) -> Shard:
         """Write the end and see it onto the disk."""
         end = 2 * _BLOCK
-        self._write(bytes(end + -(self.size + end) % _RECORD))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self:
+            self._write(bytes(end + -(self.size + end) % _RECORD))
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return Shard(self._path.name, self.size, self._hash.hexdigest())
 
     def _write(self, data: bytes) -> None:

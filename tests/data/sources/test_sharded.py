@@ -12,7 +12,7 @@ from PIL import Image
 from gantool.data.sources.find import find_source
 from gantool.data.sources.webdataset import find_tars
 from gantool.errors import DataError
-from gantool.shards.members import read_bytes
+from gantool.shards.members import may_be_shards, read_bytes
 
 Content = bytes | str | tuple[int, int, int] | np.ndarray
 
@@ -142,3 +142,16 @@ def test_tar_files_without_pictures(tmp_path: Path) -> None:
     tar(tmp_path / "t" / "0.tar", {"0.txt": "words"})
     with pytest.raises(DataError, match="its tar files hold no pictures"):
         find_source(tmp_path / "t")
+
+
+def test_folders_of_splits_go_by_all_their_names(tmp_path: Path) -> None:
+    for name in ("train", "training", "validation"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "000.tar").touch()
+    found = {"train/000.tar": "train", "training/000.tar": "train", "validation/000.tar": "val"}
+    assert find_tars(tmp_path) == found
+    (tmp_path / "train" / "000.tar").unlink()
+    (tmp_path / "training" / "000.tar").unlink()
+    assert may_be_shards(tmp_path)
+    (tmp_path / "validation" / "000.tar").unlink()
+    assert not may_be_shards(tmp_path)

@@ -57,9 +57,9 @@ def find_tars(root: Path) -> dict[str, str]:
     """
     with os.scandir(root) as entries:
         names = [entry.name for entry in entries]
-    folders = {"": root, **{SPLIT_WORDS[name.lower()]: root / name for name in names if name.lower() in SPLIT_WORDS}}
+    splits = [(SPLIT_WORDS[name.lower()], root / name) for name in sorted(names) if name.lower() in SPLIT_WORDS]
     found: dict[str, str] = {}
-    for split, folder in folders.items():
+    for split, folder in [("", root), *splits]:
         here = names if folder == root else [path.name for path in folder.iterdir()] if folder.is_dir() else []
         for name in sorted(name for name in here if name.endswith(".tar") and not name.startswith(".")):
             if (folder / name).is_file():

@@ -21,8 +21,7 @@ from gantool.errors import DataError, UsageError
 __all__ = ["NotThereError", "Server", "is_address"]
 
 ATTEMPTS = 8
-PATIENCE = 0.25  # seconds before the second attempt; doubled each time, up to LONGEST
-LONGEST = 20.0
+PATIENCE = 0.25  # seconds before the second attempt; doubled each time
 _TIMEOUT = 30  # seconds without a byte
 _REFUSED = frozenset({401, 403, 407})
 _GONE = frozenset({400, 404, 405, 410, 416})
@@ -163,8 +162,7 @@ class Server:
                         f"{where}: cannot be read, also at the {attempts}th attempt ({_line(error)}).",
                         "Run the command again when the server answers; what was done so far is kept.",
                     ) from None
-                pause = min(PATIENCE * 2 ** (attempt - 1), LONGEST)
-                time.sleep(pause * random.SystemRandom().uniform(0.5, 1.5))
+                time.sleep(PATIENCE * 2 ** (attempt - 1) * random.SystemRandom().uniform(0.5, 1.5))
         raise AssertionError
 
     def __getstate__(self) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import shutil
 import time
 import zlib
@@ -20,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gantool.errors import UsageError
-from gantool.files import scratch
+from gantool.files import parse_bytes, scratch
 
 __all__ = ["BlockCache", "cache_limit"]
 
@@ -41,10 +40,10 @@ def cache_limit(folder: Path) -> int:
     """
     given = os.environ.get("GANTOOL_REMOTE_CACHE", "")
     if given:
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([KMGT])B?", given.strip(), re.IGNORECASE | re.ASCII)
-        if not found:
+        limit = parse_bytes(given)
+        if limit is None:
             raise UsageError(f"GANTOOL_REMOTE_CACHE={given}: expected a size such as 20GB.")
-        return int(float(found[1]) * 1000 ** ("KMGT".index(found[2].upper()) + 1))
+        return limit
     there = next((parent for parent in (folder, *folder.parents) if parent.is_dir()), Path())
     return min(_USUAL, int(shutil.disk_usage(there).free * _SHARE))
 

@@ -33,16 +33,11 @@ from gantool.workflows.prepare.findings import (
 from gantool.workflows.prepare.looking import LOOKED, Seen, look, look_share, look_together, seen_by_all
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
+from gantool.workflows.prepare.plan import WritingPlan
 from gantool.workflows.prepare.result import Prepared
 from gantool.workflows.prepare.sharding import write_shards
-from gantool.workflows.prepare.writing import (
-    WritingPlan,
-    choose_place,
-    choose_target,
-    lock_target,
-    require_free,
-    write_data_set,
-)
+from gantool.workflows.prepare.target import choose_target, lock_target, require_free
+from gantool.workflows.prepare.writing import write_data_set
 from gantool.workflows.shares.parts import Parts
 
 __all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data", "prepare_share"]
@@ -164,7 +159,7 @@ def _opened(options: PrepareOptions, on_progress: Progress) -> AbstractContextMa
 def _prepared_together(
     plan: WritingPlan, name: str, target: Path | None, on_progress: Progress, left: Callable[[Parts], None]
 ) -> Prepared | None:
-    folder = (target or choose_place(name, plan.options)).parent
+    folder = (target or plan.options.place(name)).parent
     parts = Parts(plan.options.share, folder, plan.question(), again=True)
     try:
         with parts.working() as real:

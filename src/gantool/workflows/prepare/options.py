@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
 from gantool.data.sources.names import Kind, name_of
 from gantool.errors import UsageError
-from gantool.files import safe_name
+from gantool.files import parse_bytes, safe_name
 from gantool.predict.sizes import require_size
 from gantool.workflows.shares.share import ALONE, Share
 
@@ -102,12 +101,15 @@ class PrepareOptions:
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
 
+    def place(self, name: str) -> Path:
+        """The new data set's folder, ``data/NAME`` unless it is given."""
+        return Path(self.output) if self.output is not None else Path("data") / safe_name(name)
+
     def existing(self) -> Path | None:
         """The data set that is there already, where it is to be left; None if there is something to do."""
         if not self.skip_existing or self.check_only or (self.source is None and not self.domains):
             return None
-        name = name_of(self.source) if self.source is not None else "2".join(self.domains or ())
-        target = Path(self.output) if self.output is not None else Path("data") / safe_name(name)
+        target = self.place(name_of(self.source) if self.source is not None else "2".join(self.domains or ()))
         return target if (target / "dataset.yaml").is_file() else None
 
     def require_possible(self) -> None:
@@ -142,12 +144,10 @@ class PrepareOptions:
         """
         if self.shard_size is None:
             return ShardLimit(size=_USUAL_SHARD)
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?([KMG]?)B?", self.shard_size.strip(), re.IGNORECASE | re.ASCII)
-        if found and found[2]:
-            size = int(float(found[1]) * 1000 ** ("KMG".index(found[2].upper()) + 1))
-            if size > 0:
-                return ShardLimit(size=size)
-        elif self.shard_size.strip().isdecimal() and int(self.shard_size) > 0:
+        size = parse_bytes(self.shard_size)
+        if size:
+            return ShardLimit(size=size)
+        if self.shard_size.strip().isdecimal() and int(self.shard_size) > 0:
             return ShardLimit(count=int(self.shard_size))
         raise UsageError(
             f"--shard-size {self.shard_size}: expected bytes such as 256MB, or a number of images such as 10000."

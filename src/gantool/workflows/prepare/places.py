@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gantool.arrays import Color, Mask, Pixels
-from gantool.data.images import encode_picture
+from gantool.data.images import encode_picture, write_picture
 from gantool.data.masks import encode_mask, write_mask
-from gantool.files import atomic
 from gantool.shards.members import read_bytes
 from gantool.workflows.prepare.copying import copy_file
 
@@ -46,9 +45,7 @@ class Folder:
         copy_file(source, self.root / name, link=self.link)
 
     def picture(self, pixels: Pixels, name: str) -> None:
-        content = encode_picture(pixels, name)
-        with atomic(self.root / name) as temporary:
-            temporary.write_bytes(content)
+        write_picture(self.root / name, pixels)
 
     def mask(self, mask: Mask, colors: tuple[Color, ...], name: str) -> None:
         write_mask(self.root / name, mask, colors)

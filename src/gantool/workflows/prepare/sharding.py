@@ -22,21 +22,14 @@ from gantool.data.inspect import content_hash
 from gantool.data.sources.contents import SourceImage
 from gantool.data.splits import SPLITS
 from gantool.data.threads import in_order
-from gantool.errors import OutputError
 from gantool.files import safe_name
 from gantool.shards.index import INDEX, NONE, IndexBuilder, Seen
 from gantool.shards.tar import TarFile
 from gantool.workflows.prepare.options import ShardLimit
 from gantool.workflows.prepare.places import Memory
-from gantool.workflows.prepare.writing import (
-    WritingPlan,
-    description,
-    give_name,
-    names_of,
-    write_description,
-    write_image,
-    write_labelled,
-)
+from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
+from gantool.workflows.prepare.rendering import write_image, write_labelled
+from gantool.workflows.prepare.target import give_name, writing_to
 
 __all__ = ["write_shards"]
 
@@ -65,14 +58,11 @@ def write_shards(
         OutputError: the target's folder cannot be written to, or the disk is full.
     """
     partial = target.with_name(f"{target.name}.partial")
-    try:
+    with writing_to(target):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         written, shards = _write(plan, partial, counts, finish, on_progress)
         give_name(partial, target)
-    except OSError as error:
-        full = "Free some space, or choose another -o." if error.errno in (28, 122) else "Choose another -o."
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error}).", full) from error
     return written, shards
 
 

@@ -2,135 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from ruamel.yaml import YAML
-
-from gantool.arrays import IGNORE
-from gantool.data.images import as_rgb, open_image
-from gantool.data.sources.contents import Contents, SourceImage
-from gantool.data.sources.labels import LabelledImage, LabelledSet, LabelOptions
-from gantool.data.sources.labels.pairing import one_spelling
+from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.threads import in_order
-from gantool.data.tiles import tile_corners
-from gantool.errors import OutputError
-from gantool.files import atomic, safe_name
-from gantool.locks import locked
-from gantool.workflows.prepare.copying import stays_as_it_is
-from gantool.workflows.prepare.options import PrepareOptions
-from gantool.workflows.prepare.places import Folder, Place
+from gantool.files import atomic
+from gantool.workflows.prepare.places import Folder
+from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
+from gantool.workflows.prepare.rendering import write_image, write_labelled
+from gantool.workflows.prepare.target import give_name, lock_target, require_free, writing_to
 from gantool.workflows.shares.parts import Parts
 
-__all__ = [
-    "WritingPlan",
-    "choose_place",
-    "choose_target",
-    "description",
-    "give_name",
-    "lock_target",
-    "names_of",
-    "require_free",
-    "write_data_set",
-    "write_description",
-    "write_image",
-    "write_labelled",
-]
-
+__all__ = ["write_data_set"]
 
 _MARK = "plan.txt"
 _WRITTEN = "written"
-
-
-@dataclass(frozen=True)
-class WritingPlan:
-    """What is done to every image; decides whether an interrupted call can be gone on with.
-
-    Attributes:
-        images: those to write, as they are split.
-    """
-
-    options: PrepareOptions
-    labels: LabelOptions
-    source: Contents
-    images: tuple[SourceImage, ...] = field(repr=False, default=())
-
-    def question(self) -> list[object]:
-        """What shares of one job have in common: what is asked for, and the files as they are now."""
-        files = [file for image in self.source.images for file in (image.path, image.partner) if file is not None]
-        if self.source.labels is not None:
-            files += [file for one in self.source.labels.images for file in one.label_files]
-        facts = [(str(file), found.st_size, found.st_mtime_ns) for file in files if (found := _stat(file))]
-        return ["prepare", self.key(), self.options.check_only, self.options.dry_run, self.options.link, facts]
-
-    def key(self) -> str:
-        """The same for calls that write the same."""
-        asked, found = self.options, self.source
-        text = json.dumps(
-            [found.kind, found.domains, asked.size, asked.tile, asked.stride, asked.split, asked.seed,
-             asked.image_format, asked.drop_duplicates, asked.drop_empty, self.classes, repr(self.labels),
-             [(str(image.path), image.split, image.domain) for image in self.images]]
-        )  # fmt: skip
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names by index; none where there are no labels."""
-        return self.source.labels.classes if self.source.labels is not None else ()
-
-
-def choose_place(name: str, options: PrepareOptions) -> Path:
-    """The new data set's folder, ``data/NAME`` unless it is given."""
-    return Path(options.output) if options.output is not None else Path("data") / safe_name(name)
-
-
-def choose_target(name: str, sources: Sequence[Path], options: PrepareOptions) -> Path:
-    """The new data set's folder, ``data/NAME`` unless it is given.
-
-    Raises:
-        OutputError: it exists, or lies within a source.
-    """
-    target = choose_place(name, options)
-    require_free(target, options)
-    for folder in sources:
-        if folder.resolve() in (target.resolve(), *target.resolve().parents):
-            raise OutputError(f"{target}: lies within its own source {folder}.", "Choose another -o.")
-    return target
-
-
-def require_free(target: Path, options: PrepareOptions) -> None:
-    """Refuse a target that exists, unless it may be replaced.
-
-    Raises:
-        OutputError: it may not.
-    """
-    if target.exists() and not (options.overwrite and (target / "dataset.yaml").is_file()):
-        raise OutputError(
-            f"{target}: exists already.",
-            "Choose another -o, or --overwrite a data set that gantool wrote.",
-        )
-
-
-def lock_target(target: Path) -> AbstractContextManager[bool]:
-    """Keep other processes from writing there meanwhile; yields whether the file system can do that.
-
-    Raises:
-        OutputError: another one is writing it; says which.
-    """
-
-    def busy(who: str) -> OutputError:
-        return OutputError(f"{target}: is being written by {who}.", "Wait for its end, or choose another -o.")
-
-    return locked(target.with_name(f".{target.name}.lock"), target, busy)
 
 
 def write_data_set(
@@ -153,17 +43,13 @@ def write_data_set(
     Raises:
         OutputError: the target's folder cannot be written to, or the disk is full.
     """
-    try:
+    with writing_to(target):
         if parts is not None:
             return _write_share(plan, target, counts, finish, on_progress, parts)
         partial = _begin(target.with_name(f"{target.name}.partial"), plan)
         written = _write_images(plan, partial, range(len(plan.images)), on_progress)
         _finish(plan, partial, target, counts, finish)
         return written
-    except OSError as error:
-        raise OutputError(
-            f"{target}: cannot be written ({error.strerror or error}).", "Choose another -o."
-        ) from error
 
 
 def _write_share(
@@ -244,98 +130,10 @@ def _finish(
     give_name(partial, target)
 
 
-def give_name(partial: Path, target: Path) -> None:
-    """Let the new data set take the place of an old one; none that is half removed ever has the name."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)  # of a process that was killed here
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def names_of(images: Sequence[SourceImage]) -> list[str]:
-    """A file name for every image, possible on every system and used once per folder."""
-    used: set[tuple[str, str, str]] = set()
-    names = []
-    for image in images:
-        stem, suffix = safe_name(image.path.stem), image.path.suffix.lower()
-        name, number = stem, 1
-        while (image.split, image.domain, one_spelling(name).lower()) in used:
-            number += 1
-            name = f"{stem}-{number}"
-        used.add((image.split, image.domain, one_spelling(name).lower()))
-        names.append(name + suffix)
-    return names
-
-
-def write_image(plan: WritingPlan, image: SourceImage, name: str, place: Place) -> None:
-    """Write an image, or both of a pair, under one name."""
-    stem, whole = Path(name).stem, plan.options.size is None
-    if image.partner is not None:
-        for domain, path in zip(plan.source.domains, (image.path, image.partner), strict=True):
-            keep = whole and stays_as_it_is(path)
-            _write_whole(plan, path, f"{image.split}/{domain}/{stem}", place, keep=keep)
-        return
-    if image.domain:
-        keep = whole and stays_as_it_is(image.path, plain=False)
-        _write_whole(plan, image.path, f"{image.split}/{image.domain}/{stem}", place, keep=keep)
-        return
-    targets = [f"{image.split}/{part}/{stem}.{plan.options.image_format}" for part in plan.source.domains]
-    if all(place.has(target) for target in targets):
-        return
-    opened = as_rgb(open_image(image.path))
-    half = opened.width // 2
-    for n, target in enumerate(targets):
-        piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
-        place.picture(np.asarray(_scaled(piece, plan.options)), target)
-
-
-def _write_whole(plan: WritingPlan, path: Path, name: str, place: Place, *, keep: bool) -> None:
-    """Write one whole image under a name that lacks its suffix."""
-    if keep:
-        place.copy(path, f"{name}{path.suffix.lower()}")
-        return
-    target = f"{name}.{plan.options.image_format}"
-    if not place.has(target):
-        place.picture(np.asarray(_scaled(as_rgb(open_image(path)), plan.options)), target)
-
-
-def write_labelled(
-    plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, place: Place
-) -> int:
-    """Write an image and its mask, or their tiles, under one name in ``images`` and ``masks``; returns how many."""
-    stem = Path(name).stem
-    images, masks = f"{split}/images", f"{split}/masks"
-    colors = source.palette
-    if plan.options.size is None and plan.options.tile is None and stays_as_it_is(labelled.image):
-        place.copy(labelled.image, f"{images}/{stem}{labelled.image.suffix.lower()}")
-        place.mask(labelled.mask(), colors, f"{masks}/{stem}.png")
-        return 1
-    opened = _scaled(as_rgb(open_image(labelled.image)), plan.options)
-    label = Image.fromarray(labelled.mask()).resize(opened.size, Image.Resampling.NEAREST)
-    pixels, mask = np.asarray(opened), np.asarray(label)
-    height, width = mask.shape
-    count = 0
-    tile = plan.options.tile or max(height, width)
-    empty = np.zeros(256, dtype=np.uint8)  # 1 for what makes a tile no more interesting
-    empty[[IGNORE, *(n for n, name in enumerate(plan.classes) if name.strip("_") == "background")]] = 1
-    for top, left in tile_corners(height, width, tile, plan.options.stride):
-        part = f"{stem}_{top:05d}_{left:05d}" if plan.options.tile else stem
-        if plan.options.drop_empty and not (empty[mask[top : top + tile, left : left + tile]] == 0).any():
-            continue
-        cut = np.ascontiguousarray(pixels[top : top + tile, left : left + tile])
-        place.picture(cut, f"{images}/{part}.{plan.options.image_format}")
-        count += 1
-        labels = np.ascontiguousarray(mask[top : top + tile, left : left + tile])
-        place.mask(labels, colors, f"{masks}/{part}.png")
-    return count
-
-
 def _write_once(
     plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, place: Folder
 ) -> int:
-    """The same, unless an interrupted call has written all of it."""
+    """Write an image and its mask, or their tiles, unless an interrupted call has written all of it."""
     done = place.root / split / "masks" / f".{Path(name).stem}.done"  # an image is done when all its tiles are
     if done.exists():
         return int(done.read_text("ascii"))
@@ -348,47 +146,3 @@ def _note_done(path: Path, count: int) -> None:
     """Note that all tiles of an image are there, however many they are."""
     with atomic(path) as temporary:
         temporary.write_text(str(count), "ascii")
-
-
-def _scaled(image: Image.Image, options: PrepareOptions) -> Image.Image:
-    size = options.scaled(*image.size)
-    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
-
-
-def description(source: Contents, counts: Mapping[str, Mapping[str, int]], tile: int | None) -> dict[str, object]:
-    """What stands in ``dataset.yaml``."""
-    labels = source.labels
-    if labels is not None:
-        named = [
-            {"name": name, "color": list(color)} for name, color in zip(labels.classes, labels.palette, strict=True)
-        ]
-        what: dict[str, object] = {"classes": named, "ignore": IGNORE, **({"tile": tile} if tile else {})}
-    else:
-        what = {"domains": list(source.domains)}
-    return {
-        "format": 1,
-        "kind": source.kind,
-        **what,
-        "source": source.about,
-        "images": {split: dict(by_domain) for split, by_domain in counts.items()},
-    }
-
-
-def write_description(folder: Path, facts: Mapping[str, object]) -> None:
-    """Write ``dataset.yaml``."""
-    with atomic(folder / "dataset.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        _yaml().dump(dict(facts), file)
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    return yaml
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gantool.errors import DataError
 from gantool.metrics.estimates import ImageRow
+from gantool.shards.members import file_facts
 from gantool.workflows.shares.share import ALONE, Share
 
 __all__ = ["Counted", "Entries", "Gather", "Largest", "MeasuredBefore"]
@@ -76,7 +77,7 @@ class Gather:
             return
         content, times = hashlib.sha256(), hashlib.sha256()
         for file in files:
-            facts = _facts(Path(file))
+            facts = file_facts(Path(file)) or ()
             content.update(f"{file} {facts[:1]}\n".encode("utf-8", "surrogateescape"))
             times.update(f"{facts[1:]}\n".encode())
         asked = {"content": content.hexdigest(), "times": times.hexdigest()}
@@ -89,15 +90,6 @@ class Gather:
                 f"Share {others[0]} has measured other files than there are now.",
                 "Run the shares again, all of them.",
             )
-
-
-def _facts(file: Path) -> tuple[int, ...]:
-    """Size and time of a file; nothing for what is none."""
-    try:
-        found = file.stat()
-    except (OSError, ValueError):
-        return ()
-    return found.st_size, found.st_mtime_ns
 
 
 class Entries(Generic[Value]):
