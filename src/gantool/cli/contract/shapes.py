@@ -332,8 +332,8 @@ class Info(TypedDict):
 
     What else there is depends on `describes`: of a run all of ``run.json``, `checkpoint`, `samples`, `model`, and
     `epochs`, `epochs_planned`, `seconds`, `best_epoch`, `best_metrics` and `page` as `gantool train` has them; of a
-    model its `bytes` and its card; of the machine versions, devices, folders, names of what is here, `settings files`
-    and `variables`; with `--page` the `page` and the `runs` on it.
+    model its `bytes`, its card and the `colors` of its classes; of the machine versions, devices, folders, names of
+    what is here, `settings files` and `variables`; with `--page` the `page` and the `runs` on it.
     """
 
     schema: Literal["gantool.info/1"]

@@ -107,6 +107,8 @@ def _model(facts: Mapping[str, Any]) -> Iterator[Row]:
     if "directions" in facts:
         yield from _listed("translates", list(facts["directions"]))
     yield from _said(facts, "classes")
+    if facts.get("colors"):
+        yield "colors of the classes", ", ".join(f"{name} {color}" for name, color in facts["colors"].items())
     yield "trained at", f"{facts['size']} px"
     if facts.get("load_size"):
         yield "pictures scaled to", f"{facts['load_size']} px, the shorter side"
