@@ -21,6 +21,7 @@ __all__ = [
     "Pixels",
     "as_color",
     "color_table",
+    "hex_color",
     "resized",
     "to_levels",
     "to_values",
@@ -61,6 +62,15 @@ def resized(pixels: Pixels, size: tuple[int, int], way: Image.Resampling = Image
     gray = pixels.shape[2] == 1
     image = Image.fromarray(pixels[:, :, 0] if gray else pixels).resize(size, way)
     return np.asarray(image)[:, :, None] if gray else np.asarray(image)
+
+
+def hex_color(color: Color) -> str:
+    """As pages and people write it.
+
+    >>> hex_color((22, 70, 128))
+    '#164680'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def color_table(colors: Sequence[Color]) -> Pixels:

@@ -68,6 +68,7 @@ def test_a_photo_is_no_label_map(cli: Cli, workplace: Path) -> None:
     Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save("photo.png")
     card = read_card(Path("runs/painter/model.safetensors"))
     colors = np.array([entry.color for entry in card.domain("labels").classes], np.uint8)
+    assert f"{CLASSES[0]} #{bytes(colors[0]).hex()}" in cli("info", "pix2pix").out, "to draw a label map with"
     mask = colors[draw_scene(3, size=40).mask]
     Image.fromarray(mask).save("mask.png")
     Image.fromarray(mask).save("noisy.jpg", quality=60)

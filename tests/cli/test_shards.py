@@ -162,6 +162,12 @@ def test_shards_are_looked_at_like_folders(cli: Cli, sets: Path) -> None:
     answers = [json.loads(cli("prepare", name, "--check", "--json").out) for name in ("labels", "s")]
     for key in ("kind", "classes", "images", "sizes", "statistics"):
         assert answers[0][key] == answers[1][key], key
+    tar = Path("only/0.tar")
+    tar.parent.mkdir()
+    with tarfile.open(tar, "w") as archive:
+        archive.add("labels/test/images/40.jpg", "40.jpg")
+    of_one_kind = json.loads(cli("info", "only", "--json").out)
+    assert (of_one_kind["describes"], of_one_kind["kind"], of_one_kind["shards"]) == ("data set", "images", 1)
     facts = json.loads(cli("info", "s", "--json").out)
     assert (facts["shards"], facts["train"], facts["test"]) == (3, 7, 3)
     assert json.loads(cli("info", "s/test-000000.tar/40.jpg", "--json").out)["width"] == 40

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gantool.cli.console import Screen, failure
+from gantool.cli.console import Screen
 from gantool.cli.contract import completion
-from gantool.cli.image_results import conclude
+from gantool.cli.image_results import conclude, tell_outcome, tell_skipped
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -126,46 +126,41 @@ def follow_clips(
     head: Mapping[str, Any],
     jobs: Sequence[ClipJob],
     skipped: Sequence[Path],
+    details: Callable[[ImageOutcome], Mapping[str, Any]],
     *,
     doing: str,
     work: Callable[[Callable[[Progress], None]], Iterable[ClipOutcome]],
 ) -> int:
-    """Work through clips, telling how far they are and what became of them; returns the exit code."""
-    if skipped:
-        screen.note(f"{len(skipped)} exist already and are skipped.")
+    """Work through clips, telling how far they are and what became of them; returns the exit code.
+
+    Args:
+        details: what is said of a picture in the JSON; a clip says more.
+    """
+    from gantool.workflows.video import ClipOutcome
+
+    tell_skipped(screen, skipped)
     done = []
     with _shown(screen, doing) as watch:
         for item in work(watch):
             done.append(item)
             _tell(screen, item, dry=bool(head.get("dry_run")))
 
-    def details(item: ImageOutcome) -> dict[str, Any]:
+    def of_clip(item: ImageOutcome) -> dict[str, Any]:
         assert isinstance(item, ClipOutcome)
-        outputs = {kind: str(path) for kind, path in item.outputs.items()}
-        named = {"output": next(iter(outputs.values()))} if schema == "translate" else {"outputs": outputs}
         return {
-            **named,
-            **({"shares": dict(item.written.shares)} if schema == "segment" else {}),
+            **details(item),
             "frames": item.frames,
             "duration": round(item.lasts, 6),
             "steadied": item.steadied,
             **({"scenes": item.scenes} if item.steadied else {}),
         }
 
-    from gantool.workflows.video import ClipOutcome
-
-    return conclude(screen, schema, head, done, skipped, details)
+    return conclude(screen, schema, head, done, skipped, of_clip)
 
 
 def _tell(screen: Screen, item: ClipOutcome, *, dry: bool) -> None:
-    if item.error:
-        failure(item.error)
-        return
-    for path in item.outputs.values():
-        screen.result(path)
-    for note in item.written.notes:
-        screen.warn(f"{item.source}: {note}.")
-    if dry:
+    tell_outcome(screen, item)
+    if dry or item.error:
         return
     steadied = f", steadied over {counted(item.scenes, 'scene')}" if item.steadied else ""
     screen.note(

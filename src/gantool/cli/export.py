@@ -9,6 +9,7 @@ import typer
 
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
+from gantool.cli.image_results import tell_skipped
 from gantool.cli.options import (
     COMPUTING,
     MODEL,
@@ -148,8 +149,7 @@ def export(
         skip_existing=skip_existing,
     )  # fmt: skip
     plan = plan_export(options)
-    if plan.skipped:
-        screen.note(f"{len(plan.skipped)} exist already and are skipped.")
+    tell_skipped(screen, plan.skipped)
     skipped = [str(path) for path in plan.skipped]
     if dry_run:
         for part in plan.parts:

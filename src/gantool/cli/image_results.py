@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gantool.workflows.image_jobs import FileOptions, ImageJob
     from gantool.workflows.shares.parts import Parts
 
-__all__ = ["conclude", "file_options", "follow", "not_done"]
+__all__ = ["conclude", "file_options", "follow", "not_done", "tell_outcome", "tell_skipped"]
 
 
 def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | None, **options: Any) -> FileOptions:
@@ -60,25 +60,36 @@ def follow(
     screen: Screen, results: Iterable[ImageOutcome], *, doing: str, count: int, skipped: Sequence[Path]
 ) -> list[ImageOutcome]:
     """Name outputs, notes and errors as they come."""
-    if skipped:
-        screen.note(f"{len(skipped)} exist already and are skipped.")
+    tell_skipped(screen, skipped)
     done = []
     with screen.counting(count, doing) as progress:
         for item in results:
             done.append(item)
-            if item.error:
-                failure(item.error)
-            else:
-                for path in item.outputs.values():
-                    if isinstance(path, Path):  # else it was the result itself
-                        screen.result(path)
-                for note in item.written.notes:
-                    screen.warn(f"{item.source}: {note}.")
+            tell_outcome(screen, item)
+            if not item.error:
                 screen.detail(f"{item.source}: {item.written.size[0]}x{item.written.size[1]} in {item.seconds:.2f} s")
             if progress is not None:
                 progress.advance(progress.task_ids[0])
     _tell_renamed(screen, done)
     return done
+
+
+def tell_skipped(screen: Screen, skipped: Sequence[Path]) -> None:
+    """Say how many outputs are left because they exist."""
+    if skipped:
+        screen.note(f"{len(skipped)} exist already and are skipped.")
+
+
+def tell_outcome(screen: Screen, item: ImageOutcome) -> None:
+    """Name the outputs of an image or a clip and what is to be noted about it, or its error."""
+    if item.error:
+        failure(item.error)
+        return
+    for path in item.outputs.values():
+        if isinstance(path, Path):  # else it was the result itself
+            screen.result(path)
+    for note in item.written.notes:
+        screen.warn(f"{item.source}: {note}.")
 
 
 def _tell_renamed(screen: Screen, done: Sequence[ImageOutcome]) -> None:

@@ -238,16 +238,23 @@ def segment(
             ranked = _ranked(ranking, copies)
             done += [item for item in copies if item.error]
         head = {
-            **({"dry_run": True} if dry_run else {}),
-            "model": str(segmenter.model.path),
-            "classes": [entry.name for entry in segmenter.classes],
-            "device": segmenter.device,
-            "precision": segmenter.precision,
+            **_head(segmenter, dry_run=dry_run),
             **({"coco": str(coco)} if coco is not None and (written or parts is not None) else {}),
             **({"ranking": ranked} if ranked is not None else {}),
         }
         finish = partial(_finish_shares, screen, coco, parts)
         return conclude(screen, "segment", head, done, plan.skipped, _details, parts, plan.jobs, finish)
+
+
+def _head(segmenter: LoadedSegmenter, *, dry_run: bool) -> dict[str, Any]:
+    """What the JSON begins with, of pictures and of clips."""
+    return {
+        **({"dry_run": True} if dry_run else {}),
+        "model": str(segmenter.model.path),
+        "classes": [entry.name for entry in segmenter.classes],
+        "device": segmenter.device,
+        "precision": segmenter.precision,
+    }
 
 
 def _announce(screen: Screen, segmenter: LoadedSegmenter, model: str | None) -> None:
@@ -300,15 +307,8 @@ def _clips(
     from gantool.workflows.video import plan_clip_labels, segment_clips
 
     planned, there = plan_clip_labels(options.files, options.outputs)
-    head = {
-        **({"dry_run": True} if dry_run else {}),
-        "model": str(segmenter.model.path),
-        "classes": [entry.name for entry in segmenter.classes],
-        "device": segmenter.device,
-        "precision": segmenter.precision,
-    }
     return follow_clips(
-        screen, "segment", head, planned, there, doing="segmenting",
+        screen, "segment", _head(segmenter, dry_run=dry_run), planned, there, _details, doing="segmenting",
         work=lambda watch: segment_clips(segmenter, planned, options.regions, clips, watch, dry_run=dry_run),
     )  # fmt: skip
 

@@ -144,13 +144,14 @@ def translate(
         "device": translator.device,
         "precision": translator.precision,
     }
+    details = partial(_output, translator.target.name)
     if clips is not None:
         whole_only(share, "clips")
         from gantool.workflows.video import plan_clip_translation, translate_clips
 
         planned, there = plan_clip_translation(translator, options.files)
         return follow_clips(
-            screen, "translate", head, planned, there, doing=f"to {to}",
+            screen, "translate", head, planned, there, details, doing=f"to {to}",
             work=lambda watch: translate_clips(translator, planned, options, clips, watch, dry_run=dry_run),
         )  # fmt: skip
     jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
@@ -159,7 +160,6 @@ def translate(
     with together(screen, share, output_folder(files), _question(translator, options), dry_run=dry_run) as parts:
         results = not_done(jobs) if dry_run else work.translate_files(translator, jobs, options)
         done = follow(screen, results, doing=f"to {to}", count=len(jobs), skipped=skipped)
-        details = partial(_output, translator.target.name)
         return conclude(screen, "translate", head, done, skipped, details, parts, jobs)
 
 

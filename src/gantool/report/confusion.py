@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gantool.arrays import Color
+from gantool.arrays import Color, hex_color
 from gantool.documents import load_json
 from gantool.files import atomic
 
@@ -86,7 +86,7 @@ def matrix_table(matrix: ConfusionMatrix) -> dict[str, Any]:
 def _folded(matrix: ConfusionMatrix) -> tuple[list[str], list[str], NDArray[np.int64], int]:
     """Names, colors and counts of the classes with most pixels, the others added up."""
     counts, names = matrix.counts, list(matrix.names)
-    colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in matrix.colors]
+    colors = [hex_color(color) for color in matrix.colors]
     if len(names) <= _SHOWN:
         return names, colors, counts, 0
     pixels = counts.sum(axis=0) + counts.sum(axis=1)

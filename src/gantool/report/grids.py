@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from gantool.arrays import as_color
 from gantool.documents import load_json
 from gantool.files import atomic
 
@@ -40,8 +41,7 @@ def sample_grid(pictures: Mapping[str, Tensor]) -> Image.Image:
         draw.text((left + width / 2, _TITLE_HEIGHT / 2), title, fill=(235, 235, 235), font=font, anchor="mm")
         levels = ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
         for row, pixels in enumerate(levels):
-            shown = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-            grid.paste(Image.fromarray(shown), (left, _TITLE_HEIGHT + _GAP + row * (height + _GAP)))
+            grid.paste(Image.fromarray(as_color(pixels)), (left, _TITLE_HEIGHT + _GAP + row * (height + _GAP)))
     return grid
 
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantool.arrays import as_color
 from gantool.files import atomic
 from gantool.report.words import title_of
 
@@ -56,8 +57,7 @@ def _environment() -> Environment:
 
 def thumbnail(pixels: NDArray[np.uint8], largest: int = 320) -> NDArray[np.uint8]:
     """``(H, W, 3)`` of ``(H, W, C)`` with the longer side at most ``largest`` pixels."""
-    color = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    image = Image.fromarray(color)
+    image = Image.fromarray(as_color(pixels))
     image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
     return np.asarray(image)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gantool.arrays import hex_color
 from gantool.cards import Card
 from gantool.errors import UsageError, closest
 from gantool.files import safe_name
@@ -42,7 +43,7 @@ class ServedModel:
         classes = card.classes
         if not card.is_segmenter and card.to_labels is not None:
             classes = card.domain(card.to_labels.target).classes
-        shown = [{"name": one.name, "color": "#{:02x}{:02x}{:02x}".format(*one.color)} for one in classes]
+        shown = [{"name": one.name, "color": hex_color(one.color)} for one in classes]
         return {
             "name": self.name,
             "built_in": self.found.is_bundled,

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from gantool._version import __version__
-from gantool.arrays import Pixels, resized
+from gantool.arrays import Pixels, hex_color, resized
 from gantool.data.images import Picture, read_picture
 from gantool.data.regions.places import path_from
 from gantool.errors import ModelError, OutputError, UsageError, closest
@@ -219,7 +219,7 @@ class Ranking:
         return LabelPlan([ImageJob(path, {"polygons": path.with_suffix(".json")}) for path in names.values()])
 
     def _content(self, images: Sequence[RankedImage]) -> Mapping[str, object]:
-        colors = {entry.name: "#{:02x}{:02x}{:02x}".format(*entry.color) for entry in self.segmenter.classes}
+        colors = {entry.name: hex_color(entry.color) for entry in self.segmenter.classes}
         return {
             "version": __version__,
             "title": "Which images to label next",

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from rich.text import Text
 
-from gantool.cli.training.table import Column, Layout, Signs, bar, heading, number, score_text, speed
+from gantool.cli.training.table import Column, Layout, Signs, bar, number, score_text, speed
 from gantool.metrics.table import METRICS, better_is
+from gantool.report.words import title_of
 
 COLUMNS = [Column("a", "alpha", 5), Column("b", "beta", 6, left=True), Column("c", "gamma", 5), Column("d", "d", 2)]
 
@@ -51,8 +52,8 @@ def test_numbers_are_short(value: float, shown: str) -> None:
 
 
 def test_names_become_titles() -> None:
-    assert heading("cross_entropy") == "cross entropy"
-    assert heading("swd_to_winter") == "SWD to winter"
+    assert title_of("cross_entropy") == "cross entropy"
+    assert title_of("swd_to_winter") == "SWD to winter"
     assert speed(0.25) == "0.25" and speed(2500.4) == "2500"
 
 

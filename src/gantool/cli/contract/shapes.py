@@ -117,14 +117,10 @@ class Failed(TypedDict):
     error: str
 
 
-class Translated(TypedDict):
-    """An image, or a clip, and its result; ``-`` is standard input.
-
-    Of clips: how many frames there are, how many seconds they last, whether they are steadied over how many scenes.
-    """
+class _Result(TypedDict):
+    """What is said of an image, or a clip, whatever was made of it."""
 
     input: str
-    output: str
     width: int
     height: int
     seconds: float
@@ -133,6 +129,15 @@ class Translated(TypedDict):
     duration: NotRequired[float]
     steadied: NotRequired[bool]
     scenes: NotRequired[int]
+
+
+class Translated(_Result):
+    """An image, or a clip, and its result; ``-`` is standard input.
+
+    Of clips: how many frames there are, how many seconds they last, whether they are steadied over how many scenes.
+    """
+
+    output: str
 
 
 Translate = TypedDict(
@@ -157,23 +162,14 @@ Translate.__doc__ = (
 )
 
 
-class Segmented(TypedDict):
+class Segmented(_Result):
     """An image, or a clip, its outputs by kind and the share of every class; ``-`` is standard input.
 
     Of clips: as of those that are translated.
     """
 
-    input: str
     outputs: dict[str, str]
     shares: dict[str, float]
-    width: int
-    height: int
-    seconds: float
-    notes: list[str]
-    frames: NotRequired[int]
-    duration: NotRequired[float]
-    steadied: NotRequired[bool]
-    scenes: NotRequired[int]
 
 
 class RankedOne(TypedDict):
@@ -332,8 +328,8 @@ class Info(TypedDict):
 
     What else there is depends on `describes`: of a run all of ``run.json``, `checkpoint`, `samples`, `model`, and
     `epochs`, `epochs_planned`, `seconds`, `best_epoch`, `best_metrics` and `page` as `gantool train` has them; of a
-    model its `bytes` and its card; of the machine versions, devices, folders, names of what is here, `settings files`
-    and `variables`; with `--page` the `page` and the `runs` on it.
+    model its `bytes`, its card and the `colors` of its classes; of the machine versions, devices, folders, names of
+    what is here, `settings files` and `variables`; with `--page` the `page` and the `runs` on it.
     """
 
     schema: Literal["gantool.info/1"]

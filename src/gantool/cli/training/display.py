@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gantool.cli.console import Screen
 from gantool.cli.training.course import Course, Score
 from gantool.cli.training.lines import PlainLines
-from gantool.cli.training.table import heading, number
+from gantool.cli.training.table import number
+from gantool.report.words import title_of
 
 if TYPE_CHECKING:
     from gantool.engine.events import EpochDone
@@ -102,7 +103,7 @@ class TrainingDisplay:
         if self._screen.interactive:
             self._screen.note("")
         if not stopped and (best := self._course.best) is not None:
-            told = f"{heading(best.name)} {number(best.value)}"
+            told = f"{title_of(best.name)} {number(best.value)}"
             self._screen.note(f"Best epoch: {best.epoch} of {self._course.epochs} ({told})")
 
     def close(self) -> None:

@@ -14,8 +14,9 @@ from rich.text import Text
 from gantool.cli.console import Screen
 from gantool.cli.training.course import Course, Score
 from gantool.cli.training.pace import clock_time
-from gantool.cli.training.table import Column, Layout, Signs, bar, heading, number, score_text, speed
+from gantool.cli.training.table import Column, Layout, Signs, bar, number, score_text, speed
 from gantool.metrics.table import better_is
+from gantool.report.words import title_of
 
 if TYPE_CHECKING:
     from gantool.engine.events import EpochDone
@@ -85,7 +86,7 @@ class LiveTable:
             Column.fitting("elapsed", "elapsed"),
             Column.fitting("left", "left", 6),
             Column.fitting("seconds", "seconds"),
-            *(Column.fitting(f"loss {name}", heading(name)) for name in course.groups),
+            *(Column.fitting(f"loss {name}", title_of(name)) for name in course.groups),
             *(Column.fitting(name, self._title(name)) for name in course.metrics[1:]),
         ]
         if course.classes:
@@ -97,7 +98,7 @@ class LiveTable:
     def _title(self, metric: str) -> str:
         """A metric's name with the direction that is better."""
         arrows = {"higher": self._signs.higher, "lower": self._signs.lower, "": ""}
-        return heading(metric) + arrows[better_is(metric)]
+        return title_of(metric) + arrows[better_is(metric)]
 
     def _moving(self) -> Group:
         """The row of the epoch in work, below a header as long as none stays; called by another thread, too."""

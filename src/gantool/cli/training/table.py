@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-__all__ = ["Column", "Layout", "Signs", "bar", "heading", "number", "score_text", "speed"]
+__all__ = ["Column", "Layout", "Signs", "bar", "number", "score_text", "speed"]
 
 _GAP = 2
 _SHORTEST_BAR = 4
-_WRITTEN = {"iou": "IoU", "l1": "L1", "swd": "SWD", "f1": "F1", "psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS"}
 
 
 @dataclass(frozen=True)
@@ -130,12 +129,3 @@ def speed(images_per_second: float) -> str:
 def _decimals(value: float) -> int:
     size = abs(value)
     return 3 if size < 9.9995 else 2 if size < 99.995 else 1 if size < 999.95 else 0
-
-
-def heading(name: str) -> str:
-    """The name of a number as a title.
-
-    >>> heading("mean_iou"), heading("l1_ratio_to_winter"), heading("cross_entropy")
-    ('mean IoU', 'L1 ratio to winter', 'cross entropy')
-    """
-    return " ".join(_WRITTEN.get(word, word) for word in name.split("_"))

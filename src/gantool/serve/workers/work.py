@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gantool.arrays import IGNORE
+from gantool.arrays import IGNORE, hex_color
 from gantool.data.images import Picture
 from gantool.data.masks import encode_mask
 from gantool.errors import DataError, GantoolError, UsageError
@@ -181,8 +181,7 @@ def _label_image(form: str, labels: LabelMap, picture: Picture, kind: str) -> En
 def _legend(segmenter: LoadedSegmenter, labels: LabelMap) -> dict[str, Any]:
     shares = labels.shares
     classes = [
-        {"name": one.name, "color": "#{:02x}{:02x}{:02x}".format(*one.color), "share": shares[one.name]}
-        for one in segmenter.classes
+        {"name": one.name, "color": hex_color(one.color), "share": shares[one.name]} for one in segmenter.classes
     ]
     return {"shares": dict(shares), "classes": classes}
 

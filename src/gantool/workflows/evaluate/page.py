@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool._version import __version__
+from gantool.arrays import hex_color
 from gantool.report.confusion import ConfusionMatrix, matrix_table
 from gantool.report.pages import picture, shares_of, thumbnail, write_page
 from gantool.workflows.evaluate.results import Evaluation, Result, ShownRow
@@ -35,7 +36,7 @@ def write_evaluation_page(path: Path, evaluation: Evaluation) -> None:
 
 def _part(part: Part, evaluation: Evaluation) -> dict[str, Any]:
     first = part.results[0]
-    colors = {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in evaluation.colors.items()}
+    colors = {name: hex_color(color) for name, color in evaluation.colors.items()}
     shown = [one for rows in evaluation.gallery.values() for row in rows for one in row.pictures]
     real = f", compared with {first.real_images} real ones" if first.real_images else ""
     return {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool._version import __version__
+from gantool.arrays import hex_color
 from gantool.cards import Architecture
 from gantool.data.images import SUFFIXES, open_image, picture_from
 from gantool.data.sources.find import find_source
@@ -98,6 +99,9 @@ def _model(path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         **card.model_dump(mode="json"),
     }
+    classes = card.classes or [entry for domain in card.domains for entry in domain.classes]
+    if classes:
+        facts["colors"] = {entry.name: hex_color(entry.color) for entry in classes}
     if card.is_segmenter:
         facts["classes"] = [entry.name for entry in card.classes]
         del facts["domains"], facts["directions"]
@@ -126,17 +130,17 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _dataset(path: Path) -> dict[str, Any]:
     source = find_source(path)
+    facts: dict[str, Any] = {"describes": "data set", "data set": str(path)}
     in_shards: dict[str, Any] = {}
     if source.shards is not None:
         in_shards = {"shards": len(source.shards.shards), "bytes": source.shards.size}
         if source.shards.kind == "images":
             counts = {split: len(images) for split, images in images_of(source.shards).items()}
-            return {"data set": str(path), "kind": "images", **counts, **in_shards}
+            return {**facts, "kind": "images", **counts, **in_shards}
     if source.labels is not None:
         splits = Counter(one.split for one in source.labels.images)
         return {
-            "describes": "data set",
-            "data set": str(path),
+            **facts,
             "kind": source.kind,
             "layout": source.about,
             "classes": list(source.labels.classes),
@@ -145,8 +149,7 @@ def _dataset(path: Path) -> dict[str, Any]:
         }
     files = source.domains()
     return {
-        "describes": "data set",
-        "data set": str(path),
+        **facts,
         "kind": source.kind or "paired or unpaired",
         "layout": files.layout,
         "held out": files.held_out,

@@ -7,15 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from gantool.errors import counted
-from gantool.metrics.table import METRICS
+from gantool.metrics.table import better_is
+from gantool.report.words import title_of
 
 __all__ = ["bytes_in_words", "rows_of", "seconds_in_words"]
 
 Row = tuple[str, str]
-_SPELLED = {
-    "iou": "IoU",
-    **{word: word.upper() for word in ("f1", "l1", "fid", "kid", "swd", "psnr", "ssim", "lpips")},
-}
 _NAMES = {"init_from": "first weights from", "from_elsewhere": "from elsewhere", "held out": "held out for testing"}
 
 
@@ -91,19 +88,8 @@ def _single(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def _scores(label: str, values: Mapping[str, float]) -> Iterator[Row]:
     for place, (name, value) in enumerate(values.items()):
-        yield label if place == 0 else "", f"{_spelled(name)} {value:.4g}{_better(name)}"
-
-
-def _spelled(name: str) -> str:
-    """``mean IoU`` for ``mean_iou``."""
-    return " ".join(_SPELLED.get(word, word) for word in name.split("_"))
-
-
-def _better(name: str) -> str:
-    metric = METRICS.get(name) or METRICS.get(name.partition("_to_")[0])
-    if metric is None and not name.startswith("l1_ratio"):
-        return ""
-    return " (higher is better)" if metric is not None and metric.higher_is_better else " (lower is better)"
+        better = f" ({way} is better)" if (way := better_is(name)) else ""
+        yield label if place == 0 else "", f"{title_of(name)} {value:.4g}{better}"
 
 
 def _classes(metrics: Mapping[str, float]) -> Iterator[Row]:
@@ -121,6 +107,8 @@ def _model(facts: Mapping[str, Any]) -> Iterator[Row]:
     if "directions" in facts:
         yield from _listed("translates", list(facts["directions"]))
     yield from _said(facts, "classes")
+    if facts.get("colors"):
+        yield "colors of the classes", ", ".join(f"{name} {color}" for name, color in facts["colors"].items())
     yield "trained at", f"{facts['size']} px"
     if facts.get("load_size"):
         yield "pictures scaled to", f"{facts['load_size']} px, the shorter side"

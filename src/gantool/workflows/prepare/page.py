@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from gantool._version import __version__
-from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table
+from gantool.arrays import IGNORE, Color, Mask, Pixels, color_table, hex_color
 from gantool.data.images import as_rgb, open_image
 from gantool.data.sources.contents import Contents, SourceImage
 from gantool.report.pages import picture, shares_of, write_page
@@ -78,7 +78,7 @@ def _classes(
             often[index] += 1
     colors = found.labels.palette
     return [
-        (name, "#{:02x}{:02x}{:02x}".format(*colors[index]), often[index], fraction)
+        (name, hex_color(colors[index]), often[index], fraction)
         for index, (name, fraction) in enumerate(fractions.items())
     ]
 

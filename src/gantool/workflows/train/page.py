@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gantool._version import __version__
+from gantool.arrays import hex_color
 from gantool.cards import Card
 from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.errors import ModelError
@@ -252,7 +253,7 @@ def _class_colors(matrix: ConfusionMatrix | None, facts: Mapping[str, Any], card
     else:
         names = [str(name) for name in facts.get("classes") or ()]
         pairs = list(zip(names, named_colors(names), strict=True))
-    return {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in pairs}
+    return {name: hex_color(color) for name, color in pairs}
 
 
 def _iou(matrix: ConfusionMatrix) -> list[float | None]:
