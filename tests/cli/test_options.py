@@ -136,6 +136,7 @@ def test_every_flag_can_be_undone() -> None:
         ("translate a.png --to x --quiet=3", "--quiet: takes no value."),
         ("translate a.png --to x --sid-by-side", 'there is no such option. Did you mean "--side-by-side"?'),
         ("translate a.png --to x -z", "-z: there is no such option. See gantool translate --help."),
+        ("segment a.png --steady nonsense", "--steady nonsense: there is no such word. Known: auto, off, on."),
         ("segment a.png --min-area few", "--min-area few: expected a whole number."),
         ("segment a.png --simplify much", "--simplify much: expected a number."),
         ("prepare x --snap 500", "--snap 500: expected a number from 0 to 441."),

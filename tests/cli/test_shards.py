@@ -258,6 +258,7 @@ def test_tiles_and_limits_in_bytes(cli: Cli, sets: Path) -> None:
         (["--shards", "--shard-size", "big"], "--shard-size big: expected bytes such as 256MB"),
         (["--shards", "--shard-size", "0"], "--shard-size 0: expected bytes"),
         (["--shard-size", "1GB"], "--shard-size needs --shards"),
+        (["--shards", "--check"], "--check writes nothing, so there is nothing for --shards to pack."),
         (["--shards", "--link"], "--link and --shards do not go together"),
         (["--shards", "--shard", "1/2"], "--shards are written by one process. Leave --devices and --shard out."),
     ],

@@ -98,8 +98,9 @@ def clip_options(
         UsageError: a part or a rate for pictures, or an option of pictures for clips, or both together.
     """
     given = {"--start": start, "--end": end, "--every": every != 1, "--fps": fps}
-    from gantool.video.names import is_clip
+    from gantool.video.names import is_clip, require_steady
 
+    require_steady(steady)
     if not any(given.values()) and not any(map(is_clip, files.inputs)):
         return None
     from gantool.workflows.video import ClipOptions

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["ANIMATIONS", "CONTAINERS", "SUFFIXES", "has_number", "is_animation", "is_clip", "is_clip_file"]
+from gantool.errors import UsageError, closest
+
+__all__ = [
+    "ANIMATIONS",
+    "CONTAINERS",
+    "SUFFIXES",
+    "has_number",
+    "is_animation",
+    "is_clip",
+    "is_clip_file",
+    "require_steady",
+]
 
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
 """Of files that are written by ffmpeg."""
@@ -73,3 +84,14 @@ def _looks_like_a_video(path: Path) -> bool:
     if start[4:8] == b"ftyp":
         return start[8:12] not in _STILL_BRANDS
     return any(start[place : place + len(mark)] == mark for mark, place in _MAGIC.items())
+
+
+def require_steady(word: str) -> None:
+    """Check what ``--steady`` says, for pictures that it does not concern, too.
+
+    Raises:
+        UsageError: it is none of its words.
+    """
+    words = ("off", "auto", "on")
+    if word not in words:
+        raise UsageError(f"--steady {word}: there is no such word.", closest(word, words))

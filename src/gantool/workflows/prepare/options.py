@@ -126,6 +126,8 @@ class PrepareOptions:
             raise UsageError("--shard-size needs --shards.")
         if self.shards and not self.share.is_alone:
             raise UsageError("--shards are written by one process.", "Leave --devices and --shard out.")
+        if self.shards and self.check_only:
+            raise UsageError("--check writes nothing, so there is nothing for --shards to pack.", "Leave one out.")
         if self.shards and self.link:
             raise UsageError("--link and --shards do not go together: files in shards have no names on the disk.")
         if self.split is None:

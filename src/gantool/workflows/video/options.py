@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from gantool.errors import UsageError, closest
+from gantool.errors import UsageError
 from gantool.video.encoding import QUALITY
 from gantool.video.frames import Cut
+from gantool.video.names import require_steady
 
-__all__ = ["STEADY", "ClipOptions", "parse_rate", "parse_time"]
+__all__ = ["ClipOptions", "parse_rate", "parse_time"]
 
-STEADY = ("off", "auto", "on")
 _SLOWEST = Fraction(4)  # frames per second below which nothing can be followed from one to the next
 _WORST = 51
 
@@ -26,7 +26,7 @@ class ClipOptions:
         every: of so many frames the first one.
         rate: frames per second of numbered images; with it a folder of images is one clip.
         quality: of H.264 and VP9, as a constant rate factor: 0 is the best, 51 the smallest.
-        steady: one of `STEADY`.
+        steady: ``off``, ``auto`` or ``on``.
 
     Raises:
         UsageError: a value that no clip has.
@@ -46,8 +46,7 @@ class ClipOptions:
             raise UsageError(f"--every {self.every}: expected a number of frames, 1 or more.")
         if not 0 <= self.quality <= _WORST:
             raise UsageError(f"--quality {self.quality}: expected 0 (the best) to {_WORST} (the smallest).")
-        if self.steady not in STEADY:
-            raise UsageError(f"--steady {self.steady}: there is no such word.", closest(self.steady, STEADY))
+        require_steady(self.steady)
 
     def cut(self, size: tuple[int, int] | None = None) -> Cut:
         """The part that is wanted, scaled to ``(width, height)``."""
