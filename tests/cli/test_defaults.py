@@ -72,7 +72,7 @@ def test_kinds_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
         "translate: {batch-size: 4, tile: null}\n"
     )
     train, translate = parsed("train"), parsed("translate", "x", "--to", "y")
-    assert train["assignments"] == ["loss.identity=0", "train.ema=0"]
+    assert list(train["assignments"]) == ["loss.identity=0", "train.ema=0"]
     assert (train["compile_nets"], train["lr"], train["quiet"]) == (False, 2e-4, True)
     assert (translate["batch_size"], translate["tile"], translate["skip_existing"]) == (4, "auto", True)
     assert parsed("translate", "x", "--to", "y", "--no-skip-existing")["skip_existing"] is False

