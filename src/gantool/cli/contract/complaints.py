@@ -101,7 +101,8 @@ def _expected(param: Any) -> str:
     if not what:
         return f"a valid {param.metavar or 'value'}"
     # Older versions of typer say them of the type.
-    low, high = (getattr(param, end, getattr(param.type, end, None)) for end in ("min", "max"))
+    bounded = param if hasattr(param, "min") else getattr(param, "type", None)
+    low, high = getattr(bounded, "min", None), getattr(bounded, "max", None)
     if low is not None and high is not None:
         return f"{what} from {low} to {high}"
     return (
