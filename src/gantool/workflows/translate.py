@@ -31,7 +31,7 @@ class TranslateOptions:
 
     Attributes:
         to: name of the domain to translate to.
-        model: a path, a run's name or kind; None for the newest run that reaches the domain.
+        model: a path, a run's name or kind; None for the newest run that translates to the domain.
         tile: ``auto``, ``off`` or the side of tiles in pixels.
         size: ``(width, height)`` to scale to first.
         batch_size: images of one size that run together.
@@ -76,13 +76,13 @@ def translate(
     Args:
         image: a file, a PIL image, or an array ``(H, W, 3)`` or ``(H, W)`` of uint8.
         to: name of the domain to translate to.
-        model: a path, a run's name or kind; default the newest run that reaches the domain.
+        model: a path, a run's name or kind; default the newest run that translates to the domain.
         tile: ``auto``, ``off`` or the side of tiles in pixels.
         size: ``(width, height)`` to scale to first.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
 
     Returns:
-        An array for an array, otherwise a PIL image, of the input's size (or ``size``).
+        An array if the input is an array, otherwise a PIL image; of the input's size (or ``size``).
 
     Raises:
         GantoolError: the image or the model cannot be used.
