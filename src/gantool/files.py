@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half there, and naming them so that every system can hold them."""
+"""Writing files atomically, and giving them names that every system accepts."""
 
 from __future__ import annotations
 
