@@ -71,7 +71,7 @@ def zero_centered(logits: Sequence[Tensor], images: Tensor) -> Tensor:
 
     Args:
         logits: of one discriminator or of several, which are averaged.
-        images: the images that the logits were computed from; must require a gradient.
+        images: the images that the logits were computed from, perhaps among others; must require a gradient.
     """
     squares = []
     for one in logits:
