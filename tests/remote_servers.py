@@ -1,7 +1,8 @@
-"""Servers on this machine for tests and benchmarks: HTTP with every fault that a network has, and S3 by moto."""
+"""Servers on this machine for tests and benchmarks: HTTP and S3 (by moto), with every fault that a network has."""
 
 from __future__ import annotations
 
+import http.client
 import random
 import re
 import threading
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-__all__ = ["Faults", "http_server", "s3_server"]
+__all__ = ["Faults", "http_server", "s3_proxy", "s3_server"]
 
 
 @dataclass
@@ -32,7 +33,10 @@ class Faults:
         dead_until: time before which connections are dropped.
         ranges: whether parts can be asked for.
         refusing: status of every answer; 0 for none.
+        losing: share of requests that are carried out, and whose answers never come.
+        read_only: refuse what would write.
         asked: requests so far, and bytes sent.
+        requests: method and path of those through a proxy.
     """
 
     latency: float = 0.0
@@ -44,8 +48,11 @@ class Faults:
     dead_until: float = 0.0
     ranges: bool = True
     refusing: int = 0
+    losing: float = 0.0
+    read_only: bool = False
     asked: int = 0
     sent: int = 0
+    requests: list[str] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     lock: Any = field(default_factory=threading.Lock)
     free_at: float = 0.0
@@ -133,6 +140,68 @@ def http_server(folder: Path, faults: Faults) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
+    """Pass everything on to an S3 server, as far as the faults let it; yields the address."""
+    host = urlsplit(target).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            return
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with faults.lock:
+                faults.asked += 1
+                faults.requests.append(f"{self.command} {self.path}")
+            if time.monotonic() < faults.dead_until:
+                self.close_connection = True
+                return
+            time.sleep(faults.latency)
+            writes = self.command in ("PUT", "POST", "DELETE")
+            if faults.happens(faults.failing):
+                return self._answer(503, {}, _error("SlowDown"))
+            if faults.read_only and writes:
+                return self._answer(403, {}, _error("AccessDenied"))
+            behind = http.client.HTTPConnection(host)
+            behind.request(self.command, self.path, body, dict(self.headers))
+            answer = behind.getresponse()
+            content = answer.read()
+            if faults.happens(faults.losing):
+                self.close_connection = True
+                return
+            headers = {k: v for k, v in answer.getheaders() if k.lower() not in ("transfer-encoding", "connection")}
+            self._answer(answer.status, headers, content)
+
+        def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
+            self.send_response_only(status)
+            for key, value in headers.items():
+                self.send_header(key, value)
+            if "content-length" not in {key.lower() for key in headers}:
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _error(code: str) -> bytes:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
 
 
 @contextmanager

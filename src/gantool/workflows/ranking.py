@@ -26,6 +26,7 @@ from gantool.shards.members import read_bytes
 from gantool.workflows.image_files import ImageOutcome, Work, Written, look_at, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, plan_file
 from gantool.workflows.label_outputs import LabelPlan, LabelWriter, RegionOptions, label_writer
+from gantool.workflows.result_places import require_disk
 
 __all__ = ["RANKS", "RankPlan", "RankedImage", "Ranking", "plan_ranking"]
 
@@ -87,12 +88,19 @@ def plan_ranking(files: FileOptions, rank: str, top: int = 0) -> RankPlan:
         raise UsageError(f"--top {top}: expected a number of images, 0 or more.")
     if files.skip_existing:
         raise UsageError("--rank looks at all images anew, so it does not go with --skip-existing.", "Leave one out.")
-    table, page, pictures = (plan_file(files, f"{rank}{suffix}")[0] for suffix in (".csv", ".html", ""))
-    to_label = plan_file(files, _TO_LABEL)[0] if top else None
+    require_disk(files.output, "--rank writes its page and pictures")
+    table, page, pictures = (_plan_file(files, f"{rank}{suffix}") for suffix in (".csv", ".html", ""))
+    to_label = _plan_file(files, _TO_LABEL) if top else None
     for folder in (pictures, to_label):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: is a file, expected a folder or nothing.", "Choose another -o.")
     return RankPlan(table, page, pictures, top, to_label)
+
+
+def _plan_file(files: FileOptions, name: str) -> Path:
+    target, _ = plan_file(files, name)
+    assert isinstance(target, Path)
+    return target
 
 
 class Ranking:

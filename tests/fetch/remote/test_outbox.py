@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from remote_servers import Faults, s3_proxy, s3_server
+
+from gantool.errors import OutputError
+from gantool.fetch.remote import outbox, patience
+from gantool.fetch.remote.addresses import Server
+from gantool.fetch.remote.outbox import NothingArrivesError, Outbox, on_disk_first
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(patience, "PATIENCE", 0.01)
+    monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    with s3_server() as address:
+        yield address
+
+
+@contextmanager
+def bucket(moto: str, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A new bucket behind a proxy with faults; yields what looks at it without them."""
+    import s3fs
+
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", ""),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    s3fs.S3FileSystem.clear_instance_cache()
+    system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
+    if not system.exists("bucket"):
+        system.mkdir("bucket")
+    with s3_proxy(moto, faults) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        yield system
+        if system.exists("bucket/out"):
+            system.rm("bucket/out", recursive=True)
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
+def send(box: Outbox, files: dict[str, bytes]) -> None:
+    targets = [(box.file(name), content) for name, content in files.items()]
+    for target, content in targets:
+        target.write(content)
+    for target, _ in targets:
+        target.arrive()
+
+
+def test_files_arrive_though_requests_fail_and_answers_are_lost(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults(failing=0.2, losing=0.2)
+    files = {f"{n % 3}/{n}.png": bytes([n]) * 100 for n in range(20)}
+    with bucket(moto, faults, monkeypatch) as system:
+        send(Outbox("s3://bucket/out"), files)
+        there = {path.removeprefix("bucket/out/"): system.cat_file(path) for path in system.find("bucket/out")}
+    assert there == files
+    assert sum(one.startswith("PUT") for one in faults.requests) > 20
+
+
+def test_what_is_there_is_listed_once_per_folder(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults()
+    with bucket(moto, faults, monkeypatch):
+        send(Outbox("s3://bucket/out"), {"a/1.png": b"1", "2.png": b"2"})
+        faults.requests.clear()
+        box = Outbox("s3://bucket/out")
+        found = [name for n in range(20) for name in (f"a/{n}.png", f"{n}.png", f"b/{n}.png") if box.has(name)]
+    assert found == ["a/1.png", "2.png"]
+    listed = [one for one in faults.requests if "list-type=2" in one and "max-keys=1&" not in one]
+    assert {one.split()[0] for one in faults.requests} == {"GET"} and 3 <= len(listed) <= 6, faults.requests
+
+
+def test_a_second_writer_is_told_and_replaces_nothing(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bucket(moto, Faults(), monkeypatch) as system:
+        send(Outbox("s3://bucket/out"), {"1.png": b"first"})
+        send(Outbox("s3://bucket/out"), {"1.png": b"first"})  # the same is no harm
+        with pytest.raises(OutputError, match=r"s3://bucket/out/1\.png: exists by now, with another content"):
+            send(Outbox("s3://bucket/out"), {"1.png": b"other"})
+        send(Outbox("s3://bucket/out", keep=True), {"1.png": b"other"})
+        assert system.cat_file("bucket/out/1.png") == b"first"
+        send(Outbox("s3://bucket/out", replace=True), {"1.png": b"other"})
+        assert system.cat_file("bucket/out/1.png") == b"other"
+
+
+def test_servers_that_refuse(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults(read_only=True)
+    with bucket(moto, faults, monkeypatch) as system:
+        with pytest.raises(NothingArrivesError, match=r"out/1\.png: may not be written .* See to the credentials"):
+            send(Outbox("s3://bucket/out"), {"1.png": b"1"})
+        faults.read_only = False
+        box = Outbox("s3://bucket/out")
+        send(box, {"1.png": b"1"})
+        faults.read_only = True
+        with pytest.raises(OutputError, match="may not be written") as refused:
+            send(box, {"2.png": b"2"})
+        assert not isinstance(refused.value, NothingArrivesError)
+        assert system.find("bucket/out") == ["bucket/out/1.png"]
+        faults.read_only = False
+        with pytest.raises(OutputError, match=r"s3://no-such-bucket/x: cannot be listed, its bucket is not there"):
+            Outbox("s3://no-such-bucket/x").has("1.png")
+        with pytest.raises(NothingArrivesError, match=r"1\.png: cannot be written, its bucket is not there"):
+            send(Outbox("s3://no-such-bucket/x"), {"1.png": b"1"})
+
+
+def test_a_large_file_comes_in_parts_or_not_at_all(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    plain = s3fs.S3FileSystem._pipe_file
+    monkeypatch.setattr(
+        s3fs.S3FileSystem, "_pipe_file", lambda *words, **more: plain(*words, chunksize=5 * 2**20, **more)
+    )
+    content = bytes(range(256)) * (11 * 2**12)
+    faults = Faults()
+    with bucket(moto, faults, monkeypatch) as system:
+        send(Outbox("s3://bucket/out"), {"1.tif": content})
+        assert system.cat_file("bucket/out/1.tif") == content
+        assert sum("partNumber" in one for one in faults.requests) == 3
+        box = Outbox("s3://bucket/out")
+        faults.failing = 1.0
+        monkeypatch.setattr(patience, "ATTEMPTS", 2)
+        with pytest.raises(OutputError, match=r"2\.tif: cannot be written, also at the 2th attempt"):
+            send(box, {"2.tif": content})
+        assert system.find("bucket/out") == ["bucket/out/1.tif"]
+
+
+def test_other_file_systems_name_files_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"file://{tmp_path}/new/out"
+    send(Outbox(address), {"a/1.png": b"1"})
+    with pytest.raises(OutputError, match="exists by now"):
+        send(Outbox(address), {"a/1.png": b"2"})
+    send(Outbox(address, replace=True), {"a/1.png": b"2"})
+    from fsspec.implementations.local import LocalFileSystem
+
+    def torn(_: Any, path: str, content: bytes, **__: Any) -> None:
+        Path(path.removeprefix("file://")).write_bytes(content[:1])
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(LocalFileSystem, "pipe_file", torn)
+    with pytest.raises(OutputError, match=r"2\.png: cannot be written, also at the 8th attempt \(the disk is gone\)"):
+        send(Outbox(address), {"a/2.png": b"22"})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "new").rglob("*.*")} == {"1.png": b"2"}
+
+
+def test_few_bytes_wait_and_nothing_is_sent_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_MOST_BYTES", 250)
+    going, begun = threading.Event(), []
+
+    def slowly(_: Server, name: str, content: bytes, **__: Any) -> bool:
+        begun.append(name)
+        return going.wait(10)
+
+    monkeypatch.setattr(Server, "write", slowly)
+    box = Outbox("memory://out")
+    targets = [box.file(f"{n}.png") for n in range(4)]
+    written = []
+
+    def write() -> None:
+        for target in targets:
+            target.write(bytes(100))
+            written.append(target)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    time.sleep(0.1)
+    assert len(written) == 2 and all(target.is_on_its_way for target in written)
+    box.give_up()
+    thread.join(5)
+    assert not thread.is_alive()
+    going.set()
+    with pytest.raises(OutputError, match="was not written, because the command ended"):
+        targets[3].arrive()
+    assert sorted(begun) == ["0.png", "1.png"]
+
+
+def test_what_is_written_bit_by_bit_leaves_nothing_on_the_disk(tmp_path: Path) -> None:
+    box = Outbox("memory://bits")
+    with on_disk_first(box.file("all.json")) as path:
+        path.write_text("[]")
+    assert box.server.read("all.json") == b"[]"
+    with on_disk_first(box.file("none.json")):
+        pass
+    with pytest.raises(ValueError), on_disk_first(box.file("torn.json")) as path:
+        path.write_text("[")
+        raise ValueError
+    assert box.server.names() == {"all.json"}
+    assert list((tmp_path / "cache" / "outgoing").iterdir()) == []
