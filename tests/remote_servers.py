@@ -164,9 +164,11 @@ def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
             time.sleep(faults.latency)
             writes = self.command in ("PUT", "POST", "DELETE")
             if faults.happens(faults.failing):
-                return self._answer(503, {}, _error("SlowDown"))
+                self._answer(503, {}, _error("SlowDown"))
+                return
             if faults.read_only and writes:
-                return self._answer(403, {}, _error("AccessDenied"))
+                self._answer(403, {}, _error("AccessDenied"))
+                return
             behind = http.client.HTTPConnection(host)
             behind.request(self.command, self.path, body, dict(self.headers))
             answer = behind.getresponse()
@@ -187,8 +189,8 @@ def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
-
+    for verb in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        setattr(Handler, f"do_{verb}", Handler._pass_on)
     server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -188,10 +188,10 @@ def segment(
         files_from=files_from, null=null, format=format, share=share,
     )  # fmt: skip
     clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
+    from gantool.files import folder_of
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import output_folder
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
-    from gantool.workflows.result_places import folder_of
 
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
@@ -294,7 +294,7 @@ def _finish_shares(
     if coco is not None and parts is not None:
         from gantool.data.regions.coco import merge_coco
         from gantool.fetch.remote.outbox import on_disk_first
-        from gantool.workflows.result_places import folder_of
+        from gantool.files import folder_of
 
         files = [parts.path(place, "coco", ".json") for place in range(parts.share.count)]
         found, images = [path for path in files if path.exists()], [one["input"] for one in whole["files"]]

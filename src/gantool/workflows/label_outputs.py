@@ -19,11 +19,10 @@ from gantool.data.images import Picture, write_picture
 from gantool.data.masks import write_mask
 from gantool.errors import OutputError, UsageError, closest
 from gantool.fetch.remote.outbox import on_disk_first
-from gantool.files import ByteStream, Target, atomic, put
+from gantool.files import ByteStream, Target, atomic, folder_of, put
 from gantool.predict.segmenter import LabelMap
 from gantool.workflows.image_files import Written
 from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_file, plan_jobs
-from gantool.workflows.result_places import folder_of
 
 if TYPE_CHECKING:
     from gantool.data.regions.coco import Add
@@ -187,10 +186,7 @@ class LabelWriter:
         elif kind == "polygons":
             from gantool.data.regions.labelme import write_labelme
 
-            write_labelme(
-                path, result.mask, result.classes, job.file,
-                simplify=self._regions.simplify, seen_from=folder_of(path),
-            )  # fmt: skip
+            write_labelme(path, result.mask, result.classes, job.file, simplify=self._regions.simplify)
         elif kind == "probabilities":
             assert result.probabilities is not None
             _write_probabilities(path, result.probabilities, result.classes)

@@ -18,6 +18,7 @@ from gantool.arrays import Pixels, hex_color, resized
 from gantool.data.images import Picture, read_picture
 from gantool.data.regions.places import path_from
 from gantool.errors import ModelError, OutputError, UsageError, closest
+from gantool.fetch.remote.addresses import require_disk
 from gantool.files import atomic
 from gantool.metrics.uncertainty import Doubts
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
@@ -26,7 +27,6 @@ from gantool.shards.members import read_bytes
 from gantool.workflows.image_files import ImageOutcome, Work, Written, look_at, work_through
 from gantool.workflows.image_jobs import FileOptions, ImageJob, plan_file
 from gantool.workflows.label_outputs import LabelPlan, LabelWriter, RegionOptions, label_writer
-from gantool.workflows.result_places import require_disk
 
 __all__ = ["RANKS", "RankPlan", "RankedImage", "Ranking", "plan_ranking"]
 

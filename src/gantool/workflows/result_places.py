@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from gantool.data.images import SUFFIXES
 from gantool.errors import OutputError, UsageError
 from gantool.fetch.remote.addresses import is_address, takes_files
-from gantool.files import ByteStream, Target
+from gantool.files import Target
 from gantool.shards.members import said
 
 if TYPE_CHECKING:
     from gantool.fetch.remote.outbox import Outbox
 
-__all__ = ["AtAddress", "OnDisk", "Spot", "folder_of", "place_of", "require_disk"]
+__all__ = ["AtAddress", "OnDisk", "Spot", "place_of"]
 
 
 @dataclass(frozen=True)
@@ -117,20 +117,3 @@ def place_of(output: str | None, *, replace: bool = False, keep: bool = False) -
             raise OutputError(f"-o {output}: is a file, expected a folder or an image file.")
         return OnDisk(path)
     return OnDisk(path.parent, path)
-
-
-def folder_of(target: Target) -> Path | str:
-    """The folder of a result, or its address."""
-    if isinstance(target, ByteStream):
-        return target.name.rpartition("/")[0]
-    return target.parent
-
-
-def require_disk(output: str | None, what: str) -> None:
-    """Refuse an address for what needs a disk.
-
-    Raises:
-        UsageError: it is one.
-    """
-    if output is not None and is_address(output):
-        raise UsageError(f"-o {output}: {what} to a disk.", "Name a folder, and copy it there with any tool.")

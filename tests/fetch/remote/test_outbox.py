@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +23,44 @@ def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path / "cache"))
 
 
+@dataclass
+class Bucket:
+    """A bucket behind a proxy with faults, and what looks at it without them."""
+
+    faults: Faults
+    system: Any
+
+    def files(self) -> dict[str, bytes]:
+        found = self.system.find("bucket/out")
+        return {path.removeprefix("bucket/out/"): self.system.cat_file(path) for path in found}
+
+
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with s3_server() as address:
-        yield address
-
-
-@contextmanager
-def bucket(moto: str, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A new bucket behind a proxy with faults; yields what looks at it without them."""
+def server() -> Iterator[Bucket]:
     import s3fs
 
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", ""),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
-    s3fs.S3FileSystem.clear_instance_cache()
-    system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
-    if not system.exists("bucket"):
-        system.mkdir("bucket")
-    with s3_proxy(moto, faults) as address:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        yield system
-        if system.exists("bucket/out"):
-            system.rm("bucket/out", recursive=True)
+    faults = Faults()
+    with s3_server() as moto, s3_proxy(moto, faults) as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", address),
+        ):  # fmt: skip
+            patch.setenv(name, value)
+        patch.setattr(s3fs.S3FileSystem, "retries", 1)
         s3fs.S3FileSystem.clear_instance_cache()
+        system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
+        system.mkdir("bucket")
+        yield Bucket(faults, system)
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def bucket(server: Bucket) -> Iterator[Bucket]:
+    """The bucket, empty and without faults."""
+    vars(server.faults).update(vars(Faults()))
+    yield server
+    if server.system.exists("bucket/out"):
+        server.system.rm("bucket/out", recursive=True)
 
 
 def send(box: Outbox, files: dict[str, bytes]) -> None:
@@ -59,79 +71,68 @@ def send(box: Outbox, files: dict[str, bytes]) -> None:
         target.arrive()
 
 
-def test_files_arrive_though_requests_fail_and_answers_are_lost(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = Faults(failing=0.2, losing=0.2)
+def test_files_arrive_though_requests_fail_and_answers_are_lost(bucket: Bucket) -> None:
+    bucket.faults.failing = bucket.faults.losing = 0.2
     files = {f"{n % 3}/{n}.png": bytes([n]) * 100 for n in range(20)}
-    with bucket(moto, faults, monkeypatch) as system:
-        send(Outbox("s3://bucket/out"), files)
-        there = {path.removeprefix("bucket/out/"): system.cat_file(path) for path in system.find("bucket/out")}
-    assert there == files
-    assert sum(one.startswith("PUT") for one in faults.requests) > 20
+    send(Outbox("s3://bucket/out"), files)
+    assert bucket.files() == files
+    assert sum(one.startswith("PUT") for one in bucket.faults.requests) > 20
 
 
-def test_what_is_there_is_listed_once_per_folder(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = Faults()
-    with bucket(moto, faults, monkeypatch):
-        send(Outbox("s3://bucket/out"), {"a/1.png": b"1", "2.png": b"2"})
-        faults.requests.clear()
-        box = Outbox("s3://bucket/out")
-        found = [name for n in range(20) for name in (f"a/{n}.png", f"{n}.png", f"b/{n}.png") if box.has(name)]
+def test_what_is_there_is_listed_once_per_folder(bucket: Bucket) -> None:
+    send(Outbox("s3://bucket/out"), {"a/1.png": b"1", "2.png": b"2"})
+    bucket.faults.requests.clear()
+    box = Outbox("s3://bucket/out")
+    found = [name for n in range(20) for name in (f"a/{n}.png", f"{n}.png", f"b/{n}.png") if box.has(name)]
     assert found == ["a/1.png", "2.png"]
-    listed = [one for one in faults.requests if "list-type=2" in one and "max-keys=1&" not in one]
-    assert {one.split()[0] for one in faults.requests} == {"GET"} and 3 <= len(listed) <= 6, faults.requests
+    asked = [re.sub("&.*", "", one.replace("&delimiter", "").replace("list-type=2&", ""))
+             for one in bucket.faults.requests]  # fmt: skip
+    # For a folder that is not there, s3fs lists the one above, too, and we look whether the bucket is.
+    assert asked == [*(f"GET /bucket?prefix=out%2F{folder}" for folder in ("a%2F=%2F", "=%2F", "b%2F=%2F", "=%2F")),
+                     "HEAD /bucket"]  # fmt: skip
 
 
-def test_a_second_writer_is_told_and_replaces_nothing(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with bucket(moto, Faults(), monkeypatch) as system:
-        send(Outbox("s3://bucket/out"), {"1.png": b"first"})
-        send(Outbox("s3://bucket/out"), {"1.png": b"first"})  # the same is no harm
-        with pytest.raises(OutputError, match=r"s3://bucket/out/1\.png: exists by now, with another content"):
-            send(Outbox("s3://bucket/out"), {"1.png": b"other"})
-        send(Outbox("s3://bucket/out", keep=True), {"1.png": b"other"})
-        assert system.cat_file("bucket/out/1.png") == b"first"
-        send(Outbox("s3://bucket/out", replace=True), {"1.png": b"other"})
-        assert system.cat_file("bucket/out/1.png") == b"other"
+def test_a_second_writer_is_told_and_replaces_nothing(bucket: Bucket) -> None:
+    send(Outbox("s3://bucket/out"), {"1.png": b"first"})
+    send(Outbox("s3://bucket/out"), {"1.png": b"first"})  # the same is no harm
+    with pytest.raises(OutputError, match=r"s3://bucket/out/1\.png: exists by now, with another content"):
+        send(Outbox("s3://bucket/out"), {"1.png": b"other"})
+    send(Outbox("s3://bucket/out", keep=True), {"1.png": b"other"})
+    assert bucket.files() == {"1.png": b"first"}
+    send(Outbox("s3://bucket/out", replace=True), {"1.png": b"other"})
+    assert bucket.files() == {"1.png": b"other"}
 
 
-def test_servers_that_refuse(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = Faults(read_only=True)
-    with bucket(moto, faults, monkeypatch) as system:
-        with pytest.raises(NothingArrivesError, match=r"out/1\.png: may not be written .* See to the credentials"):
-            send(Outbox("s3://bucket/out"), {"1.png": b"1"})
-        faults.read_only = False
-        box = Outbox("s3://bucket/out")
-        send(box, {"1.png": b"1"})
-        faults.read_only = True
-        with pytest.raises(OutputError, match="may not be written") as refused:
-            send(box, {"2.png": b"2"})
-        assert not isinstance(refused.value, NothingArrivesError)
-        assert system.find("bucket/out") == ["bucket/out/1.png"]
-        faults.read_only = False
-        with pytest.raises(OutputError, match=r"s3://no-such-bucket/x: cannot be listed, its bucket is not there"):
-            Outbox("s3://no-such-bucket/x").has("1.png")
-        with pytest.raises(NothingArrivesError, match=r"1\.png: cannot be written, its bucket is not there"):
-            send(Outbox("s3://no-such-bucket/x"), {"1.png": b"1"})
+def test_servers_that_refuse(bucket: Bucket) -> None:
+    bucket.faults.read_only = True
+    with pytest.raises(NothingArrivesError, match=r"out/1\.png: may not be written .* See to the credentials"):
+        send(Outbox("s3://bucket/out"), {"1.png": b"1"})
+    bucket.faults.read_only = False
+    box = Outbox("s3://bucket/out")
+    send(box, {"1.png": b"1"})
+    bucket.faults.read_only = True
+    with pytest.raises(OutputError, match="may not be written") as refused:
+        send(box, {"2.png": b"2"})
+    assert not isinstance(refused.value, NothingArrivesError)
+    assert bucket.files() == {"1.png": b"1"}
+    bucket.faults.read_only = False
+    with pytest.raises(OutputError, match=r"s3://no-such-bucket/x: cannot be listed, its bucket is not there"):
+        Outbox("s3://no-such-bucket/x").has("1.png")
+    with pytest.raises(NothingArrivesError, match=r"1\.png: cannot be written, its bucket is not there"):
+        send(Outbox("s3://no-such-bucket/x"), {"1.png": b"1"})
 
 
-def test_a_large_file_comes_in_parts_or_not_at_all(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import s3fs
-
-    plain = s3fs.S3FileSystem._pipe_file
-    monkeypatch.setattr(
-        s3fs.S3FileSystem, "_pipe_file", lambda *words, **more: plain(*words, chunksize=5 * 2**20, **more)
-    )
-    content = bytes(range(256)) * (11 * 2**12)
-    faults = Faults()
-    with bucket(moto, faults, monkeypatch) as system:
-        send(Outbox("s3://bucket/out"), {"1.tif": content})
-        assert system.cat_file("bucket/out/1.tif") == content
-        assert sum("partNumber" in one for one in faults.requests) == 3
-        box = Outbox("s3://bucket/out")
-        faults.failing = 1.0
-        monkeypatch.setattr(patience, "ATTEMPTS", 2)
-        with pytest.raises(OutputError, match=r"2\.tif: cannot be written, also at the 2th attempt"):
-            send(box, {"2.tif": content})
-        assert system.find("bucket/out") == ["bucket/out/1.tif"]
+@pytest.mark.slow
+def test_a_large_file_comes_in_parts_or_not_at_all(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(range(256)) * (101 * 2**12)  # s3fs cuts at 100 MiB
+    send(Outbox("s3://bucket/out"), {"1.tif": content})
+    assert bucket.files() == {"1.tif": content}
+    assert sum("partNumber" in one for one in bucket.faults.requests) == 3
+    bucket.faults.failing = 0.7
+    monkeypatch.setattr(patience, "ATTEMPTS", 2)
+    with pytest.raises(OutputError, match=r"2\.tif: cannot be written, also at the 2th attempt"):
+        send(Outbox("s3://bucket/out"), {"2.tif": content})
+    assert [*bucket.files()] == ["1.tif"]
 
 
 def test_other_file_systems_name_files_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +148,8 @@ def test_other_file_systems_name_files_at_the_end(tmp_path: Path, monkeypatch: p
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(LocalFileSystem, "pipe_file", torn)
-    with pytest.raises(OutputError, match=r"2\.png: cannot be written, also at the 8th attempt \(the disk is gone\)"):
+    monkeypatch.setattr(patience, "ATTEMPTS", 2)
+    with pytest.raises(OutputError, match=r"2\.png: cannot be written, also at the 2th attempt \(the disk is gone\)"):
         send(Outbox(address), {"a/2.png": b"22"})
     assert {path.name: path.read_bytes() for path in (tmp_path / "new").rglob("*.*")} == {"1.png": b"2"}
 

@@ -11,16 +11,14 @@ from gantool.data.regions.places import path_from
 from gantool.data.regions.regions import find_regions
 from gantool.data.regions.simplify import simplified_outline
 from gantool.data.sources.labels.tables import BACKGROUND_NAMES
-from gantool.files import Target, put
+from gantool.files import Target, folder_of, put
 
 __all__ = ["write_labelme"]
 
 _VERSION = "5.5.0"  # of labelme, whose files these are like
 
 
-def write_labelme(
-    target: Target, mask: Mask, classes: Sequence[str], image: Path, *, seen_from: Path | str, simplify: float = 0.0
-) -> None:
+def write_labelme(target: Target, mask: Mask, classes: Sequence[str], image: Path, *, simplify: float = 0.0) -> None:
     """Write the regions of ``(H, W)`` uint8 as polygons that, painted in their order, give it back.
 
     labelme's polygons have no holes: what lies in one comes after it and is painted over it. The background has
@@ -29,7 +27,6 @@ def write_labelme(
     Args:
         classes: names by index.
         image: the file that is labelled.
-        seen_from: the folder that the file lies in, or its address.
         simplify: how many pixels away an outline may come to lie.
 
     Raises:
@@ -53,7 +50,7 @@ def write_labelme(
         "version": _VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": path_from(seen_from, image),
+        "imagePath": path_from(folder_of(target), image),
         "imageData": None,
         "imageHeight": height,
         "imageWidth": width,

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from gantool.errors import DataError, UsageError
-from gantool.fetch.remote.patience import NotThereError, RefusedError, ShortError, in_a_line, patiently
+from gantool.fetch.remote.patience import ShortError, in_a_line, patiently
 
-__all__ = ["NotThereError", "RefusedError", "Server", "is_address", "takes_files"]
+__all__ = ["Server", "is_address", "require_disk", "takes_files"]
 
 _TIMEOUT = 30  # seconds without a byte
 _HTTP = ("http", "https")
@@ -47,6 +47,20 @@ def takes_files(address: str) -> bool:
     return urlsplit(address).scheme not in _HTTP
 
 
+def require_disk(output: object, what: str) -> None:
+    """Refuse an address for what needs a disk.
+
+    Args:
+        output: text, or a path that was made of it.
+
+    Raises:
+        UsageError: it is one.
+    """
+    text = re.sub("^([a-z][a-z0-9+.-]+):/+", r"\1://", str(output))
+    if is_address(text):
+        raise UsageError(f"-o {text}: {what} to a disk.", "Name a folder, and copy it there with any tool.")
+
+
 class Server:
     """What lies below one address. May be used by several threads, and in forked processes.
 
@@ -71,7 +85,7 @@ class Server:
             )
         self.address = address.rstrip("/")
         self.scheme = parts.scheme
-        self._exclusive = True
+        self._exclusive, self._has_bucket = True, False
         self._systems: dict[int, Any] = {}
         self._lock = threading.Lock()
         self._system()
@@ -230,9 +244,13 @@ class Server:
 
     def _require_bucket(self, system: Any) -> None:
         """Raise FileNotFoundError where an address begins with what is not there; others can be made."""
-        if self.scheme in _WHOLE - {"memory"}:
+        if self._has_bucket or self.scheme not in _WHOLE - {"memory"}:
+            return
+        bucket = f"{self.scheme}://{urlsplit(self.address).netloc}"
+        if not system.exists(bucket):  # which says so of all that goes wrong, too
             with suppress(PermissionError):  # who may write in a folder need not know the rest
-                system.ls(f"{self.scheme}://{urlsplit(self.address).netloc}", detail=False)
+                system.ls(bucket, detail=False)
+        self._has_bucket = True
 
     def _path(self, name: str) -> str:
         plain = quote(name) if self.scheme in _HTTP else name

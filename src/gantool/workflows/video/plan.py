@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantool.errors import DataError, OutputError, UsageError
+from gantool.fetch.remote.addresses import require_disk
 from gantool.files import safe_name
 from gantool.video.names import ANIMATIONS, CONTAINERS, has_number, is_clip
 from gantool.workflows.image_jobs import FileOptions
-from gantool.workflows.result_places import require_disk
 
 __all__ = ["ClipJob", "clip_stem", "clip_suffix", "clips_among", "plan_clips"]
 
