@@ -35,6 +35,7 @@ class Faults:
         refusing: status of every answer; 0 for none.
         losing: share of requests that are carried out, and whose answers never come.
         read_only: refuse what would write.
+        old: know no conditions for writing.
         asked: requests so far, and bytes sent.
         requests: method and path of those through a proxy.
     """
@@ -50,6 +51,7 @@ class Faults:
     refusing: int = 0
     losing: float = 0.0
     read_only: bool = False
+    old: bool = False
     asked: int = 0
     sent: int = 0
     requests: list[str] = field(default_factory=list)
@@ -168,6 +170,9 @@ def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
                 return
             if faults.read_only and writes:
                 self._answer(403, {}, _error("AccessDenied"))
+                return
+            if faults.old and "If-None-Match" in self.headers:
+                self._answer(501, {}, _error("NotImplemented"))
                 return
             behind = http.client.HTTPConnection(host)
             behind.request(self.command, self.path, body, dict(self.headers))

@@ -105,6 +105,9 @@ def test_from_a_bucket_to_a_bucket(cli: Cli, bucket: Bucket, workplace: Path) ->
     assert bucket.files()["3.winter.png"] == b"mine"
     assert cli(*words, "--overwrite").code == 0
     assert bucket.files() == on_disk("local") and nothing_is_left(workplace)
+    bucket.system.pipe("bucket/photos/bad.jpg", b"no image")
+    some = cli(*words, "--overwrite")
+    assert some.code == 1 and "error: s3://bucket/photos/bad.jpg: is not an image" in some.err
 
 
 def test_one_file_and_the_bytes_of_a_stream(cli: Cli, photos: Path) -> None:

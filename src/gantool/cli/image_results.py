@@ -87,12 +87,13 @@ def tell_outcome(screen: Screen, item: ImageOutcome) -> None:
         failure(item.error)
         return
     from gantool.fetch.remote.outbox import RemoteFile
+    from gantool.shards.members import said
 
     for path in item.outputs.values():
         if isinstance(path, Path | RemoteFile):  # else it was the result itself
             screen.result(str(path))
     for note in item.written.notes:
-        screen.warn(f"{item.source}: {note}.")
+        screen.warn(f"{said(item.source)}: {note}.")
 
 
 def _tell_renamed(screen: Screen, done: Sequence[ImageOutcome]) -> None:

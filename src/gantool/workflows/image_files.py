@@ -21,6 +21,7 @@ from gantool.errors import GantoolError
 from gantool.fetch.remote.outbox import NothingArrivesError, RemoteFile
 from gantool.files import Target
 from gantool.hardware import threads_to_compute
+from gantool.shards.members import said
 from gantool.workflows.image_jobs import ImageJob
 from gantool.workflows.kept_memory import keep_freed_memory
 
@@ -304,8 +305,9 @@ def _concluded(outcome: ImageOutcome) -> ImageOutcome:
 
 
 def _about(job: ImageJob | ImageOutcome, error: Exception) -> str:
+    image = said(job.source)
     if isinstance(error, GantoolError):
-        named = any(str(path) in str(error) for path in (job.source, *job.outputs.values()))
-        return str(error) if named else f"{job.source}: {error}"
+        named = any(str(path) in str(error) for path in (image, *job.outputs.values()))
+        return str(error) if named else f"{image}: {error}"
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"{job.source}: {line} (a smaller --tile may help)"
+    return f"{image}: {line} (a smaller --tile may help)"

@@ -103,6 +103,14 @@ def test_a_second_writer_is_told_and_replaces_nothing(bucket: Bucket) -> None:
     assert bucket.files() == {"1.png": b"other"}
 
 
+def test_a_storage_without_conditions_is_asked_before(bucket: Bucket) -> None:
+    bucket.faults.old = True
+    send(Outbox("s3://bucket/out"), {"1.png": b"first"})
+    with pytest.raises(OutputError, match="exists by now"):
+        send(Outbox("s3://bucket/out"), {"1.png": b"other"})
+    assert bucket.files() == {"1.png": b"first"}
+
+
 def test_servers_that_refuse(bucket: Bucket) -> None:
     bucket.faults.read_only = True
     with pytest.raises(NothingArrivesError, match=r"out/1\.png: may not be written .* See to the credentials"):

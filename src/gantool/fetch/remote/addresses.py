@@ -223,8 +223,10 @@ class Server:
         else:
             try:
                 system.pipe_file(path, content, mode="create")
-            except (TypeError, NotImplementedError):  # it cannot look and write at once
-                self._exclusive = False
+            except Exception as error:
+                if not _means_unknown(error):
+                    raise
+                self._exclusive = False  # it cannot look and write at once
                 self._make(name, content, replace)
 
     def _make_beside(self, system: Any, path: str, content: bytes, replace: bool) -> None:
@@ -280,6 +282,14 @@ class Server:
 
     def __setstate__(self, address: str) -> None:
         self.__init__(address)  # type: ignore[misc]
+
+
+def _means_unknown(error: Exception) -> bool:
+    """Whether a storage, or its file system, does not know what it was asked for."""
+    answer = getattr(error.__cause__, "response", None) or {}
+    return (
+        isinstance(error, (TypeError, NotImplementedError)) or answer.get("Error", {}).get("Code") == "NotImplemented"
+    )
 
 
 def _opened(address: str, scheme: str) -> Any:
