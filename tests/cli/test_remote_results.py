@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +157,26 @@ def test_shares_of_a_bucket(cli: Cli, bucket: Bucket, workplace: Path) -> None:
     assert bucket.files("out") == bucket.files("one") and nothing_is_left(workplace)
     names = [image["file_name"] for image in json.loads(bucket.files()["segments.coco.json"])["images"]]
     assert names == ["../photos/1.jpg", "../photos/2.jpg", "../photos/3.png", "../photos/deep/4.jpg"]
+
+
+@pytest.mark.slow
+def test_processes_that_write_to_a_bucket(bucket: Bucket) -> None:
+    bucket.faults.failing = bucket.faults.losing = 0.05
+    words = [sys.executable, "-m", "gantool", "segment", "s3://bucket/photos", "-r", *LANDSCAPE, "--outputs",
+             "mask,coco", "--json", "-o"]  # fmt: skip
+    one = subprocess.run([*words, "s3://bucket/one"], capture_output=True, text=True, check=True)
+    two = subprocess.run([*words, "s3://bucket/out", "--devices", "2"], capture_output=True, text=True, check=True)
+    whole, parts = json.loads(one.stdout), json.loads(two.stdout)
+    assert parts["shares"] == 2
+    assert [file["input"] for file in parts["files"]] == [file["input"] for file in whole["files"]]
+    assert bucket.files("out") == bucket.files("one")
+    # Two at once with the same output, of which none has seen that of the other when it began:
+    both = [*words, "s3://bucket/both"]
+    several = [subprocess.Popen(both, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in several:
+        _, said = process.communicate()
+        assert process.returncode == 0 or "exists already" in said, said
+    assert bucket.files("both") == bucket.files("one")
 
 
 def test_a_failed_upload_is_a_failed_image(cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,14 +16,13 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from gantool.errors import DataError, UsageError
+from gantool.fetch.remote.making import Making, has_buckets
 from gantool.fetch.remote.patience import ShortError, in_a_line, patiently
 
 __all__ = ["Server", "is_address", "require_disk", "takes_files"]
 
 _TIMEOUT = 30  # seconds without a byte
 _HTTP = ("http", "https")
-_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"})
-"""Schemes of storages where a file is there as a whole or not at all; elsewhere it gets its name at the end."""
 
 Answer = TypeVar("Answer")
 
@@ -85,7 +83,7 @@ class Server:
             )
         self.address = address.rstrip("/")
         self.scheme = parts.scheme
-        self._exclusive, self._has_bucket = True, False
+        self._making, self._has_bucket = Making(self.scheme), False
         self._systems: dict[int, Any] = {}
         self._lock = threading.Lock()
         self._system()
@@ -191,7 +189,7 @@ class Server:
 
         def ask() -> bool:
             try:
-                self._make(name, content, replace)
+                self._making.make(self._system(), self._path(name), content, replace=replace)
             except FileExistsError:  # perhaps by an earlier attempt whose answer was lost
                 return self.read(name) == content
             return True
@@ -211,42 +209,9 @@ class Server:
 
         self._patiently(name, ask, doing="removed")
 
-    def _make(self, name: str, content: bytes, replace: bool) -> None:
-        """See `write`; raises FileExistsError where something is there."""
-        system, path = self._system(), self._path(name)
-        if self.scheme not in _WHOLE:
-            self._make_beside(system, path, content, replace)
-        elif replace or not self._exclusive:
-            if not replace and system.exists(path):
-                raise FileExistsError
-            system.pipe_file(path, content)
-        else:
-            try:
-                system.pipe_file(path, content, mode="create")
-            except Exception as error:
-                if not _means_unknown(error):
-                    raise
-                self._exclusive = False  # it cannot look and write at once
-                self._make(name, content, replace)
-
-    def _make_beside(self, system: Any, path: str, content: bytes, replace: bool) -> None:
-        folder, _, last = path.rpartition("/")
-        temporary = f"{folder}/.{secrets.token_hex(4)}.{last[-60:]}.part"
-        system.makedirs(folder, exist_ok=True)
-        try:
-            system.pipe_file(temporary, content)
-            system.invalidate_cache()
-            if not replace and system.exists(path):
-                raise FileExistsError
-            system.mv(temporary, path)
-        except BaseException:
-            with suppress(Exception):
-                system.rm_file(temporary)
-            raise
-
     def _require_bucket(self, system: Any) -> None:
         """Raise FileNotFoundError where an address begins with what is not there; others can be made."""
-        if self._has_bucket or self.scheme not in _WHOLE - {"memory"}:
+        if self._has_bucket or not has_buckets(self.scheme):
             return
         bucket = f"{self.scheme}://{urlsplit(self.address).netloc}"
         if not system.exists(bucket):  # which says so of all that goes wrong, too
@@ -282,14 +247,6 @@ class Server:
 
     def __setstate__(self, address: str) -> None:
         self.__init__(address)  # type: ignore[misc]
-
-
-def _means_unknown(error: Exception) -> bool:
-    """Whether a storage, or its file system, does not know what it was asked for."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    return (
-        isinstance(error, (TypeError, NotImplementedError)) or answer.get("Error", {}).get("Code") == "NotImplemented"
-    )
 
 
 def _opened(address: str, scheme: str) -> Any:
