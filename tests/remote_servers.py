@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Faults", "http_server", "s3_proxy", "s3_server"]
+__all__ = ["Bucket", "Faults", "http_server", "s3_bucket", "s3_proxy", "s3_server"]
 
 
 @dataclass
@@ -230,3 +230,46 @@ def s3_server() -> Iterator[str]:
         yield address
     finally:
         server.stop()
+
+
+@dataclass
+class Bucket:
+    """``s3://bucket`` behind a proxy with faults, and what looks at it without them."""
+
+    faults: Faults
+    system: Any
+
+    def files(self, folder: str = "out") -> dict[str, bytes]:
+        """Contents by their names in the folder."""
+        found = self.system.find(f"bucket/{folder}")
+        return {path.removeprefix(f"bucket/{folder}/"): self.system.cat_file(path) for path in found}
+
+    def clear(self) -> None:
+        """Remove all files and all faults."""
+        vars(self.faults).update(vars(Faults()))
+        if self.system.ls("bucket"):
+            self.system.rm("bucket/*", recursive=True)
+
+
+@contextmanager
+def s3_bucket() -> Iterator[Bucket]:
+    """An empty bucket that fsspec finds by itself, without patience for failures."""
+    import pytest
+    import s3fs
+
+    from gantool.fetch.remote import patience
+
+    faults = Faults()
+    with s3_server() as moto, s3_proxy(moto, faults) as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", address),
+        ):  # fmt: skip
+            patch.setenv(name, value)
+        patch.setattr(s3fs.S3FileSystem, "retries", 1)
+        patch.setattr(patience, "PATIENCE", 0.01)
+        s3fs.S3FileSystem.clear_instance_cache()
+        system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
+        system.mkdir("bucket")
+        yield Bucket(faults, system)
+        s3fs.S3FileSystem.clear_instance_cache()

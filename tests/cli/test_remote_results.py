@@ -4,63 +4,34 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from remote_servers import Faults, s3_proxy, s3_server
+from remote_servers import Bucket, s3_bucket
 from support import Cli
 
 from gantool.data.sample import draw_scene
 from gantool.errors import OutputError
-from gantool.fetch.remote import patience
 from gantool.fetch.remote.addresses import Server
 
 WINTER = ("--to", "winter", "--model", "seasons")
 LANDSCAPE = ("--model", "landscape")
 
 
-@dataclass
-class Bucket:
-    """A bucket behind a proxy with faults, and what looks at it without them."""
-
-    faults: Faults
-    system: Any
-
-    def files(self, folder: str = "out") -> dict[str, bytes]:
-        found = self.system.find(f"bucket/{folder}")
-        return {path.removeprefix(f"bucket/{folder}/"): self.system.cat_file(path) for path in found}
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Bucket]:
-    import s3fs
-
-    faults = Faults()
-    with s3_server() as moto, s3_proxy(moto, faults) as address, pytest.MonkeyPatch.context() as patch:
-        for name, value in (
-            ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", address),
-        ):  # fmt: skip
-            patch.setenv(name, value)
-        patch.setattr(s3fs.S3FileSystem, "retries", 1)
-        patch.setattr(patience, "PATIENCE", 0.01)
-        s3fs.S3FileSystem.clear_instance_cache()
-        system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
-        system.mkdir("bucket")
-        yield Bucket(faults, system)
-        s3fs.S3FileSystem.clear_instance_cache()
+    with s3_bucket() as made:
+        yield made
 
 
 @pytest.fixture
-def bucket(server: Bucket, photos: Path) -> Iterator[Bucket]:
+def bucket(server: Bucket, photos: Path) -> Bucket:
     """Photos in a bucket, and no faults."""
-    vars(server.faults).update(vars(Faults()))
+    server.clear()
     server.system.put(str(photos), "bucket/photos", recursive=True)
-    yield server
-    server.system.rm("bucket/*", recursive=True)
+    return server
 
 
 @pytest.fixture
@@ -145,6 +116,7 @@ def test_all_that_segment_writes(cli: Cli, photos: Path, workplace: Path) -> Non
     assert "exists already" in cli(*words, "-o", "memory://all/of/it/").err
 
 
+@pytest.mark.slow
 def test_shares_of_a_bucket(cli: Cli, bucket: Bucket, workplace: Path) -> None:
     words = ("segment", "s3://bucket/photos", "-r", *LANDSCAPE, "--outputs", "mask,polygons,coco", "--json")
     whole = json.loads(cli(*words, "-o", "s3://bucket/one").out)

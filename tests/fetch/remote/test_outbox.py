@@ -4,12 +4,11 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from remote_servers import Faults, s3_proxy, s3_server
+from remote_servers import Bucket, s3_bucket
 
 from gantool.errors import OutputError
 from gantool.fetch.remote import outbox, patience
@@ -23,44 +22,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path / "cache"))
 
 
-@dataclass
-class Bucket:
-    """A bucket behind a proxy with faults, and what looks at it without them."""
-
-    faults: Faults
-    system: Any
-
-    def files(self) -> dict[str, bytes]:
-        found = self.system.find("bucket/out")
-        return {path.removeprefix("bucket/out/"): self.system.cat_file(path) for path in found}
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Bucket]:
-    import s3fs
-
-    faults = Faults()
-    with s3_server() as moto, s3_proxy(moto, faults) as address, pytest.MonkeyPatch.context() as patch:
-        for name, value in (
-            ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", address),
-        ):  # fmt: skip
-            patch.setenv(name, value)
-        patch.setattr(s3fs.S3FileSystem, "retries", 1)
-        s3fs.S3FileSystem.clear_instance_cache()
-        system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
-        system.mkdir("bucket")
-        yield Bucket(faults, system)
-        s3fs.S3FileSystem.clear_instance_cache()
+    with s3_bucket() as made:
+        yield made
 
 
 @pytest.fixture
-def bucket(server: Bucket) -> Iterator[Bucket]:
-    """The bucket, empty and without faults."""
-    vars(server.faults).update(vars(Faults()))
-    yield server
-    if server.system.exists("bucket/out"):
-        server.system.rm("bucket/out", recursive=True)
+def bucket(server: Bucket) -> Bucket:
+    server.clear()
+    return server
 
 
 def send(box: Outbox, files: dict[str, bytes]) -> None:
