@@ -13,6 +13,7 @@ from PIL import Image
 
 from gantool.arrays import Pixels, resized
 from gantool.data.images import Picture, read_picture, write_picture
+from gantool.files import Target
 from gantool.models.find import FoundModel, find_model, find_model_for
 from gantool.predict.load import open_translator
 from gantool.predict.sizes import require_size
@@ -127,7 +128,7 @@ def _resolve(options: TranslateOptions) -> FoundModel:
 
 def plan_translation(
     translator: Translator, files: FileOptions, stdin: TextIO | None = None
-) -> tuple[list[ImageJob], list[Path]]:
+) -> tuple[list[ImageJob], list[Target]]:
     """Find inputs and decide outputs; see `plan_jobs`."""
     target = translator.target.name
     marks = [domain.name for domain in translator.model.card.domains]
