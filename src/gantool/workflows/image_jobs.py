@@ -19,6 +19,7 @@ from gantool.files import LONGEST_NAME, ByteStream, Target, safe_name
 from gantool.shards.members import is_member, may_be_shards
 from gantool.workflows.lists import listed_paths, read_standard_input
 from gantool.workflows.shares.share import ALONE, Share
+from gantool.workflows.shares.tries import has_begun
 
 __all__ = [
     "FORMATS",
@@ -30,6 +31,7 @@ __all__ = [
     "output_folder",
     "plan_file",
     "plan_jobs",
+    "shared_folder",
 ]
 
 FORMATS = ("png", "jpg", "webp", "tif", "bmp", "ppm")
@@ -82,6 +84,11 @@ class FileOptions:
             raise UsageError("-o -: nothing takes the bytes here.", "Name a file, or ./- for a folder of that name.")
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether results that are there may be replaced: on demand, or if an earlier try of this share made them."""
+        return self.overwrite or has_begun(self.share, output_folder(self))
 
     def _check_share(self) -> None:
         if self.share.is_alone:
@@ -190,6 +197,24 @@ def output_folder(files: FileOptions) -> Path:
     return _output_place(files.output)[0]
 
 
+def shared_folder(files: FileOptions) -> Path:
+    """The folder of the results where they are to be made as shares.
+
+    Raises:
+        UsageError: it is none.
+        OutputError: it is a file.
+    """
+    replace(files, share=Share(0, 2))  # which is refused for standard output
+    folder, file = _output_place(files.output)
+    if file is not None:
+        raise _one_file(files)
+    return folder
+
+
+def _one_file(files: FileOptions) -> UsageError:
+    return UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
+
+
 def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
     """Where a file of that name goes that is of all images together, and whether it exists and is skipped.
 
@@ -203,7 +228,7 @@ def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
     if file is not None:
         raise UsageError(f"-o {files.output}: names an image file, {name} is none.", "Name a folder.")
     path = folder / name
-    if path.exists() and not (files.overwrite or files.skip_existing):
+    if path.exists() and not (files.skip_existing or files.may_replace):
         raise _exists([path])
     return path, path.exists() and files.skip_existing
 
@@ -353,7 +378,7 @@ def _plan(
     existing: list[Path] = []
     resolved = cache(Path.resolve)
     if file is not None and not files.share.is_alone:
-        raise UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
+        raise _one_file(files)
     for item in inputs:
         planned: dict[str, Target] = {}
         wanted = names(item.path)
@@ -385,7 +410,7 @@ def _plan(
                 planned[kind] = target
         if planned or every:
             jobs.append(ImageJob(item.source, planned, item.place))
-    if existing and not (files.overwrite or files.skip_existing):
+    if existing and not (files.skip_existing or files.may_replace):
         raise _exists(existing)
     return jobs, existing if files.skip_existing else []
 
