@@ -40,7 +40,7 @@ def run_tasks(wanted: StartTasks, arguments: list[str], run: Callable[[list[str]
                 if progress is not None:
                     progress.advance(progress.task_ids[0])
                 elif number * _LINES // count > (number - 1) * _LINES // count:
-                    screen.note(f"{number} of {count} shares are done.")
+                    screen.note(f"{number} of {count} shares have ended.")
     code = codes.pop() if len(codes) == 1 else 1
     teller.end(code)
     return code

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gantool._version import __version__
 from gantool.errors import UsageError
@@ -42,6 +43,11 @@ _LOOK = 1.0  # seconds until a wait for tasks lets Ctrl-C in
 _OBJECTS = 2**27  # bytes of memory; what shares say is all there is
 _LONGEST_FOLDER = 40  # bytes: Ray makes sockets in it, whose paths have at most 107
 
+_OTHER_CLUSTER = (
+    "Set RAY_ADDRESS to one that runs, or unset it for one on this machine; one that wants a token needs "
+    "RAY_AUTH_MODE=token."
+)
+
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # tells its makers nothing
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # would send the current folder to the cluster
@@ -50,6 +56,7 @@ _QUIET = {
     "RAY_DEDUP_LOGS": "1",
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
     "RAY_DEDUP_LOGS_ALLOW_REGEX": "(?!)",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 
@@ -226,24 +233,39 @@ def _cluster() -> Iterator[Any]:
     Raises:
         UsageError: none answers, or none can be started.
     """
-    os.environ.update(_QUIET)  # is read when Ray is imported
-    ray = import_module("ray")
     address = os.environ.get("RAY_ADDRESS", "").strip()
     is_local = address in ("", "local")
+    os.environ.update(_QUIET)
+    if is_local:  # it listens to the network, so it gets a token that only it and this process know
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    ray = import_module("ray")  # which reads all these
     with ExitStack() as stack:
-        options = {"address": address}
+        options: dict[str, Any] = {"address": address}
         if is_local:
             options = _own_cluster(stack.enter_context(_short_folder()))
-        stack.callback(ray.shutdown)
         try:
-            with _own_signals():
+            _listens(address)
+            stack.callback(ray.shutdown)
+            with _own_signals(), _silence():
                 ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
         except (OSError, RuntimeError, ValueError, TimeoutError) as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             what = "a Ray cluster cannot be started here" if is_local else f"no Ray cluster answers at {address}"
-            remedy = "" if is_local else "Set RAY_ADDRESS to one that runs, or unset it for one on this machine."
+            remedy = "" if is_local else _OTHER_CLUSTER
             raise UsageError(f"--engine ray: {what} ({line}).", remedy) from None
         yield ray
+
+
+def _listens(address: str) -> None:
+    """Find out whether anything is at an address, for which Ray would wait for ever.
+
+    Raises:
+        OSError: nothing is.
+        ValueError: it is none.
+    """
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), timeout=_PATIENCE).close()
 
 
 def _own_cluster(folder: str | None) -> dict[str, Any]:
@@ -270,6 +292,20 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on stderr, neither of what is no Python, which tells every second that it has not connected yet."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _ends(ray: Any, waiting: dict[Any, int], count: int) -> Iterator[ShareEnd]:
