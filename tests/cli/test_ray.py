@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from support import Cli
 
+import gantool.cli.translate as translate_module
 from gantool.errors import OutputError
 from gantool.workflows.shares import ray_tasks
 from gantool.workflows.shares.parts import FOLDER, Parts
@@ -164,6 +165,24 @@ def test_a_dead_workers_share_is_done_again_and_nothing_else_replaced(
     assert refused.code == 2
     assert "exists already" in json.loads(refused.out)["error"]["message"]
     assert Path("all/p3.mask.png").read_bytes() == b"dear"
+
+
+def test_one_share_alone_is_done_again_too(
+    cli: Cli, photos: Path, cluster: _Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("translate", photos, *TO_WINTER, "-o", "one/")
+    conclude = translate_module.conclude
+
+    def dies_once(*words: Any) -> int:
+        if len(cluster.tries) == 1:
+            raise _Died
+        return conclude(*words)
+
+    monkeypatch.setattr(translate_module, "conclude", dies_once)
+    outcome = cli("translate", photos, *TO_WINTER, "-o", "all/", "--engine", "ray", "--devices", "1")
+    assert outcome.code == 0, outcome.err
+    assert cluster.tries == ["gantool 1/1"] * 2
+    assert _files("all") == _files("one")
 
 
 def test_a_share_that_dies_every_time_is_given_up(

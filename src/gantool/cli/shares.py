@@ -211,12 +211,15 @@ def together(
     Raises:
         ShareError: another process does this share.
     """
+    from gantool.workflows.shares.tries import begin
+
     if share.is_alone or dry_run:
+        if not dry_run:
+            begin(share, folder)
         yield None
         return
     from gantool.locks import WITHOUT_LOCKS
     from gantool.workflows.shares.parts import Parts
-    from gantool.workflows.shares.tries import begin
 
     parts = Parts(share, folder, question)
     screen.note(f"share {share}{f' ({share.launcher})' if share.launcher else ''}")

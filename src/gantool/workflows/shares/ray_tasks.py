@@ -41,7 +41,7 @@ _MOST = 10_000
 _PATIENCE = 10.0  # seconds for tasks that were asked to end
 _LOOK = 1.0  # seconds until a wait for tasks lets Ctrl-C in
 _OBJECTS = 2**27  # bytes of memory; what shares say is all there is
-_LONGEST_FOLDER = 40  # bytes: Ray makes sockets in it, whose paths have at most 107
+_LONGEST_FOLDER = 20  # bytes, for temporary files: Ray makes sockets in it, whose paths have at most 107
 
 _OTHER_CLUSTER = (
     "Set RAY_ADDRESS to one that runs, or unset it for one on this machine; one that wants a token needs "
@@ -268,17 +268,19 @@ def _listens(address: str) -> None:
         socket.create_connection((place.hostname, place.port), timeout=_PATIENCE).close()
 
 
-def _own_cluster(folder: str | None) -> dict[str, Any]:
+def _own_cluster(folder: str) -> dict[str, Any]:
     """What `ray.init` is told of a cluster on this machine: a worker a core, no dashboard, few objects."""
     options = {"num_cpus": usable_cores(), "include_dashboard": False, "object_store_memory": _OBJECTS}
-    return {"address": "local", **options, **({"_temp_dir": folder} if folder else {})}
+    return {"address": "local", "_temp_dir": folder, **options}
 
 
 @contextmanager
-def _short_folder() -> Iterator[str | None]:
-    """For sockets and logs of a cluster, which go with it; None where such paths would be too long for sockets."""
-    with tempfile.TemporaryDirectory(prefix="gantool-ray-", ignore_cleanup_errors=True) as folder:
-        yield folder if len(os.fsencode(folder)) <= _LONGEST_FOLDER else None
+def _short_folder() -> Iterator[str]:
+    """For sockets and logs of a cluster, which go with it."""
+    long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_FOLDER
+    where = "/tmp" if long and Path("/tmp").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="gantool-ray-", dir=where, ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 @contextmanager

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 
 from gantool.errors import UsageError
 
-__all__ = ["ALONE", "OWN_SHARE", "RAY", "Share", "find_share"]
+__all__ = ["ALONE", "FOLDER", "OWN_SHARE", "RAY", "Share", "find_share"]
 
 OWN_SHARE = "GANTOOL_SHARE"
 """Environment variable that tells a process that ``--devices`` started which share it has: ``2/4:JOB``.
 
 ``2/4:JOB:ray`` for a task of Ray.
 """
+
+FOLDER = ".gantool-shares"
+"""What shares hand in lies there, within the output's folder; folder scans leave out what begins with a dot."""
 
 RAY = "ray"
 """The launcher of ``--engine ray``."""

@@ -14,8 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gantool.errors import OutputError
-from gantool.workflows.shares.parts import FOLDER
-from gantool.workflows.shares.share import Share
+from gantool.workflows.shares.share import FOLDER, Share
 
 __all__ = ["begin", "has_begun", "launch_folder"]
 
