@@ -22,9 +22,10 @@ from support import Cli
 
 import gantool.cli.translate as translate_module
 from gantool.errors import OutputError
-from gantool.workflows.shares import ray_tasks
+from gantool.workflows.shares import ray_cluster, ray_tasks
 from gantool.workflows.shares.parts import FOLDER, Parts
-from gantool.workflows.shares.ray_tasks import Launch, ShareTask, do_share
+from gantool.workflows.shares.ray_tasks import Launch
+from gantool.workflows.shares.ray_worker import ShareTask, do_share
 from gantool.workflows.shares.share import Share
 
 TO_WINTER = ("--to", "winter", "--model", "seasons", "--device", "cpu")
@@ -49,7 +50,7 @@ class _Died(BaseException):
 
 
 class _Double:
-    """What `ray_tasks` uses of Ray, in this process: tasks run when they are waited for, the last one first."""
+    """What `shares` uses of Ray, in this process: tasks run when they are waited for, the last one first."""
 
     class _Error(Exception):
         pass
@@ -110,8 +111,8 @@ class _Double:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> _Double:
     double = _Double()
-    monkeypatch.setattr(ray_tasks, "require_ray", lambda: None)
-    monkeypatch.setattr(ray_tasks, "import_module", lambda name: double)
+    monkeypatch.setattr(ray_cluster, "require_ray", lambda: None)
+    monkeypatch.setattr(ray_cluster, "import_module", lambda name: double)
     monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     return double

@@ -11,7 +11,7 @@ from gantool.cli.console import Screen, error_in_json, print_text
 from gantool.cli.shares import StartTasks
 
 if TYPE_CHECKING:
-    from gantool.workflows.shares.ray_tasks import ShareEnd
+    from gantool.workflows.shares.ray_worker import ShareEnd
 
 __all__ = ["run_tasks"]
 

@@ -154,7 +154,8 @@ def start_tasks(
         return
     if whole:
         raise UsageError(f"{whole} have no shares.", "Leave --engine out.")
-    from gantool.workflows.shares.ray_tasks import Launch, require_ray
+    from gantool.workflows.shares.ray_cluster import require_ray
+    from gantool.workflows.shares.ray_tasks import Launch
 
     require_ray()
     names = [name for name in named if name is not None]
