@@ -34,6 +34,8 @@ WANTED = {
     "--crop": {"train"},
     "--data": {"train", "evaluate"},
     "--to": {"train", "translate", "evaluate", "export"},
+    "--shard": {"prepare", "translate", "segment", "evaluate"},  # train is started by what sets all ranks
+    "--engine": {"translate", "segment", "evaluate"},  # shares of prepare wait for each other, which tasks must not
     "--trust": {"translate", "segment", "evaluate", "serve"},
 }
 

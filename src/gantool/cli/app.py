@@ -22,7 +22,7 @@ import typer
 from gantool._version import __version__
 from gantool.cli import console
 from gantool.cli.contract.command import Command, Group
-from gantool.cli.shares import StartProcesses
+from gantool.cli.shares import StartProcesses, StartTasks
 from gantool.cli.streams import prepare_streams
 from gantool.errors import GantoolError
 
@@ -103,10 +103,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     named = [name for name in arguments[:1] if name in COMMANDS]
     try:
-        code = command_line(named or COMMANDS)(arguments, prog_name="gantool", standalone_mode=False)
-        return int(code or 0)
-    except StartProcesses as wanted:
-        return _run_processes(wanted, arguments)
+        return _run_or_divide(named, arguments)
     except GantoolError as error:
         if _is_helper() and not error.is_own:
             time.sleep(_HELPER_PATIENCE)
@@ -140,6 +137,19 @@ def _run(arguments: list[str]) -> int:
             console.failure("torch and torchvision do not fit each other. Install both from one place, and anew.")
             return 2
         return _internal_error(error)
+
+
+def _run_or_divide(named: list[str], arguments: list[str]) -> int:
+    """Run a command here, or as what does its shares."""
+    try:
+        code = command_line(named or COMMANDS)(arguments, prog_name="gantool", standalone_mode=False)
+        return int(code or 0)
+    except StartProcesses as wanted:
+        return _run_processes(wanted, arguments)
+    except StartTasks as wanted:
+        from gantool.cli.shares.cluster import run_tasks
+
+        return run_tasks(wanted, arguments, run)
 
 
 def _run_processes(wanted: StartProcesses, arguments: list[str]) -> int:

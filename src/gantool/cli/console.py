@@ -35,6 +35,7 @@ __all__ = [
     "Screen",
     "answer_in_json",
     "cannot_be_written",
+    "error_in_json",
     "failure",
     "fatal",
     "one_call",
@@ -119,6 +120,11 @@ def answer_in_json(wanted: bool = True) -> None:
 def fatal(error: GantoolError | str, code: int, kind: str = "") -> None:
     """Tell what ends a command: a sentence on stderr, and with ``--json`` an object on stdout."""
     failure(str(error))
+    error_in_json(error, code, kind)
+
+
+def error_in_json(error: GantoolError | str, code: int, kind: str = "") -> None:
+    """With ``--json``, tell what ends a command as an object on stdout, unless it has answered already."""
     answer = _answer.get(None)
     if answer is None or not answer.wanted or answer.given:
         return

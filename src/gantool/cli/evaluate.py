@@ -30,7 +30,16 @@ from gantool.cli.options import (
     no_stream,
     parse_size,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, handed_in, screen_for
+from gantool.cli.shares import (
+    DevicesOption,
+    EngineOption,
+    ShardOption,
+    choose_share,
+    device_for,
+    handed_in,
+    screen_for,
+    start_tasks,
+)
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -178,6 +187,7 @@ def evaluate(
     precision: PrecisionOption = None,
     devices: DevicesOption = None,
     shard: ShardOption = None,
+    engine: EngineOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -188,7 +198,7 @@ def evaluate(
     works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason. Without --data, the
     first model's own data is taken.
     """
-    share = choose_share(shard, devices)
+    share = choose_share(shard, devices, engine=engine)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     no_stream(output, "evaluations")
     from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation
@@ -213,6 +223,11 @@ def evaluate(
         what = {"dry_run": True} if dry_run else {"skipped": [str(path) for path in ahead.files]}
         screen.json("evaluate", {**what, "files": [str(path) for path in ahead.files]} if dry_run else what)
         return 0
+    if engine is not None:
+        start_tasks(
+            screen, share, output, (*options.models, data, segmenter, inception_weights, *_folders(options)),
+            devices=devices, device=device,
+        )  # fmt: skip
     with screen.stages() as progress:
         result = run_evaluation(options, progress) if share.is_alone else _as_share(screen, options, progress)
     if result is None:
@@ -226,6 +241,10 @@ def evaluate(
         for problem in result.failed[:20]:
             screen.warn(f"  {problem}")
     return 1 if missed or result.failed else 0
+
+
+def _folders(options: EvaluateOptions) -> tuple[Path | None, ...]:
+    return options.generated, options.real, options.predicted, options.truth
 
 
 def _square(text: str | None) -> int | None:

@@ -46,7 +46,17 @@ from gantool.cli.options import (
     TrustOption,
     VerboseOption,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together, whole_only
+from gantool.cli.shares import (
+    DevicesOption,
+    EngineOption,
+    ShardOption,
+    choose_share,
+    device_for,
+    screen_for,
+    start_tasks,
+    together,
+    whole_only,
+)
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -171,6 +181,7 @@ def segment(
     precision: PrecisionOption = None,
     devices: DevicesOption = None,
     shard: ShardOption = None,
+    engine: EngineOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -181,7 +192,7 @@ def segment(
     clip.mask.mkv (class indices, lossless) and clip.overlay.mp4. Without --model, the newest run that segments is
     taken, else the built-in landscape.
     """
-    share = choose_share(shard, devices, (*(inputs or ()), files_from))
+    share = choose_share(shard, devices, (*(inputs or ()), files_from), engine)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     files = file_options(
         screen, inputs, output, recursive=recursive, overwrite=overwrite, skip_existing=skip_existing,
@@ -190,9 +201,14 @@ def segment(
     clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
     from gantool.files import folder_of
     from gantool.workflows import segment as work
-    from gantool.workflows.image_jobs import output_folder
+    from gantool.workflows.image_jobs import output_folder, shared_folder
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
 
+    if engine is not None and not dry_run:
+        start_tasks(
+            screen, share, shared_folder(files), (*files.inputs, files_from, model), devices=devices, device=device,
+            whole="clips" if clips is not None else "rankings" if rank is not None else "",
+        )  # fmt: skip
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
         model=model, runs=runs, device=device_for(share, device), precision=precision or "auto", tile=tile,

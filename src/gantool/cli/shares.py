@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,22 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantool.cli.console import Screen
+from gantool.cli.contract import completion
 from gantool.cli.options import COMPUTING
-from gantool.errors import UsageError
-from gantool.workflows.shares.share import Share, find_share
+from gantool.errors import UsageError, closest
+from gantool.workflows.shares.share import RAY, Share, find_share
 
 if TYPE_CHECKING:
     from gantool.fetch.remote.outbox import Outbox
     from gantool.workflows.shares.elsewhere import AnyParts
+    from gantool.workflows.shares.ray_tasks import Launch
 
 __all__ = [
     "DevicesOption",
+    "EngineOption",
     "ShardOption",
     "StartProcesses",
+    "StartTasks",
     "choose_share",
     "device_for",
     "handed_in",
     "screen_for",
+    "start_tasks",
     "together",
     "whole_only",
 ]
@@ -40,6 +45,16 @@ DevicesOption = Annotated[
         min=1,
         help="Processes on this machine.",
         rich_help_panel=COMPUTING,
+    ),
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ray",
+        help="Do shares, --devices of them, as tasks of the Ray cluster at RAY_ADDRESS, or of one started here.",
+        rich_help_panel=COMPUTING,
+        autocompletion=completion.of("ray"),
     ),
 ]
 ShardOption = Annotated[
@@ -65,17 +80,36 @@ class StartProcesses(Exception):  # noqa: N818 -- it is none
         self.count, self.stdin = count, stdin
 
 
-def choose_share(shard: str | None, devices: int | None, inputs: Sequence[str | None] = ()) -> Share:
+class StartTasks(Exception):  # noqa: N818 -- it is none
+    """The command is to be run as tasks of a cluster.
+
+    Attributes:
+        screen: of the command.
+        launch: makes of its arguments what is to be done.
+    """
+
+    def __init__(self, screen: Screen, launch: Callable[[Sequence[str]], Launch]) -> None:
+        super().__init__()
+        self.screen, self.launch = screen, launch
+
+
+def choose_share(
+    shard: str | None, devices: int | None, inputs: Sequence[str | None] = (), engine: str | None = None
+) -> Share:
     """The share of this process.
 
     Args:
         inputs: of which one may be ``-`` for standard input.
+        engine: that is to do the shares; see `start_tasks`.
 
     Raises:
         StartProcesses: ``--devices`` asks for several, and nothing started this one as one of them.
         UsageError: no share is like that.
     """
     share = find_share(shard, os.environ)
+    if engine is not None:
+        _check_engine(engine, share, shard)
+        return share
     if devices is None or share.launcher:  # the launcher's number counts
         return share
     if shard is not None:
@@ -83,6 +117,56 @@ def choose_share(shard: str | None, devices: int | None, inputs: Sequence[str | 
     if devices > 1:
         raise StartProcesses(devices, _all_of_stdin() if "-" in inputs else None)
     return share
+
+
+def _check_engine(engine: str, share: Share, shard: str | None) -> None:
+    if engine != RAY:
+        raise UsageError(f"--engine {engine}: there is no such engine.", closest(engine, [RAY]))
+    if shard is not None:
+        raise UsageError("--engine and --shard both divide the work.", "Leave one of them out.")
+    if share.launcher not in ("", RAY):
+        raise UsageError(f"--engine {engine}: {share.launcher} divides the work already.", "Leave one of them out.")
+
+
+def start_tasks(
+    screen: Screen,
+    share: Share,
+    output: Path,
+    named: Iterable[str | Path | None] = (),
+    *,
+    devices: int | None,
+    device: str | None,
+    whole: str = "",
+) -> None:
+    """Leave a command to a cluster, unless this is one of its tasks.
+
+    Args:
+        output: the folder of the results.
+        named: inputs and models, of which one may be ``-``; the files and folders among them have to be there for
+            the tasks.
+        devices: how many shares; None for some per worker.
+        whole: what has no shares, if anything.
+
+    Raises:
+        StartTasks: this is none of its tasks.
+        UsageError: there is no Ray, or no shares.
+    """
+    if share.launcher:
+        return
+    if whole:
+        raise UsageError(f"{whole} have no shares.", "Leave --engine out.")
+    from gantool.workflows.shares.ray_cluster import require_ray
+    from gantool.workflows.shares.ray_tasks import Launch
+
+    require_ray()
+    names = [name for name in named if name is not None]
+    stdin = _all_of_stdin() if "-" in names else None
+    there = tuple(path for path in map(Path, names) if str(path) != "-" and path.exists())
+
+    def launch(arguments: Sequence[str]) -> Launch:
+        return Launch(tuple(arguments), output, there, devices, device == "cpu", stdin)
+
+    raise StartTasks(screen, launch)
 
 
 def whole_only(share: Share, what: str) -> None:
@@ -133,6 +217,8 @@ def together(
         ShareError: another process does this share.
     """
     if share.is_alone or dry_run:
+        if not dry_run:
+            _begin(share, folder)
         yield None
         return
     from gantool.locks import WITHOUT_LOCKS
@@ -144,9 +230,17 @@ def together(
             if not real:
                 screen.warn(WITHOUT_LOCKS.format(path=f"share {share} of {folder}"))
             parts.forget()
+            _begin(share, folder)
             yield parts
     finally:
         parts.tidy()
+
+
+def _begin(share: Share, folder: Path | Outbox) -> None:
+    if isinstance(folder, Path):  # what is tried again writes into one
+        from gantool.workflows.shares.tries import begin
+
+        begin(share, folder)
 
 
 def _parts(share: Share, folder: Path | Outbox, question: Any) -> AnyParts:

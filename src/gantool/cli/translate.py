@@ -47,7 +47,17 @@ from gantool.cli.options import (
     VerboseOption,
     parse_size,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_for, screen_for, together, whole_only
+from gantool.cli.shares import (
+    DevicesOption,
+    EngineOption,
+    ShardOption,
+    choose_share,
+    device_for,
+    screen_for,
+    start_tasks,
+    together,
+    whole_only,
+)
 from gantool.errors import counted
 
 if TYPE_CHECKING:
@@ -107,6 +117,7 @@ def translate(
     precision: PrecisionOption = None,
     devices: DevicesOption = None,
     shard: ShardOption = None,
+    engine: EngineOption = None,
     json_output: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -116,7 +127,7 @@ def translate(
     photo.jpg becomes photo.winter.jpg in the current folder, clip.mp4 becomes clip.winter.mp4 with its sound. Without
     --model, the newest run that reaches the domain translates, else a built-in model.
     """
-    share = choose_share(shard, devices, (*(inputs or ()), files_from))
+    share = choose_share(shard, devices, (*(inputs or ()), files_from), engine)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     wanted = parse_size("--size", size) if size is not None else None
     files = file_options(
@@ -125,8 +136,13 @@ def translate(
     )  # fmt: skip
     clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
     from gantool.workflows import translate as work
-    from gantool.workflows.image_jobs import output_folder
+    from gantool.workflows.image_jobs import output_folder, shared_folder
 
+    if engine is not None and not dry_run:
+        start_tasks(
+            screen, share, shared_folder(files), (*files.inputs, files_from, model), devices=devices, device=device,
+            whole="clips" if clips is not None else "",
+        )  # fmt: skip
     options = work.TranslateOptions(
         to=to, model=model, runs=runs, device=device_for(share, device), precision=precision or "auto", tile=tile,
         size=wanted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -17,6 +17,7 @@ from gantool.workflows.image_inputs import ImageInput, find_inputs
 from gantool.workflows.lists import listed_paths
 from gantool.workflows.result_places import AtAddress, OnDisk, place_of
 from gantool.workflows.shares.share import ALONE, Share
+from gantool.workflows.shares.tries import has_begun
 
 if TYPE_CHECKING:
     from gantool.fetch.remote.outbox import Outbox
@@ -31,6 +32,7 @@ __all__ = [
     "output_folder",
     "plan_file",
     "plan_jobs",
+    "shared_folder",
 ]
 
 FORMATS = ("png", "jpg", "webp", "tif", "bmp", "ppm")
@@ -93,6 +95,12 @@ class FileOptions:
             OutputError, UsageError, DataError: see `place_of`.
         """
         return place_of(self.output, replace=self.overwrite, keep=self.skip_existing)
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether results that are there may be replaced: on demand, or if an earlier try of this share made them."""
+        folder = self.place.folder
+        return self.overwrite or (isinstance(folder, Path) and has_begun(self.share, folder))
 
     def _check_share(self) -> None:
         if self.share.is_alone:
@@ -184,6 +192,27 @@ def output_folder(files: FileOptions) -> Path | Outbox:
     return files.place.folder
 
 
+def shared_folder(files: FileOptions) -> Path:
+    """The folder of the results where they are to be made as shares that may be tried again.
+
+    Raises:
+        UsageError: it is none.
+        OutputError: it is a file.
+    """
+    place = replace(files, share=Share(0, 2)).place  # which is refused for standard output
+    if isinstance(place, AtAddress):
+        raise UsageError(
+            f"-o {files.output}: shares that may be tried again need a folder on a disk.", "Divide with --shard I/N."
+        )
+    if place.file is not None:
+        raise _one_file(files)
+    return place.folder
+
+
+def _one_file(files: FileOptions) -> UsageError:
+    return UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
+
+
 def plan_file(files: FileOptions, name: str) -> tuple[Target, bool]:
     """Where a file of that name goes that is of all images together, and whether it exists and is skipped.
 
@@ -196,7 +225,7 @@ def plan_file(files: FileOptions, name: str) -> tuple[Target, bool]:
     if files.place.file is not None:
         raise UsageError(f"-o {files.output}: names an image file, {name} is none.", "Name a folder.")
     spot = files.place.spot(name)
-    if spot.there and not (files.overwrite or files.skip_existing):
+    if spot.there and not (files.skip_existing or files.may_replace):
         raise _exists([spot.target])
     return spot.target, spot.there and files.skip_existing
 
@@ -266,7 +295,7 @@ def _plan(
     owner: dict[Path | str, ImageSource] = {}
     existing: list[Target] = []
     if place.file is not None and not files.share.is_alone:
-        raise UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
+        raise _one_file(files)
     for item in inputs:
         planned: dict[str, Target] = {}
         wanted = names(item.path)
@@ -293,7 +322,7 @@ def _plan(
                 planned[kind] = spot.target
         if planned or every:
             jobs.append(ImageJob(item.source, planned, item.place))
-    if existing and not (files.overwrite or files.skip_existing):
+    if existing and not (files.skip_existing or files.may_replace):
         raise _exists(existing)
     return jobs, existing if files.skip_existing else []
 

@@ -58,6 +58,7 @@ def test_what_is_measured_goes_in_turn_in_blocks() -> None:
         ("auto/10", {"JOB_COMPLETION_INDEX": "0"}, 0, 10, ""),
         ("auto/10", {"JOB_COMPLETION_INDEX": "9"}, 9, 10, ""),
         (None, {OWN_SHARE: "2/3:abc", "RANK": "0", "WORLD_SIZE": "1"}, 1, 3, "--devices"),
+        (None, {OWN_SHARE: "2/3:abc:ray"}, 1, 3, "ray"),
     ],
 )  # fmt: skip
 def test_where_the_share_is_found(

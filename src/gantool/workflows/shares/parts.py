@@ -21,13 +21,10 @@ from typing import Any
 from gantool._version import __version__
 from gantool.errors import OutputError
 from gantool.locks import locked
-from gantool.workflows.shares.share import Share
+from gantool.workflows.shares.share import FOLDER, Share
 from gantool.workflows.shares.trees import load_tree, save_tree
 
 __all__ = ["FOLDER", "Parts", "ShareError"]
-
-FOLDER = ".gantool-shares"
-"""Within the output's folder; folder scans leave out what begins with a dot."""
 
 _PATIENCE = 3.0  # seconds for one who only looks whether a share is at work
 _PAUSE = 0.1

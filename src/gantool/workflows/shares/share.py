@@ -14,10 +14,19 @@ from dataclasses import dataclass
 
 from gantool.errors import UsageError
 
-__all__ = ["ALONE", "OWN_SHARE", "Share", "find_share"]
+__all__ = ["ALONE", "FOLDER", "OWN_SHARE", "RAY", "Share", "find_share"]
 
 OWN_SHARE = "GANTOOL_SHARE"
-"""Environment variable that tells a process that ``--devices`` started which share it has: ``2/4:JOB``."""
+"""Environment variable that tells a process that ``--devices`` started which share it has: ``2/4:JOB``.
+
+``2/4:JOB:ray`` for a task of Ray.
+"""
+
+FOLDER = ".gantool-shares"
+"""What shares hand in lies there, within the output's folder; folder scans leave out what begins with a dot."""
+
+RAY = "ray"
+"""The launcher of ``--engine ray``."""
 
 _MOST = 100_000
 
@@ -87,9 +96,10 @@ def find_share(shard: str | None, environment: Mapping[str, str]) -> Share:
     """
     started = environment.get(OWN_SHARE)
     if started is not None:
-        text, _, job = started.partition(":")
+        text, _, launch = started.partition(":")
+        job, _, launcher = launch.partition(":")
         share = _numbered(text, OWN_SHARE)
-        return Share(share.place, share.count, "--devices", job, share.place)
+        return Share(share.place, share.count, launcher or "--devices", job, share.place)
     if shard is None:
         return _launched(environment)
     if shard == "auto":
