@@ -79,8 +79,8 @@ def test_new_names_are_told(cli: Cli, with_run: Path) -> None:
         picture(name)
     result = cli("translate", "12:23:20.png", "12:23:21.png", "plain.png", "--to", "winter")
     assert result.out.split() == ["12_23_20.winter.png", "12_23_21.winter.png", "plain.winter.png"]
-    assert "2 results not named as the image" in result.err
-    assert "accept its name: 12_23_20.winter.png, ..." in result.err
+    assert "2 results named differently from the image" in result.err
+    assert "allows its name: 12_23_20.winter.png, ..." in result.err
     for options in (["plain.png", "--overwrite"], ["12:23:20.png", "-o", "out.png"]):
         assert "not named" not in cli("translate", *options, "--to", "winter").err
     for part in ("trainA", "trainB"):

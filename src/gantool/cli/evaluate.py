@@ -122,15 +122,16 @@ def evaluate(
         ),
     ] = None,
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of evaluation.json, .csv and .html. Default: the current folder.",
+            help="Folder of evaluation.json, .csv and .html. Default: evaluation in the folder of the run, of several "
+            "models or folders evaluation in the current one.",
             rich_help_panel=RESULTS,
         ),
-    ] = Path(),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -191,14 +192,16 @@ def evaluate(
     share = choose_share(shard, devices)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     no_stream(output, "evaluations")
-    from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation
+    from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation, usual_output
     from gantool.workflows.evaluate.gates import parse_gates
 
     gates = parse_gates(fail_under or (), fail_over or ())
+    named = (*(models or ()), *(model_option or ()))
     options = EvaluateOptions(
-        (*(models or ()), *(model_option or ())), data=data, split=split, to=to, size=_square(size),
+        named, data=data, split=split, to=to, size=_square(size),
         segmenter=segmenter, inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
-        generated=generated, real=real, paired=paired, predicted=predicted, truth=truth, output=output,
+        generated=generated, real=real, paired=paired, predicted=predicted, truth=truth,
+        output=output if output is not None else usual_output(named, runs),
         overwrite=overwrite, skip_existing=skip_existing,
         classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs,
         device=device_for(share, device), precision=precision or "auto", trust=trust, share=share,
@@ -213,6 +216,10 @@ def evaluate(
         what = {"dry_run": True} if dry_run else {"skipped": [str(path) for path in ahead.files]}
         screen.json("evaluate", {**what, "files": [str(path) for path in ahead.files]} if dry_run else what)
         return 0
+    from gantool.models.history import unfinished
+
+    for text in filter(None, map(unfinished, ahead.models)):
+        screen.note(text)
     with screen.stages() as progress:
         result = run_evaluation(options, progress) if share.is_alone else _as_share(screen, options, progress)
     if result is None:

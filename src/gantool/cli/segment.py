@@ -23,7 +23,7 @@ from gantool.cli.clips import (
 )
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
-from gantool.cli.image_results import conclude, file_options, follow, not_done
+from gantool.cli.image_results import announce, conclude, file_options, follow, not_done
 from gantool.cli.options import (
     COMPUTING,
     RESULTS,
@@ -203,8 +203,6 @@ def segment(
     if top and rank is None:
         raise UsageError("--top: there is no ranking to take the first of.", "Add --rank uncertainty.")
     segmenter = work.load_segmentation(options)
-    if screen.speaks:
-        _announce(screen, segmenter, model)
     if clips is not None:
         whole_only(share, "clips")
         return _clips(screen, segmenter, options, clips, dry_run=dry_run)
@@ -212,6 +210,8 @@ def segment(
     plan = plan_labels(
         options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
     )
+    if screen.speaks:  # only now, as what is wrong with the inputs should not stand below it
+        _announce(screen, segmenter, model)
     with together(screen, share, output_folder(files), _question(segmenter, options), dry_run=dry_run) as parts:
         coco = plan.coco
         if coco is not None and parts is not None:
@@ -261,8 +261,10 @@ def _announce(screen: Screen, segmenter: LoadedSegmenter, model: str | None) -> 
     from gantool.models.find import BUNDLED_SEGMENTER
 
     card = segmenter.card
-    screen.note(
-        f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}"
+    announce(
+        screen,
+        f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}",
+        segmenter.model,
     )
     if card.origin.data == "sample" and model is None:
         screen.warn(
@@ -307,6 +309,7 @@ def _clips(
     from gantool.workflows.video import plan_clip_labels, segment_clips
 
     planned, there = plan_clip_labels(options.files, options.outputs)
+    _announce(screen, segmenter, options.model)
     return follow_clips(
         screen, "segment", _head(segmenter, dry_run=dry_run), planned, there, _details, doing="segmenting",
         work=lambda watch: segment_clips(segmenter, planned, options.regions, clips, watch, dry_run=dry_run),

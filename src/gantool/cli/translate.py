@@ -21,7 +21,7 @@ from gantool.cli.clips import (
 )
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
-from gantool.cli.image_results import conclude, file_options, follow, not_done
+from gantool.cli.image_results import announce, conclude, file_options, follow, not_done
 from gantool.cli.options import (
     MODEL,
     RESULTS,
@@ -134,8 +134,6 @@ def translate(
         batch_size=batch_size or 1, side_by_side=side_by_side,
     )  # fmt: skip
     translator = work.load_translator(options)
-    if screen.speaks:
-        _announce(screen, translator, model)
     head = {
         **({"dry_run": True} if dry_run else {}),
         "model": str(translator.model.path),
@@ -150,11 +148,14 @@ def translate(
         from gantool.workflows.video import plan_clip_translation, translate_clips
 
         planned, there = plan_clip_translation(translator, options.files)
+        _announce(screen, translator, model)
         return follow_clips(
             screen, "translate", head, planned, there, details, doing=f"to {to}",
             work=lambda watch: translate_clips(translator, planned, options, clips, watch, dry_run=dry_run),
         )  # fmt: skip
     jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
+    if screen.speaks:  # only now, as what is wrong with the inputs should not stand below it
+        _announce(screen, translator, model)
     if screen.speaks and tile.isdigit() and translator.model.card.norm.startswith("instance"):
         screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
     with together(screen, share, output_folder(files), _question(translator, options), dry_run=dry_run) as parts:
@@ -179,9 +180,11 @@ def _output(kind: str, item: ImageOutcome) -> dict[str, str]:
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
     card = translator.model.card
-    screen.note(
+    announce(
+        screen,
         f"{translator.model.label}: {translator.source.name} to {translator.target.name} "
-        f"on {translator.device} in {translator.precision}"
+        f"on {translator.device} in {translator.precision}",
+        translator.model,
     )
     if translator.trained_on_sample and model is None:
         target = translator.target.name

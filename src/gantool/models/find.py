@@ -25,6 +25,8 @@ __all__ = [
 BUNDLED_SEGMENTER = "landscape"
 """The built-in model that segments; how it was made stands in ``docs/landscape.md``."""
 
+_LEARNED = 2
+
 
 @dataclass(frozen=True)
 class FoundModel:
@@ -68,7 +70,7 @@ class FoundModel:
 def find_model(name: str, runs: Path) -> FoundModel:
     """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
 
-    A folder that is no run, such as one of pictures, does not stand in the way of a run or a model of its name.
+    A run without a finished epoch counts as one of its kind only where there is no other. A folder that is no run, such as one of pictures, does not stand in the way of a run or a model of its name.
 
     Raises:
         ModelError: there is none; names the nearest.
@@ -80,9 +82,9 @@ def find_model(name: str, runs: Path) -> FoundModel:
         if run.exists or run.model.is_file():
             return _of_run(run)
     known = list_runs(runs)
-    for run in known:
-        if _kind(run) == name:
-            return _of_run(run)
+    of_kind = [run for run in known if _kind(run) == name]
+    if of_kind:
+        return _of_run(max(of_kind, key=_maturity))  # the newest of those that are alike
     if name in bundled_models():
         return _bundled(name)
     if name in PRETRAINED:
@@ -143,12 +145,26 @@ def bundled_models() -> dict[str, Path]:
 
 
 def _models_of(runs: Path) -> Iterator[FoundModel]:
-    """The newest first; naming a damaged run's model directly tells what is wrong with it."""
+    """The newest first, without those that have not finished an epoch.
+
+    Naming a damaged run's model directly tells what is wrong with it.
+    """
     for run in list_runs(runs):
         try:
-            yield _of_run(run)
+            if _maturity(run) == _LEARNED:
+                yield _of_run(run)
         except ModelError:
             continue
+
+
+def _maturity(run: Run) -> int:
+    """0 for no weights, 1 for those of an unfinished first epoch, else `_LEARNED`; damaged ones are not hidden."""
+    if not run.model.is_file():
+        return 0
+    try:
+        return _LEARNED if read_card(run.model).origin.epochs or run.has_epochs else 1
+    except ModelError:
+        return _LEARNED
 
 
 def _bundled(name: str) -> FoundModel:
