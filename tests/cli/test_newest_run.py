@@ -21,7 +21,9 @@ def later(number: int, *, planned: int = 1) -> Run:
     run = Run(Path(f"runs/cyclegan-{number}"))
     shutil.copytree("runs/cyclegan-1", run.path)
     run.write_facts({**run.facts(), "created": f"3000-01-0{number}T00:00:00"})
-    run.settings.write_text(run.settings.read_text("utf-8").replace("  epochs: 1\n", f"  epochs: {planned}\n"), "utf-8")
+    run.settings.write_text(
+        run.settings.read_text("utf-8").replace("  epochs: 1\n", f"  epochs: {planned}\n"), "utf-8"
+    )
     return run
 
 

@@ -122,7 +122,7 @@ def test_names_that_are_no_text_in_data_sets(cli: Cli, workplace: Path) -> None:
     assert cli("train", "--resume", "latest", "--epochs", "2").code == 0
     done = cli("evaluate", "--generated", "winter", "--real", summer, "--paired", "-q")
     assert done.code == 0, done.err
-    (images,) = (path for path in Path().glob("evaluation*.csv") if path.name != "evaluation.csv")
+    (images,) = (path for path in Path("evaluation").glob("evaluation*.csv") if path.name != "evaluation.csv")
     assert b"caf\xe9-" in images.read_bytes()
 
 

@@ -127,8 +127,8 @@ def evaluate(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of evaluation.json, .csv and .html. Default: evaluation in the folder of the run, of several "
-            "models or folders evaluation in the current one.",
+            help="Folder for evaluation.json, .csv and .html. Default: evaluation/ in the run's folder, or here for "
+            "anything but one run.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -263,16 +263,22 @@ def _as_share(screen: Screen, options: EvaluateOptions, progress: Progress) -> E
 
 
 def _show(screen: Screen, result: Evaluation) -> None:
+    from gantool.cli.training.table import Signs
     from gantool.workflows.evaluate.tables import parts_of
 
     screen.note(result.about)
+    signs = Signs.of(screen.err.encoding)
     for part in parts_of(result):
         plain = ("untranslated",) if part.has_plain else ()
-        rows: list[tuple[object, ...]] = [(row.label, *row.cells, *(row.plain for _ in plain)) for row in part.rows]
-        rows += [(f"IoU {name}", *iou) for name, iou, _ in part.classes]
+        rows: list[tuple[object, ...]] = [
+            (row.label + signs.direction(row.better) + (f", {row.unit}" if row.unit else ""), *row.cells)
+            + ((row.plain,) if plain else ())
+            for row in part.rows
+        ]
+        rows += [(f"IoU {name}{signs.arrow('iou')}", *iou) for name, iou, _ in part.classes]
         screen.table(("", *part.models, *plain), rows, title=part.title or None)
         for minus in part.differences:
-            differences = [(key, *cells) for key, cells in minus.rows]
+            differences = [(signs.titled(key), *cells) for key, cells in minus.rows]
             screen.table(("", *minus.models), differences, title=f"minus {minus.other}")
     for sentence in result.left_out():
         screen.note(f"Left out: {sentence}.")

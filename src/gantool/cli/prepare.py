@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare"]
 
-_SILENCE = 60.0  # seconds
 
 _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
 
@@ -266,8 +263,7 @@ def prepare(
     from gantool.workflows.prepare import PrepareOptions, prepare_data, prepare_share
     from gantool.workflows.prepare.advice import next_training
 
-    with screen.stages() as shown:
-        progress = shown if screen.interactive else _once_a_minute(screen)
+    with screen.stages() as progress:
         options = PrepareOptions(
             source,
             output,
@@ -319,19 +315,6 @@ def prepare(
         screen.note(f"Next: gantool train {command}{f'  ({why})' if why else ''}")
     problems = any(finding.serious for finding in result.findings)
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
-
-
-def _once_a_minute(screen: Screen) -> Callable[[str, int, int], None]:
-    """For logs: where there is no terminal for a bar, a line now and then tells that work goes on."""
-    last = time.monotonic()
-
-    def show(what: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SILENCE:
-            last = time.monotonic()
-            screen.note(f"{what}: {done} of {total}")
-
-    return show
 
 
 def _list(screen: Screen) -> int:

@@ -70,7 +70,8 @@ class FoundModel:
 def find_model(name: str, runs: Path) -> FoundModel:
     """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
 
-    A run without a finished epoch counts as one of its kind only where there is no other. A folder that is no run, such as one of pictures, does not stand in the way of a run or a model of its name.
+    A run without a finished epoch counts as one of its kind only where there is no other. A folder that is no run,
+    such as one of pictures, does not stand in the way of a run or a model of its name.
 
     Raises:
         ModelError: there is none; names the nearest.

@@ -70,8 +70,7 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], 
             "commands": _commands(run, card, state),
             "final": _final(facts),
             "panels": [
-                chart(one, [record["epoch"] for record in listed], chosen)
-                for one in loss_panels(listed, terms)
+                chart(one, [record["epoch"] for record in listed], chosen) for one in loss_panels(listed, terms)
             ],
             "numbers": _numbers(listed, terms),
             "classes": _classes(run, facts, card, records),
