@@ -50,6 +50,7 @@ class Interrupted(Exception):  # noqa: N818 -- it is none
 
 
 _SILENCE = 60.0  # seconds without a line in a log, at most
+_FILE_WIDTH = 240  # characters of a line of a table, where it goes to a file
 _BAR = (12, 40)  # characters of a progress bar, at least and at most
 
 
@@ -202,12 +203,18 @@ class Screen:
         """A table on stderr; the first column is text, the others numbers."""
         _print_table(self.err, _table(columns, rows), title)
 
+    @property
+    def result_width(self) -> int:
+        """Characters of a line on stdout."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
+
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table as a result, on stdout."""
         if not self.json_output:
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
             shown = io.StringIO()  # rich itself would end the process where the reader has left
-            console = Console(file=shown, highlight=False, width=width, force_terminal=sys.stdout.isatty())
+            console = Console(
+                file=shown, highlight=False, width=self.result_width, force_terminal=sys.stdout.isatty()
+            )
             _print_table(console, _table(columns, rows, numbers=False), title)
             with _stdout():
                 print(shown.getvalue(), end="", flush=True)

@@ -34,8 +34,10 @@ from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
+    from gantool.cli.training.table import Signs
     from gantool.workflows.evaluate import EvaluateOptions, Evaluation
     from gantool.workflows.evaluate.results import Progress
+    from gantool.workflows.evaluate.tables import Row
 
 __all__ = ["evaluate"]
 
@@ -271,19 +273,26 @@ def _show(screen: Screen, result: Evaluation) -> None:
     for part in parts_of(result):
         plain = ("untranslated",) if part.has_plain else ()
         rows: list[tuple[object, ...]] = [
-            (row.label + signs.direction(row.better) + (f", {row.unit}" if row.unit else ""), *row.cells)
-            + ((row.plain,) if plain else ())
-            for row in part.rows
+            (_label(row, signs), *row.cells, *(row.plain for _ in plain)) for row in part.rows
         ]
         rows += [(f"IoU {name}{signs.arrow('iou')}", *iou) for name, iou, _ in part.classes]
         screen.table(("", *part.models, *plain), rows, title=part.title or None)
         for minus in part.differences:
             differences = [(signs.titled(key), *cells) for key, cells in minus.rows]
             screen.table(("", *minus.models), differences, title=f"minus {minus.other}")
+    screen.note(f"{signs.legend}; in brackets: 95 % intervals, from resampling the images.")
     for sentence in result.left_out():
-        screen.note(f"Left out: {sentence}.")
+        what, _, remedy = sentence.partition("\n")
+        screen.note(f"Left out: {what.rstrip('.')}.")
+        if remedy:
+            screen.note(f"  {remedy.rstrip('.')}.")
     for text in dict.fromkeys(text for one in result.results for text in one.warnings):
         screen.warn(text + ".")
     for path in result.files:
         screen.result(path)
     screen.json("evaluate", result.as_json())
+
+
+def _label(row: Row, signs: Signs) -> str:
+    """``PSNR ↑ (dB)``"""
+    return row.label + signs.direction(row.better) + (f" ({row.unit})" if row.unit else "")

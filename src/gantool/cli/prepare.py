@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
+_ROOM_FOR_PAGES = 172  # characters of a line, from which on it has a home page, too
 _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
 
 
@@ -320,20 +322,20 @@ def prepare(
 def _list(screen: Screen) -> int:
     from gantool.data.sources.catalog import CATALOG
 
-    screen.print_table(
-        ("name", "kind", "images", "MB", "license", "home page"),
-        [
-            (
-                one.name,
-                one.kind,
-                one.images or "?",
-                one.megabytes or "?",
-                one.license,
-                one.home + ("" if one.urls else " (by hand)"),
-            )
-            for one in CATALOG.values()
-        ],
-    )
+    entries = list(CATALOG.values())
+    pages = [one.home + ("" if one.urls else " (by hand)") for one in entries]
+    rows = [(one.name, one.kind, one.images or "?", one.megabytes or "?", one.license) for one in entries]
+    head = ("name", "kind", "images", "MB", "license")
+    if screen.result_width >= _ROOM_FOR_PAGES:
+        screen.print_table((*head, "home page"), [(*row, page) for row, page in zip(rows, pages, strict=True)])
+    else:
+        screen.print_table(head, rows)
+        screen.result("\nhome pages")
+        for page in dict.fromkeys(pages):
+            names = [one.name for one, its in zip(entries, pages, strict=True) if its == page]
+            screen.result(page)
+            for line in textwrap.wrap(", ".join(names), screen.result_width - 2, break_on_hyphens=False):
+                screen.result(f"  {line}")
     screen.json("data-sets", {"data_sets": [asdict(one) for one in CATALOG.values()]})
     screen.note("Get one with: gantool prepare NAME")
     return 0

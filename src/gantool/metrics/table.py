@@ -56,7 +56,7 @@ METRICS: Mapping[str, Metric] = {
     "kid": Metric("kernel distance of Inception features of two sets", False, ("real images", "Inception weights")),
     "swd": Metric("sliced Wasserstein distance of patches of two sets", False, ("real images",)),
     "l1": Metric("mean absolute difference to the truth, in levels of 255", False, ("pairs",),
-                 "gantool.metrics.paired:l1_of", unit="levels of 255"),
+                 "gantool.metrics.paired:l1_of", unit="0 to 255"),
     "psnr": Metric("peak signal to noise ratio, in dB", True, ("pairs",), f"{_PERCEPTUAL}:psnr",
                    unit="dB"),
     "ssim": Metric("structural similarity", True, ("pairs",), f"{_PERCEPTUAL}:ssim", smallest=11),  # the window
@@ -64,7 +64,7 @@ METRICS: Mapping[str, Metric] = {
                       smallest=176),  # the window after four halvings
     "lpips": Metric("distance of AlexNet's features", False, ("pairs", "LPIPS weights"), smallest=32),
     "cycle_l1": Metric("mean absolute difference to the input after going there and back", False, ("a way back",),
-                       unit="levels of 255"),
+                       unit="0 to 255"),
     "segmenter_mean_iou": Metric("mean IoU of what a segmenter sees in generated photos to their label maps", True,
                                  ("label maps", "a segmenter")),
     "segmenter_accuracy": Metric("accuracy of what a segmenter sees in generated photos to their label maps", True,

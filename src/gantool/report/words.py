@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["clock_time", "duration", "number", "roughly", "title_of"]
+__all__ = ["clock_time", "duration", "number", "roughly", "title_of", "titles_of"]
 
 _SPELLED = {
     "iou": "IoU", "l1": "L1", "swd": "SWD", "fid": "FID", "kid": "KID", "psnr": "PSNR", "ssim": "SSIM",
@@ -25,6 +25,15 @@ def title_of(name: str) -> str:
     if name == "ms_ssim":
         return "MS-SSIM"
     return " ".join(_SPELLED.get(word, word) for word in name.split("_"))
+
+
+def titles_of(names: str) -> str:
+    """Several names, separated by commas, in words.
+
+    >>> titles_of("fid, kid")
+    'FID, KID'
+    """
+    return ", ".join(title_of(name) for name in names.split(", "))
 
 
 def number(value: object) -> str:

@@ -31,6 +31,11 @@ class Signs:
     def of(cls, encoding: str) -> Signs:
         return cls() if encoding.lower().startswith("utf") else cls("#", "-", "*", " (max)", " (min)")
 
+    @property
+    def legend(self) -> str:
+        """What the arrows mean."""
+        return f"{self.higher.strip()} higher is better, {self.lower.strip()} lower is better"
+
     def arrow(self, metric: str) -> str:
         """What is better of this metric, with a space before it; empty where that is not known."""
         return self.direction(better_is(metric))
