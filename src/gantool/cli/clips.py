@@ -41,16 +41,22 @@ _REFRESH = 0.2
 StartOption = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="TIME", help="Of a clip: begin here, such as 12.5 or 1:30.", rich_help_panel=_PANEL
+        "--start",
+        metavar="TIME",
+        help="Where in the clip to start, such as 12.5 (seconds) or 1:30.",
+        rich_help_panel=_PANEL,
     ),
 ]
 EndOption = Annotated[
-    str | None, typer.Option("--end", metavar="TIME", help="Of a clip: end here.", rich_help_panel=_PANEL)
+    str | None, typer.Option("--end", metavar="TIME", help="Where in the clip to end.", rich_help_panel=_PANEL)
 ]
 EveryOption = Annotated[
     int,
     typer.Option(
-        "--every", metavar="N", help="Of a clip: every N-th frame only; it lasts as long.", rich_help_panel=_PANEL
+        "--every",
+        metavar="N",
+        help="Use every N-th frame of the clip only; its duration stays the same.",
+        rich_help_panel=_PANEL,
     ),
 ]
 FpsOption = Annotated[
@@ -58,14 +64,17 @@ FpsOption = Annotated[
     typer.Option(
         "--fps",
         metavar="RATE",
-        help="Frames per second of numbered images (frames/%04d.png, 25 by default); a folder is one clip with it.",
+        help="Frame rate of numbered images (frames/%04d.png; 25 by default); makes a folder of images one clip.",
         rich_help_panel=_PANEL,
     ),
 ]
 QualityOption = Annotated[
     int,
     typer.Option(
-        "--quality", metavar="CRF", help="Of a clip: 0 is the best, 51 the smallest.", rich_help_panel=_PANEL
+        "--quality",
+        metavar="CRF",
+        help="Video quality (CRF): 0 is the best, 51 the smallest file.",
+        rich_help_panel=_PANEL,
     ),
 ]
 SteadyOption = Annotated[
@@ -73,7 +82,7 @@ SteadyOption = Annotated[
     typer.Option(
         "--steady",
         metavar="off|auto|on",
-        help="Damp the flicker of a clip along its motion: never, where frames can be followed, always.",
+        help="Reduce the flicker of a clip along its motion: never, where frames can be followed, or always.",
         rich_help_panel=_PANEL,
         autocompletion=completion.of("off", "auto", "on"),
     ),

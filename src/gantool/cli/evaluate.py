@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +55,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL...]",
-            help="Model files, runs, kinds of runs or built-in models. Several stand side by side.",
+            help="Model files, runs, kinds of models or built-in models; several are compared side by side.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -77,7 +78,7 @@ def evaluate(
         typer.Option(
             "--segmenter",
             metavar="MODEL",
-            help="Labels generated pictures: do they show what they should?",
+            help="Segment the generated pictures with this model, to see whether they show what they should.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -88,7 +89,7 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="Of the data: train, val or test.",
+            help="Part of the data: train, val or test.",
             rich_help_panel=IMAGES,
             autocompletion=completion.of("train", "val", "test"),
         ),
@@ -98,29 +99,39 @@ def evaluate(
         typer.Option(
             "--generated",
             metavar="DIR",
-            help="Without a model: a folder of generated images,",
+            help="Without a model: folder of generated images, for --real.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
     real: Annotated[
-        Path | None, typer.Option("--real", metavar="DIR", help="and one of real images.", rich_help_panel=IMAGES)
+        Path | None,
+        typer.Option(
+            "--real",
+            metavar="DIR",
+            help="Folder of real images that --generated is compared with.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
     paired: Annotated[
         bool,
-        typer.Option(
-            "--paired", help="Images of the same name in both folders belong together.", rich_help_panel=IMAGES
-        ),
+        typer.Option("--paired", help="Images of the same name in both folders are pairs.", rich_help_panel=IMAGES),
     ] = False,
     predicted: Annotated[
         Path | None,
         typer.Option(
-            "--predicted", metavar="DIR", help="Without a model: a folder of index masks,", rich_help_panel=IMAGES
+            "--predicted",
+            metavar="DIR",
+            help="Without a model: folder of predicted index masks, for --truth.",
+            rich_help_panel=IMAGES,
         ),
     ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
-            "--truth", metavar="DIR", help="and one with the true masks of the same names.", rich_help_panel=IMAGES
+            "--truth",
+            metavar="DIR",
+            help="Folder of true masks with the same names that --predicted is compared with.",
+            rich_help_panel=IMAGES,
         ),
     ] = None,
     output: Annotated[
@@ -129,8 +140,8 @@ def evaluate(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder for evaluation.json, .csv and .html. Default: evaluation/ in the run's folder, or here for "
-            "anything but one run.",
+            help="Folder for evaluation.json, .csv and .html. Default: evaluation/ in the folder of the run, for "
+            "anything else evaluation/ here.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -139,7 +150,7 @@ def evaluate(
         typer.Option(
             "--fail-under",
             metavar="NAME=VALUE",
-            help="Exit 1 below a value: mean_iou=0.6, or of one class iou/sky=0.9; repeatable.",
+            help="Exit with 1 if a metric is below a value: mean_iou=0.6, or for one class iou/sky=0.9; repeatable.",
             rich_help_panel=RESULTS,
             autocompletion=completion.offered(completion.gates),
         ),
@@ -149,7 +160,7 @@ def evaluate(
         typer.Option(
             "--fail-over",
             metavar="NAME=VALUE",
-            help="Exit 1 above a value: swd=0.2; repeatable.",
+            help="Exit with 1 if a metric is above a value: swd=0.2; repeatable.",
             rich_help_panel=RESULTS,
             autocompletion=completion.offered(completion.gates),
         ),
@@ -163,7 +174,7 @@ def evaluate(
         typer.Option(
             "--inception-weights",
             metavar="FILE",
-            help="For FID and KID. Default: cache, or download.",
+            help="File of Inception weights for FID and KID. Default: the cache, or a download.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -172,7 +183,7 @@ def evaluate(
         typer.Option(
             "--fid-mode",
             metavar="clean|legacy",
-            help="How images are scaled for FID and KID.",
+            help="How images are resized for FID and KID.",
             rich_help_panel=COMPUTING,
             autocompletion=completion.of("clean", "legacy"),
         ),
@@ -185,11 +196,11 @@ def evaluate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Measure models: label maps by mean IoU and every class, pictures by FID, KID, SWD and, with pairs, L1 to LPIPS.
+    """Measure models: label maps by IoU, pictures by FID, KID and SWD, with pairs also by L1, PSNR, SSIM and LPIPS.
 
-    U-Nets, DeepLab and translations to label maps are compared alike, and so are several translations. SWD always
-    works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason. Without --data, the
-    first model's own data is taken.
+    Several models are compared on the same images, segmenters also with translations to label maps. SWD always works
+    offline; FID, KID and LPIPS need weights, and a metric that is left out is named with the reason. Without --data,
+    the first model's own data is used.
     """
     share = choose_share(shard, devices)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
@@ -203,13 +214,15 @@ def evaluate(
         named, data=data, split=split, to=to, size=_square(size),
         segmenter=segmenter, inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
         generated=generated, real=real, paired=paired, predicted=predicted, truth=truth,
-        output=output if output is not None else usual_output(named, runs),
+        output=output or Path(),
         overwrite=overwrite, skip_existing=skip_existing,
         classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs,
         device=device_for(share, device), precision=precision or "auto", trust=trust, share=share,
     )  # fmt: skip
     if skip_existing and gates:
         raise UsageError("--skip-existing measures nothing, which a gate needs.", "Leave one of them out.")
+    if output is None:
+        options = replace(options, output=usual_output(named, runs))
     ahead = look_ahead(options)
     if ahead.done or dry_run:
         screen.note("Dry run: nothing was measured." if dry_run else f"{ahead.files[0]}: exists already and is left.")

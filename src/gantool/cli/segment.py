@@ -86,8 +86,8 @@ def segment(
         typer.Option(
             "--outputs",
             metavar="KINDS",
-            help="Of mask, overlay, color, probabilities, classes, polygons (labelme), coco; by commas. "
-            "Default: mask,overlay, with --rank none.",
+            help="Comma-separated: mask, overlay, color, probabilities, classes, polygons (labelme), "
+            "coco. Default: mask,overlay; with --rank none.",
             rich_help_panel=RESULTS,
             autocompletion=completion.of(
                 "mask", "overlay", "color", "probabilities", "classes", "polygons", "coco", "mask,overlay"
@@ -100,7 +100,7 @@ def segment(
         typer.Option(
             "--min-area",
             metavar="PIXELS",
-            help="Regions smaller than this become part of what surrounds them.",
+            help="Merge regions smaller than this into their surroundings.",
             rich_help_panel=RESULTS,
         ),
     ] = 0,
@@ -108,7 +108,7 @@ def segment(
         bool,
         typer.Option(
             "--fill-holes",
-            help="What lies within a region, of whatever class, becomes part of it.",
+            help="Fill holes: whatever a region encloses becomes part of it.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -117,7 +117,7 @@ def segment(
         typer.Option(
             "--simplify",
             metavar="PIXELS",
-            help="Fewer points of polygons: how far outlines may move. 0 is exact.",
+            help="Simplify polygons: how far outlines may move. 0 is exact.",
             rich_help_panel=RESULTS,
         ),
     ] = 0.0,
@@ -126,7 +126,7 @@ def segment(
         typer.Option(
             "--rank",
             metavar="uncertainty",
-            help="A table and a page of all images instead, those to label next first.",
+            help="Instead of masks, write a table and a page with the images to label next first.",
             rich_help_panel=RESULTS,
             autocompletion=completion.of("uncertainty"),
         ),
@@ -136,7 +136,7 @@ def segment(
         typer.Option(
             "--top",
             metavar="N",
-            help="Copy the first N of the ranking, with labels for labelme.",
+            help="Copy the first N images of the ranking, with labels for labelme.",
             rich_help_panel=RESULTS,
         ),
     ] = 0,
@@ -154,7 +154,8 @@ def segment(
         typer.Option(
             "--shorter-side",
             metavar="N|native",
-            help="What the network sees: the shorter side in pixels, or native. Default: as trained.",
+            help="Shorter side that images are resized to for the network; native keeps their size. "
+            "Default: as trained.",
             rich_help_panel=COMPUTING,
             autocompletion=completion.of("native"),
         ),
@@ -163,7 +164,9 @@ def segment(
     tta: Annotated[
         bool,
         typer.Option(
-            "--tta", help="Average over mirrored and scaled views; six times slower.", rich_help_panel=COMPUTING
+            "--tta",
+            help="Test-time augmentation: average over mirrored and scaled copies; six times slower.",
+            rich_help_panel=COMPUTING,
         ),
     ] = False,
     device: DeviceOption = None,
@@ -174,11 +177,11 @@ def segment(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Find out which class every pixel of a picture, or of a clip, belongs to.
+    """Label every pixel of a picture, or of a clip, with its class.
 
-    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png, clip.mp4
+    painting.png gives painting.mask.png (class indices with a palette) and painting.overlay.png; clip.mp4 gives
     clip.mask.mkv (class indices, lossless) and clip.overlay.mp4. Without --model, the newest run that segments is
-    taken, else the built-in landscape.
+    used, or else the built-in model, landscape.
     """
     share = choose_share(shard, devices, (*(inputs or ()), files_from))
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)

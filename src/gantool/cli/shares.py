@@ -37,7 +37,7 @@ DevicesOption = Annotated[
         "--devices",
         metavar="N",
         min=1,
-        help="Processes on this machine.",
+        help="Number of processes on this machine, one per device.",
         rich_help_panel=COMPUTING,
     ),
 ]
@@ -47,7 +47,8 @@ ShardOption = Annotated[
         "--shard",
         metavar="I/N",
         rich_help_panel=COMPUTING,
-        help="Do share I of N, counted from 1; auto asks torchrun, srun or a job array, auto/N for I only.",
+        help="Do only part I of N, counted from 1; auto takes both from torchrun, srun or a job "
+        "array, auto/N only I.",
     ),
 ]
 

@@ -71,7 +71,8 @@ def train(
         ),
     ] = None,
     list_models: Annotated[
-        bool, typer.Option("--list-models", help="List what can be trained and stop.", rich_help_panel=MODEL)
+        bool,
+        typer.Option("--list-models", help="List the models that can be trained, and stop.", rich_help_panel=MODEL),
     ] = False,
     to: Annotated[
         str | None,
@@ -84,7 +85,7 @@ def train(
         typer.Option(
             "--init-from",
             metavar="MODEL",
-            help="Start a new run from a model's weights, or from none.",
+            help="Start a new run from the weights of a model; none for random weights.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -94,7 +95,7 @@ def train(
         typer.Option(
             "--encoder-weights",
             metavar="imagenet|none|FILE",
-            help="First weights of a segmenter's encoder.",
+            help="Pretrained weights of a segmenter's encoder.",
             rich_help_panel=MODEL,
             autocompletion=completion.of("imagenet", "none"),
         ),
@@ -104,7 +105,7 @@ def train(
         typer.Option(
             "--distill",
             metavar="MODEL",
-            help="Train a light generator that learns what a model does.",
+            help="Train a light generator to imitate this model.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -115,13 +116,13 @@ def train(
         typer.Option(
             "--domain",
             metavar="NAME=DIR",
-            help="Twice: two plain folders of images, instead of --data.",
+            help="Give it twice: two folders of images, instead of --data.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
     domains: DomainsOption = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", help="Epochs in total.", rich_help_panel=TRAINING)
+        int | None, typer.Option("--epochs", metavar="N", help="Number of epochs in total.", rich_help_panel=TRAINING)
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -131,14 +132,18 @@ def train(
     ] = None,
     crop: Annotated[
         int | None,
-        typer.Option("--crop", metavar="N", help="Side of the crops in pixels.", rich_help_panel=TRAINING),
+        typer.Option(
+            "--crop", metavar="N", help="Side of the square training crops, in pixels.", rich_help_panel=TRAINING
+        ),
     ] = None,
     lr: Annotated[
         float | None, typer.Option("--lr", metavar="N", help="Learning rate.", rich_help_panel=TRAINING)
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", help="Decides weights, order and crops.", rich_help_panel=TRAINING),
+        typer.Option(
+            "--seed", metavar="N", help="Random seed for weights, order and augmentation.", rich_help_panel=TRAINING
+        ),
     ] = None,
     name: Annotated[
         str | None,
@@ -165,7 +170,8 @@ def train(
     ] = False,
     dry_run: DryRunOption = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings in YAML.", rich_help_panel=SETTINGS)
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="YAML file with settings.", rich_help_panel=SETTINGS),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -181,7 +187,7 @@ def train(
         typer.Option(
             "--write-settings",
             metavar="FILE",
-            help="Write all settings, explained, and stop.",
+            help="Write all settings with explanations to a file, and stop.",
             rich_help_panel=SETTINGS,
         ),
     ] = None,
@@ -190,17 +196,24 @@ def train(
     precision: PrecisionOption = None,
     devices: Annotated[
         int | None,
-        typer.Option("--devices", metavar="N", help="Processes on this machine.", rich_help_panel=COMPUTING),
+        typer.Option(
+            "--devices",
+            metavar="N",
+            help="Number of processes on this machine, one per device.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", metavar="N", help="Processes that read images.", rich_help_panel=COMPUTING),
+        typer.Option(
+            "--workers", metavar="N", help="Number of processes that load images.", rich_help_panel=COMPUTING
+        ),
     ] = None,
     compile_nets: Annotated[
         bool | None,
         typer.Option(
             "--compile/--no-compile",
-            help="Compile the networks, or never. Default: where it pays.",
+            help="Always or never compile the networks. Default: where it saves time.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -208,10 +221,10 @@ def train(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Train a model; without --data on the built-in sample.
+    """Train a model on your images, or without --data on the built-in sample.
 
-    Ctrl-C saves first; --resume latest resumes the newest run. --dry-run takes one step; --overwrite is for
-    --write-settings.
+    Ctrl-C saves before it stops; --resume latest continues the newest run. --dry-run checks everything and does one
+    step. --overwrite concerns --write-settings only.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.methods.registry import MODELS

@@ -89,7 +89,10 @@ def translate(
     output: OutputOption = None,
     format: FormatOption = None,
     side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Input and result in one picture.", rich_help_panel=RESULTS)
+        bool,
+        typer.Option(
+            "--side-by-side", help="Put input and result side by side in one picture.", rich_help_panel=RESULTS
+        ),
     ] = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -111,10 +114,10 @@ def translate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Translate pictures, or clips, into another domain, at their own size.
+    """Translate pictures or clips into another domain, at their own size.
 
     photo.jpg becomes photo.winter.jpg in the current folder, clip.mp4 becomes clip.winter.mp4 with its sound. Without
-    --model, the newest run that reaches the domain translates, else a built-in model.
+    --model, the newest run that translates to the domain is used, or else a built-in model.
     """
     share = choose_share(shard, devices, (*(inputs or ()), files_from))
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
