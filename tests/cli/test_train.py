@@ -103,7 +103,7 @@ def test_list_models_and_dry_run(cli: Cli, workplace: Path) -> None:
     assert "nothing was kept" in result.err
     assert "GiB on cpu" in result.err
     assert result.err.startswith("Dry run: built-in sample, 4 drawn scenes"), "no folder that is gone afterwards"
-    assert "20 epochs are 80 steps. At the pace of this first one" in result.err
+    assert "The whole training has 80 steps. Judged by this first one" in result.err
     assert list(workplace.iterdir()) == []
 
 

@@ -293,7 +293,7 @@ def _show(screen: Screen, result: Evaluation) -> None:
         for minus in part.differences:
             differences = [(signs.titled(key), *cells) for key, cells in minus.rows]
             screen.table(("", *minus.models), differences, title=f"minus {minus.other}")
-    screen.note(f"{signs.legend}; in brackets: 95 % intervals, from resampling the images.")
+    screen.note(f"{signs.legend}; in brackets: 95 % intervals. A difference with 0 in its interval can be chance.")
     for sentence in result.left_out():
         what, _, remedy = sentence.partition("\n")
         screen.note(f"Left out: {what.rstrip('.')}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -163,6 +164,8 @@ def export(
     for result in results:
         _show(screen, result)
         screen.result(result.path)
+    if results:
+        screen.note_command("Use it", _use_of(results[0]))
     screen.json("export", {"files": [result.as_json() for result in results], "skipped": skipped})
     return 0
 
@@ -182,6 +185,14 @@ def _show(screen: Screen, result: ExportResult) -> None:
     if result.mean_iou is not None:
         text += f"; mean IoU {result.mean_iou[1]:.3f}, of the model {result.mean_iou[0]:.3f}"
     screen.note(text)
+
+
+def _use_of(result: ExportResult) -> str:
+    """The command that takes the file."""
+    path = shlex.quote(str(result.path))
+    if not result.to:
+        return f"gantool segment photo.jpg --model {path}"
+    return f"gantool translate photo.jpg --to {shlex.quote(result.to)} --model {path}"
 
 
 def _parse_static(text: str | None) -> tuple[int, int] | None:

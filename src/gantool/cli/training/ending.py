@@ -26,8 +26,8 @@ def conclude_dry_run(screen: Screen, started: Started, first_step: StepDone | No
     if first_step is not None:
         steps = started.epochs * started.steps_per_epoch
         screen.note(
-            f"{counted(started.epochs, 'epoch')} are {counted(steps, 'step')}. At the pace of this first one, which "
-            f"is slower than the others, they take {roughly(steps * first_step.seconds)}, measuring not counted."
+            f"The whole training has {counted(steps, 'step')}. Judged by this first one, which is slower than the "
+            f"others, it takes {roughly(steps * first_step.seconds)}, without measuring."
         )
     screen.json("train", {"dry_run": True})
 
