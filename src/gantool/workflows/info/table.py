@@ -47,7 +47,7 @@ def _run(facts: Mapping[str, Any]) -> Iterator[Row]:
         yield "data changed", f"after epoch {change.get('epoch', '?')}: files {counts}"
     planned = facts.get("epochs_planned")
     done = f"{facts['epochs']} of {planned}" if planned else str(facts["epochs"])
-    yield "epochs", f"{done}, in {duration(facts['seconds'])}"
+    yield "epochs", f"{done}, in {duration(facts['seconds'])}" if facts["epochs"] else done
     if facts.get("best_epoch") is not None:
         yield "best epoch", str(facts["best_epoch"])
         yield from _scores("  measured then", _single(facts.get("best_metrics", {})))
