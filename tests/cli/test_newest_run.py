@@ -52,6 +52,7 @@ def test_a_run_without_a_finished_epoch_hides_no_other(cli: Cli, picture: tuple[
     assert "cyclegan-2 is not trained to its end (0 of 9 epochs)" in named.err
     shutil.rmtree("runs/cyclegan-1")
     assert json.loads(cli(*picture).out)["model"].endswith("seasons.safetensors"), "a built-in one is better"
+    assert "Did you mean" in cli("translate", "a.png", "--to", "wintr").err
     of_kind = cli(*picture, "--model", "cyclegan")
     assert json.loads(of_kind.out)["model"] == str(Path("runs/cyclegan-2/model.safetensors")), "there is no other"
     shutil.rmtree("runs/cyclegan-2")

@@ -300,3 +300,13 @@ def test_a_finished_run_says_so_and_how_to_train_longer(cli: Cli, with_run: Path
     longer = cli("train", "--resume", "latest", "--epochs", "2")
     assert "resumed after epoch 1" in longer.err
     assert "Best epoch" in longer.err, "at its end all is told"
+
+
+def test_a_run_that_ended_early_is_finished(cli: Cli, workplace: Path) -> None:
+    begun = cli("train", "cyclegan", "--epochs", "9", "--lr", "1e-9", "--set", "train.patience=1", *TINY)
+    (early,) = [line for line in begun.err.splitlines() if line.startswith("Ended after epoch")]
+    epochs = early.split()[3].rstrip(":")
+    assert cli("train", "--resume", "latest").err.splitlines() == [
+        f"cyclegan-1 is finished: it ended early, after epoch {epochs} of 9.",
+        "To train on from its weights: gantool train cyclegan --init-from cyclegan-1",
+    ]

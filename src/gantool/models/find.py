@@ -25,7 +25,7 @@ __all__ = [
 BUNDLED_SEGMENTER = "landscape"
 """The built-in model that segments; how it was made stands in ``docs/landscape.md``."""
 
-_LEARNED = 2
+_NOTHING, _BEGUN, _LEARNED = 0, 1, 2  # weights of a run: none yet, of its unfinished first epoch, of a finished one
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ def find_model(name: str, runs: Path) -> FoundModel:
 def find_model_for(target: str, runs: Path) -> FoundModel:
     """Return the newest run's model that can translate to ``target``, or else the built-in one that can.
 
+    A run that has not finished an epoch is better than none.
+
     Raises:
         ModelError: no run can; names the nearest domain that some run reaches, or how to train one.
     """
@@ -113,6 +115,9 @@ def find_model_for(target: str, runs: Path) -> FoundModel:
     name = bundled_for(target)
     if name is not None:
         return _bundled(name)
+    for model in _models_of(runs, maturity=_BEGUN):
+        if target in model.card.targets:
+            return model
     domains |= {target for name in bundled_models() for target in _bundled(name).card.targets}
     if domains:
         raise ModelError(
@@ -145,25 +150,25 @@ def bundled_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _models_of(runs: Path) -> Iterator[FoundModel]:
-    """The newest first, without those that have not finished an epoch.
+def _models_of(runs: Path, *, maturity: int = _LEARNED) -> Iterator[FoundModel]:
+    """The newest first of those that have come so far.
 
     Naming a damaged run's model directly tells what is wrong with it.
     """
     for run in list_runs(runs):
         try:
-            if _maturity(run) == _LEARNED:
+            if _maturity(run) == maturity:
                 yield _of_run(run)
         except ModelError:
             continue
 
 
 def _maturity(run: Run) -> int:
-    """0 for no weights, 1 for those of an unfinished first epoch, else `_LEARNED`; damaged ones are not hidden."""
+    """How far its weights have come; damaged ones are not hidden."""
     if not run.model.is_file():
-        return 0
+        return _NOTHING
     try:
-        return _LEARNED if read_card(run.model).origin.epochs or run.has_epochs else 1
+        return _LEARNED if read_card(run.model).origin.epochs or run.has_epochs else _BEGUN
     except ModelError:
         return _LEARNED
 
