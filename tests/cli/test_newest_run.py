@@ -66,6 +66,8 @@ def test_an_interrupted_run_counts_and_says_so(cli: Cli, picture: tuple[str, ...
     said = "cyclegan-2 is not trained to its end (1 of 9 epochs). To finish it: gantool train --resume cyclegan-2\n"
     assert said in done.err
     assert said in cli("evaluate", "cyclegan", "-o", "out").err
+    exported = cli("export", "cyclegan", "--to", "winter", "-o", "w.pt", "--format", "torchscript")
+    assert said in exported.err
 
 
 def test_a_run_that_ended_early_is_finished(with_run: Path) -> None:

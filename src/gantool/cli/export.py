@@ -160,6 +160,10 @@ def export(
         paths = [{"path": str(part.path)} for part in plan.parts]
         screen.json("export", {"dry_run": True, "files": paths, "skipped": skipped})
         return 0
+    from gantool.models.history import unfinished
+
+    for text in filter(None, {unfinished(part.model.path) for part in plan.parts}):
+        screen.note(text)
     results = export_parts(plan, options)
     for result in results:
         _show(screen, result)

@@ -167,7 +167,8 @@ def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments) 
     sliced = sliced_distance(real.patches, generated.patches)
     values["swd"] = sliced.overall
     if fewest < 10:
-        warnings.append(f"{fewest} images are too few for a distance between sets")
+        few = "1 image is" if fewest == 1 else f"{fewest} images are"
+        warnings.append(f"{few} too few for a distance between sets")
     return Measured(values, left_out, sliced.levels, tuple(warnings))
 
 
