@@ -196,7 +196,7 @@ def test_a_metric_is_a_function_and_a_row(copy: Copy) -> None:
         )
     )  # fmt: skip
     assert 25 < found["results"][0]["largest"] <= 30
-    assert "largest" in (copy.folder / "evaluation.html").read_text("utf-8")
+    assert "largest" in (copy.folder / "evaluation" / "evaluation.html").read_text("utf-8")
 
 
 def test_a_format_of_annotations_is_a_file_and_a_line(copy: Copy) -> None:

@@ -30,7 +30,6 @@ __all__ = [
     "UsageError",
     "closest",
     "counted",
-    "roughly",
 ]
 
 
@@ -118,15 +117,3 @@ def counted(number: int, noun: str) -> str:
     ('1 epoch', '20 epochs')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def roughly(seconds: float) -> str:
-    """A time to wait, in words.
-
-    >>> roughly(9000), roughly(3599), roughly(61), roughly(20)
-    ('about 2.5 hours', 'about 1.0 hours', 'about 1 minute', 'less than a minute')
-    """
-    if seconds < 60:
-        return "less than a minute"
-    minutes = round(seconds / 60)
-    return f"about {counted(minutes, 'minute') if minutes < 60 else f'{seconds / 3600:.1f} hours'}"

@@ -86,21 +86,25 @@ def test_several_kinds_side_by_side_and_a_gate(cli: Cli, with_segmenter: Path) -
     assert result.code == 0, result.err
     assert "built-in sample" in result.err
     assert all(word in result.err for word in ("unet", "pix2pix", "parameters"))
-    assert result.out.split() == ["evaluation.json", "evaluation.csv", "evaluation.html"]
+    assert result.out.split() == [
+        "evaluation/evaluation.json",
+        "evaluation/evaluation.csv",
+        "evaluation/evaluation.html",
+    ]
     assert "minus unet-1" in result.err
-    unet, pix2pix = json.loads(Path("evaluation.json").read_text())["models"]
+    unet, pix2pix = json.loads(Path("evaluation/evaluation.json").read_text())["models"]
     assert unet["differences"] == {}
     low, high = unet["intervals"]["mean_iou"]
     assert low < unet["mean_iou"] < high
     difference, low, high = pix2pix["differences"]["unet-1"]["mean_iou"]
     assert difference == pytest.approx(pix2pix["mean_iou"] - unet["mean_iou"])
     assert low < difference < high
-    with Path("evaluation.csv").open() as file:
+    with Path("evaluation/evaluation.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["model", "from", "to", "class", "metric", "value", "low", "high"]
     (row,) = [row for row in rows if list(row.values())[:5] == ["unet-1", "", "", "", "boundary_iou"]]
     assert float(row["low"]) < float(row["value"]) < float(row["high"])
-    assert "Minus unet-1" in Path("evaluation.html").read_text("utf-8")
+    assert "Minus unet-1" in Path("evaluation/evaluation.html").read_text("utf-8")
     gated = cli("evaluate", "unet", "--fail-under", "accuracy=0.999", "--overwrite", "-q")
     assert gated.code == 1
     assert cli("evaluate", "unet", "--fail-under", "accuracy=0.001", "--overwrite", "-q").code == 0
@@ -150,7 +154,7 @@ def test_mistakes_cost_one_sentence(cli: Cli, with_segmenter: Path, trained: Pat
     ):
         result = cli("evaluate", *arguments)
         assert (result.code, words in result.err) == (2, True), (arguments, result.err)
-    assert not Path("evaluation.json").exists()
+    assert not Path("evaluation/evaluation.json").exists()
 
 
 def test_a_missed_gate_is_an_error_also_when_quiet(cli: Cli, workplace: Path) -> None:
@@ -169,11 +173,11 @@ def test_a_missed_gate_is_an_error_also_when_quiet(cli: Cli, workplace: Path) ->
         "error: guess: iou/class_1 is 0.875, below 0.9.",
         "error: guess: accuracy is 0.938, above 0.5.",
     ]
-    assert Path("evaluation.json").exists(), "it is written all the same"
-    Path("evaluation.json").unlink()
+    assert Path("evaluation/evaluation.json").exists(), "it is written all the same"
+    Path("evaluation/evaluation.json").unlink()
     unknown = cli(*folders, "--fail-under", "iou/sky=0.9")
     assert (unknown.code, 'There is no class "sky"; the data has class_0, class_1.' in unknown.err) == (2, True)
-    assert not Path("evaluation.json").exists(), "known before anything is measured"
+    assert not Path("evaluation/evaluation.json").exists(), "known before anything is measured"
     Path("a").mkdir()
     Image.new("RGB", (64, 64)).save("a/x.png")
     pictures = cli("evaluate", "--generated", "a", "--real", "a", "--fail-under", "iou/sky=0.9", "--overwrite")

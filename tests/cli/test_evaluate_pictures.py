@@ -67,6 +67,13 @@ def test_a_run_on_its_own_sample(cli: Cli, with_run: Path) -> None:
     assert one.code == 1
     assert "above 0.1" in one.err
     assert "to summer" not in one.err
+    labels = [line.split("  ")[0] for line in one.err.splitlines()]
+    assert {"SWD ↓", "L1 ↓ (0 to 255)", "PSNR ↑ (dB)", "SSIM ↑", "cycle L1 ↓ (0 to 255)"} <= set(labels)
+    assert "↑ higher is better, ↓ lower is better; in brackets: 95 % intervals" in one.err
+    lines = one.err.splitlines()
+    (fid,) = [n for n, line in enumerate(lines) if line.startswith("Left out: FID, KID")]
+    assert len(lines[fid]) < 120 and "http" not in lines[fid], "the reason in a line"
+    assert lines[fid + 1].startswith("  Get https://"), "and what to do about it in the next"
 
 
 def test_several_models_on_a_folder(cli: Cli, with_run: Path) -> None:

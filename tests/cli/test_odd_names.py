@@ -79,8 +79,8 @@ def test_new_names_are_told(cli: Cli, with_run: Path) -> None:
         picture(name)
     result = cli("translate", "12:23:20.png", "12:23:21.png", "plain.png", "--to", "winter")
     assert result.out.split() == ["12_23_20.winter.png", "12_23_21.winter.png", "plain.winter.png"]
-    assert "2 results not named as the image" in result.err
-    assert "accept its name: 12_23_20.winter.png, ..." in result.err
+    assert "2 results named differently from the image" in result.err
+    assert "allows its name: 12_23_20.winter.png, ..." in result.err
     for options in (["plain.png", "--overwrite"], ["12:23:20.png", "-o", "out.png"]):
         assert "not named" not in cli("translate", *options, "--to", "winter").err
     for part in ("trainA", "trainB"):
@@ -122,7 +122,7 @@ def test_names_that_are_no_text_in_data_sets(cli: Cli, workplace: Path) -> None:
     assert cli("train", "--resume", "latest", "--epochs", "2").code == 0
     done = cli("evaluate", "--generated", "winter", "--real", summer, "--paired", "-q")
     assert done.code == 0, done.err
-    (images,) = (path for path in Path().glob("evaluation*.csv") if path.name != "evaluation.csv")
+    (images,) = (path for path in Path("evaluation").glob("evaluation*.csv") if path.name != "evaluation.csv")
     assert b"caf\xe9-" in images.read_bytes()
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from support import Cli
 
-from gantool.cli import prepare as command
+from gantool.cli import console
 from gantool.data.sample import draw_scene
 from gantool.data.sources.find import find_source
 from gantool.data.tiles import photograph_of
@@ -88,7 +88,7 @@ def test_changed_images_have_the_format_asked_for(cli: Cli, labelled: Path) -> N
 
 def test_a_log_hears_of_long_work(cli: Cli, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "writing: 4 of 4" not in cli("prepare", "set", "-o", "quick").err
-    monkeypatch.setattr(command, "_SILENCE", 0.0)
+    monkeypatch.setattr(console, "_SILENCE", 0.0)
     assert "writing: 4 of 4" in cli("prepare", "set", "-o", "slow").err
 
 

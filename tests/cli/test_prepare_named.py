@@ -18,7 +18,9 @@ import pytest
 from PIL import Image
 from support import Cli
 
+from gantool.cli.console import Screen
 from gantool.data.sample import draw_scene
+from gantool.data.sources.catalog import CATALOG
 from gantool.fetch.cache import cache_folder
 
 
@@ -89,6 +91,20 @@ def test_named_sets_come_from_a_server(cli: Cli, workplace: Path, monkeypatch: p
     assert again.code == 0, again.err
     offline = cli("prepare", "facades")
     assert (offline.code, "no connection" in offline.err) == (2, True)
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_list_fits_a_terminal(columns: int, cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name is broken; what does not fit beside it, the home page, stands below."""
+    wide = cli("prepare", "--list").out
+    assert len(wide.splitlines()) == len(CATALOG) + 1, "a line each, to be searched"
+    monkeypatch.setattr(Screen, "result_width", columns)
+    shown = cli("prepare", "--list").out
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert max(len(line) for line in lines if not line.startswith("http")) <= columns
+    assert [line.split()[0] for line in lines[1 : lines.index("")] if not line.startswith(" ")] == list(CATALOG)
+    assert {one.home for one in CATALOG.values()} == {line.split()[0] for line in lines if line.startswith("http")}
+    assert "https://junyanz.github.io/CycleGAN/\n  apple2orange, summer2winter_yosemite, horse2zebra," in shown
 
 
 def test_the_list_and_sets_behind_a_login(cli: Cli, workplace: Path) -> None:

@@ -58,7 +58,10 @@ def test_without_pairs_the_delivered_epoch_is_what_was_measured(cli: Cli, workpl
     fill(workplace / "y", 12)
     result = cli("train", "cyclegan", "--domain", "day=x", "--domain", "night=y", "--epochs", "2", *TINY, "--json")
     assert result.code == 0, result.err
-    assert "on the test images that chose it: swd 0." in result.err
+    assert "The delivered epoch, on the test images that chose it\n" in result.err
+    assert [line.split("↓")[0] for line in result.err.splitlines() if "↓" in line] == [
+        "SWD ", "SWD to night ", "SWD to day ",
+    ]  # fmt: skip
     answer = json.loads(result.out)
     epochs = [json.loads(line) for line in Path("runs/cyclegan-1/metrics.jsonl").read_text().splitlines()]
     best = min(epochs, key=lambda epoch: epoch["metrics"]["swd"])
@@ -99,6 +102,8 @@ def test_list_models_and_dry_run(cli: Cli, workplace: Path) -> None:
     assert result.code == 0
     assert "nothing was kept" in result.err
     assert "GiB on cpu" in result.err
+    assert result.err.startswith("Dry run: built-in sample, 4 drawn scenes"), "no folder that is gone afterwards"
+    assert "The whole training has 80 steps. Judged by this first one" in result.err
     assert list(workplace.iterdir()) == []
 
 
@@ -279,3 +284,29 @@ def test_tensorboard_must_be_installed_first(cli: Cli, workplace: Path, monkeypa
     result = cli("train", "cyclegan", "--set", "runtime.tensorboard=true")
     assert result.code == 2
     assert "gantool[tensorboard]" in result.err
+
+
+def test_a_finished_run_says_so_and_how_to_train_longer(cli: Cli, with_run: Path) -> None:
+    done = cli("train", "--resume", "latest")
+    assert done.code == 0
+    assert done.out == f"{Path('runs/cyclegan-1/model.safetensors')}\n"
+    assert done.err.splitlines() == [
+        "cyclegan-1 is finished: 1 of 1 epoch done.",
+        "To train longer: gantool train --resume cyclegan-1 --epochs 2",
+    ]
+    answer = json.loads(cli("train", "--resume", "latest", "--json", "-q").out)
+    assert (answer["epochs"], answer["stopped"]) == (1, False)
+    assert answer["metrics"] and answer["baselines"], "all the same"
+    longer = cli("train", "--resume", "latest", "--epochs", "2")
+    assert "resumed after epoch 1" in longer.err
+    assert "Best epoch" in longer.err, "at its end all is told"
+
+
+def test_a_run_that_ended_early_is_finished(cli: Cli, workplace: Path) -> None:
+    begun = cli("train", "cyclegan", "--epochs", "9", "--lr", "1e-9", "--set", "train.patience=1", *TINY)
+    (early,) = [line for line in begun.err.splitlines() if line.startswith("Ended after epoch")]
+    epochs = early.split()[3].rstrip(":")
+    assert cli("train", "--resume", "latest").err.splitlines() == [
+        f"cyclegan-1 is finished: it ended early, after epoch {epochs} of 9.",
+        "To train on from its weights: gantool train cyclegan --init-from cyclegan-1",
+    ]

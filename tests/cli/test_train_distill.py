@@ -27,7 +27,7 @@ def test_from_the_command_line(cli: Cli, workplace: Path) -> None:
     assert done.code == 0, done.err
     assert done.out == "runs/distill-1/model.safetensors\n"
     assert "On images not seen in training" in done.err
-    assert "l1 to teacher" in done.err
+    assert "L1 to teacher ↓" in done.err
     plan = plan_training(TrainOptions(distill="cut-light-1"))
     assert plan.settings.data.size == 32
     assert plan.settings.data.label == " and ".join(folders.values())

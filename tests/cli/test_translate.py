@@ -181,6 +181,21 @@ def test_models_by_name_kind_and_path(cli: Cli, with_run: Path) -> None:
     assert "has no model yet" in cli("translate", "a.png", "--to", "summer", "--model", "cyclegan-1").err
 
 
+def test_what_is_wrong_with_the_inputs_stands_alone(cli: Cli, workplace: Path) -> None:
+    """What is known before anything is done is told without the model and the device."""
+    scene(workplace / "a.png")
+    (workplace / "a.winter.png").touch()
+    for command in (
+        ["translate", "none.jpg", "--to", "winter"],
+        ["translate", "a.png", "--to", "winter"],
+        ["segment", "none.jpg"],
+        ["segment", "a.png", "--outputs", "masks"],
+    ):
+        refused = cli(*command)
+        assert refused.code == 2
+        assert refused.err.startswith("error: "), refused.err
+
+
 def test_info(cli: Cli, with_run: Path) -> None:
     scene(with_run / "a.png")
     machine = json.loads(cli("info", "--json").out)

@@ -144,7 +144,7 @@ def test_a_named_file_must_be_usable_and_a_missing_one_is_told(
     monkeypatch.setattr(sets, "Lpips", nothing)
     found = make_instruments(inception_weights=None, resize="clean", paired=True, device="cpu")
     assert (found.inception, found.lpips, found.fid_mode) == (None, None, None)
-    assert found.left_out == {"fid, kid": "none is here Get one.", "lpips": "none is here Get one."}
+    assert found.left_out == {"fid, kid": "none is here.\nGet one.", "lpips": "none is here.\nGet one."}
     assert set(make_instruments(inception_weights=None, resize="clean", paired=False, device="cpu").left_out) == {
         "fid, kid"
     }

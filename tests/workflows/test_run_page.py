@@ -10,8 +10,8 @@ import pytest
 import gantool
 from gantool.engine.events import EpochDone
 from gantool.errors import TrainingError
+from gantool.models.history import epoch_seconds
 from gantool.models.runs import Run
-from gantool.workflows.train.page import epoch_seconds
 
 TINY: dict[str, object] = {
     "model.width": 4, "model.discriminator": "n_layers", "model.discriminator_layers": 1,

@@ -17,6 +17,7 @@ from gantool.cli.console import Screen
 from gantool.cli.contract import completion
 from gantool.cli.image_results import conclude, tell_outcome, tell_skipped
 from gantool.errors import UsageError, counted
+from gantool.report.words import clock_time
 
 if TYPE_CHECKING:
     from gantool.workflows.image_files import ImageOutcome
@@ -35,22 +36,27 @@ __all__ = [
 ]
 
 _PANEL = "Clips"
-_SAY_EVERY = 15.0  # seconds between two lines where there is no terminal
 _REFRESH = 0.2
 
 StartOption = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="TIME", help="Of a clip: begin here, such as 12.5 or 1:30.", rich_help_panel=_PANEL
+        "--start",
+        metavar="TIME",
+        help="Where in the clip to start, such as 12.5 (seconds) or 1:30.",
+        rich_help_panel=_PANEL,
     ),
 ]
 EndOption = Annotated[
-    str | None, typer.Option("--end", metavar="TIME", help="Of a clip: end here.", rich_help_panel=_PANEL)
+    str | None, typer.Option("--end", metavar="TIME", help="Where in the clip to end.", rich_help_panel=_PANEL)
 ]
 EveryOption = Annotated[
     int,
     typer.Option(
-        "--every", metavar="N", help="Of a clip: every N-th frame only; it lasts as long.", rich_help_panel=_PANEL
+        "--every",
+        metavar="N",
+        help="Use every N-th frame of the clip only; its duration stays the same.",
+        rich_help_panel=_PANEL,
     ),
 ]
 FpsOption = Annotated[
@@ -58,14 +64,17 @@ FpsOption = Annotated[
     typer.Option(
         "--fps",
         metavar="RATE",
-        help="Frames per second of numbered images (frames/%04d.png, 25 by default); a folder is one clip with it.",
+        help="Frame rate of numbered images (frames/%04d.png; 25 by default); makes a folder of images one clip.",
         rich_help_panel=_PANEL,
     ),
 ]
 QualityOption = Annotated[
     int,
     typer.Option(
-        "--quality", metavar="CRF", help="Of a clip: 0 is the best, 51 the smallest.", rich_help_panel=_PANEL
+        "--quality",
+        metavar="CRF",
+        help="Video quality (CRF): 0 is the best, 51 the smallest file.",
+        rich_help_panel=_PANEL,
     ),
 ]
 SteadyOption = Annotated[
@@ -73,7 +82,7 @@ SteadyOption = Annotated[
     typer.Option(
         "--steady",
         metavar="off|auto|on",
-        help="Damp the flicker of a clip along its motion: never, where frames can be followed, always.",
+        help="Reduce the flicker of a clip along its motion: never, where frames can be followed, or always.",
         rich_help_panel=_PANEL,
         autocompletion=completion.of("off", "auto", "on"),
     ),
@@ -165,28 +174,20 @@ def _tell(screen: Screen, item: ClipOutcome, *, dry: bool) -> None:
         return
     steadied = f", steadied over {counted(item.scenes, 'scene')}" if item.steadied else ""
     screen.note(
-        f"{item.source}: {counted(item.frames, 'frame')} in {_clock(item.seconds)}, "
+        f"{item.source}: {counted(item.frames, 'frame')} in {clock_time(item.seconds)}, "
         f"{item.frames / max(item.seconds, 1e-9):.1f} frames/s{steadied}"
     )
 
 
 @contextmanager
 def _shown(screen: Screen, doing: str) -> Iterator[Callable[[Progress], None]]:
-    """Yield what shows how far a clip is: a bar on a terminal, else a line now and then."""
+    """Yield what shows how far a clip is: a bar on a terminal, else a line a minute."""
     if screen.interactive:
         with _bar(screen, doing) as watch:
             yield watch
         return
-    said = time.perf_counter()
-
-    def say(progress: Progress) -> None:
-        nonlocal said
-        now = time.perf_counter()
-        if now - said >= _SAY_EVERY:
-            said = now
-            screen.note(f"{progress.source}: {_how_far(progress)}")
-
-    yield say
+    pulse = screen.pulse()
+    yield lambda progress: pulse.maybe(lambda: f"{progress.source}: {_how_far(progress)}")
 
 
 @contextmanager
@@ -211,17 +212,10 @@ def _bar(screen: Screen, doing: str) -> Iterator[Callable[[Progress], None]]:
 
 
 def _how_far(progress: Progress) -> str:
-    """``120 of 3000 frames, 9.1/s, about 5 minutes left``."""
+    """``120 of 3000 frames, 9.1/s, 5:20 left``."""
     rate = progress.done / max(progress.seconds, 1e-9)
     if progress.total is None:
         return f"{counted(progress.done, 'frame')}, {rate:.1f} frames/s"
     left = max(progress.total - progress.done, 0) / max(rate, 1e-9)
     total = max(progress.total, progress.done)
-    return f"{progress.done} of {total} frames, {rate:.1f} frames/s, {_clock(left)} left"
-
-
-def _clock(seconds: float) -> str:
-    """``0:07`` and ``1:02:03``."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+    return f"{progress.done} of {total} frames, {rate:.1f} frames/s, {clock_time(left)} left"

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Interrupted",
+    "Pulse",
     "ReaderGone",
     "Screen",
     "answer_in_json",
@@ -48,6 +50,8 @@ class Interrupted(Exception):  # noqa: N818 -- it is none
     """Ctrl-C; typer would make an exit code of it before anything could be told."""
 
 
+_SILENCE = 60.0  # seconds without a line in a log, at most
+_FILE_WIDTH = 240  # characters of a line of a table, where it goes to a file
 _BAR = (12, 40)  # characters of a progress bar, at least and at most
 
 
@@ -205,12 +209,18 @@ class Screen:
         """A table on stderr; the first column is text, the others numbers."""
         _print_table(self.err, _table(columns, rows), title)
 
+    @property
+    def result_width(self) -> int:
+        """Characters of a line on stdout."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else _FILE_WIDTH
+
     def print_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
         """A table as a result, on stdout."""
         if not self.json_output:
-            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
             shown = io.StringIO()  # rich itself would end the process where the reader has left
-            console = Console(file=shown, highlight=False, width=width, force_terminal=sys.stdout.isatty())
+            console = Console(
+                file=shown, highlight=False, width=self.result_width, force_terminal=sys.stdout.isatty()
+            )
             _print_table(console, _table(columns, rows, numbers=False), title)
             with _stdout():
                 print(shown.getvalue(), end="", flush=True)
@@ -225,11 +235,16 @@ class Screen:
             self._add(progress, what, total)
             yield progress
 
+    def pulse(self, clock: Callable[[], float] = time.monotonic) -> Pulse:
+        """For logs: what tells at least once a minute that work goes on."""
+        return Pulse(self, clock)
+
     @contextmanager
     def stages(self) -> Iterator[Callable[[str, int, int], None]]:
         """Yield a function that shows how far each of several stages is: ``(what, done, total)``."""
         if not self.interactive:
-            yield lambda what, done, total: None
+            pulse = self.pulse()
+            yield lambda what, done, total: pulse.maybe(lambda: f"{what}: {done} of {total}")
             return
         with self._progress() as progress:
             tasks: dict[str, TaskID] = {}
@@ -262,6 +277,28 @@ class Screen:
             if isinstance(column, BarColumn):
                 column.bar_width = min(max(room - said, _BAR[0]), _BAR[1])
         return made
+
+
+class Pulse:
+    """Lines for where there is no terminal for a bar, of which there is one at least every minute.
+
+    Args:
+        clock: seconds from any moment on.
+    """
+
+    def __init__(self, screen: Screen, clock: Callable[[], float]) -> None:
+        self._screen, self._clock = screen, clock
+        self._told = clock()
+
+    def tell(self, line: str) -> None:
+        """Say something, from when on the next minute counts."""
+        self._told = self._clock()
+        self._screen.note(line)
+
+    def maybe(self, line: Callable[[], str], *, until_next: float = 0.0) -> None:
+        """Say something if it is time, or will be before the next chance in so many seconds."""
+        if self._clock() + until_next >= self._told + _SILENCE:
+            self.tell(line())
 
 
 def _shortened(text: str, room: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,8 +44,10 @@ from gantool.cli.shares import (
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
+    from gantool.cli.training.table import Signs
     from gantool.workflows.evaluate import EvaluateOptions, Evaluation
     from gantool.workflows.evaluate.results import Progress
+    from gantool.workflows.evaluate.tables import Row
 
 __all__ = ["evaluate"]
 
@@ -61,7 +64,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL...]",
-            help="Model files, runs, kinds of runs or built-in models. Several stand side by side.",
+            help="Model files, runs, kinds of models or built-in models; several are compared side by side.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -84,7 +87,7 @@ def evaluate(
         typer.Option(
             "--segmenter",
             metavar="MODEL",
-            help="Labels generated pictures: do they show what they should?",
+            help="Segment the generated pictures with this model, to see whether they show what they should.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -95,7 +98,7 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="Of the data: train, val or test.",
+            help="Part of the data: train, val or test.",
             rich_help_panel=IMAGES,
             autocompletion=completion.of("train", "val", "test"),
         ),
@@ -105,47 +108,58 @@ def evaluate(
         typer.Option(
             "--generated",
             metavar="DIR",
-            help="Without a model: a folder of generated images,",
+            help="Without a model: folder of generated images, for --real.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
     real: Annotated[
-        Path | None, typer.Option("--real", metavar="DIR", help="and one of real images.", rich_help_panel=IMAGES)
+        Path | None,
+        typer.Option(
+            "--real",
+            metavar="DIR",
+            help="Folder of real images that --generated is compared with.",
+            rich_help_panel=IMAGES,
+        ),
     ] = None,
     paired: Annotated[
         bool,
-        typer.Option(
-            "--paired", help="Images of the same name in both folders belong together.", rich_help_panel=IMAGES
-        ),
+        typer.Option("--paired", help="Images of the same name in both folders are pairs.", rich_help_panel=IMAGES),
     ] = False,
     predicted: Annotated[
         Path | None,
         typer.Option(
-            "--predicted", metavar="DIR", help="Without a model: a folder of index masks,", rich_help_panel=IMAGES
+            "--predicted",
+            metavar="DIR",
+            help="Without a model: folder of predicted index masks, for --truth.",
+            rich_help_panel=IMAGES,
         ),
     ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
-            "--truth", metavar="DIR", help="and one with the true masks of the same names.", rich_help_panel=IMAGES
+            "--truth",
+            metavar="DIR",
+            help="Folder of true masks with the same names that --predicted is compared with.",
+            rich_help_panel=IMAGES,
         ),
     ] = None,
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of evaluation.json, .csv and .html. Default: the current folder.",
+            help="Folder for evaluation.json, .csv and .html. Default: evaluation/ in the folder of the run, for "
+            "anything else evaluation/ here.",
             rich_help_panel=RESULTS,
         ),
-    ] = Path(),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-under",
             metavar="NAME=VALUE",
-            help="Exit 1 below a value: mean_iou=0.6, or of one class iou/sky=0.9; repeatable.",
+            help="Exit with 1 if a metric is below a value: mean_iou=0.6, or for one class iou/sky=0.9; repeatable.",
             rich_help_panel=RESULTS,
             autocompletion=completion.offered(completion.gates),
         ),
@@ -155,7 +169,7 @@ def evaluate(
         typer.Option(
             "--fail-over",
             metavar="NAME=VALUE",
-            help="Exit 1 above a value: swd=0.2; repeatable.",
+            help="Exit with 1 if a metric is above a value: swd=0.2; repeatable.",
             rich_help_panel=RESULTS,
             autocompletion=completion.offered(completion.gates),
         ),
@@ -169,7 +183,7 @@ def evaluate(
         typer.Option(
             "--inception-weights",
             metavar="FILE",
-            help="For FID and KID. Default: cache, or download.",
+            help="File of Inception weights for FID and KID. Default: the cache, or a download.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -178,7 +192,7 @@ def evaluate(
         typer.Option(
             "--fid-mode",
             metavar="clean|legacy",
-            help="How images are scaled for FID and KID.",
+            help="How images are resized for FID and KID.",
             rich_help_panel=COMPUTING,
             autocompletion=completion.of("clean", "legacy"),
         ),
@@ -192,29 +206,33 @@ def evaluate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Measure models: label maps by mean IoU and every class, pictures by FID, KID, SWD and, with pairs, L1 to LPIPS.
+    """Measure models: label maps by IoU, pictures by FID, KID and SWD, with pairs also by L1, PSNR, SSIM and LPIPS.
 
-    U-Nets, DeepLab and translations to label maps are compared alike, and so are several translations. SWD always
-    works offline; FID, KID and LPIPS need weights, and what is left out is named with the reason. Without --data, the
-    first model's own data is taken.
+    Several models are compared on the same images, segmenters also with translations to label maps. SWD always works
+    offline; FID, KID and LPIPS need weights, and a metric that is left out is named with the reason. Without --data,
+    the first model's own data is used.
     """
     share = choose_share(shard, devices, engine=engine)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     no_stream(output, "evaluations")
-    from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation
+    from gantool.workflows.evaluate import EvaluateOptions, look_ahead, run_evaluation, usual_output
     from gantool.workflows.evaluate.gates import parse_gates
 
     gates = parse_gates(fail_under or (), fail_over or ())
+    named = (*(models or ()), *(model_option or ()))
     options = EvaluateOptions(
-        (*(models or ()), *(model_option or ())), data=data, split=split, to=to, size=_square(size),
+        named, data=data, split=split, to=to, size=_square(size),
         segmenter=segmenter, inception_weights=inception_weights, fid_mode=fid_mode,  # type: ignore[arg-type]
-        generated=generated, real=real, paired=paired, predicted=predicted, truth=truth, output=output,
+        generated=generated, real=real, paired=paired, predicted=predicted, truth=truth,
+        output=output or Path(),
         overwrite=overwrite, skip_existing=skip_existing,
         classes=tuple(gate.class_name for gate in gates if gate.class_name), runs=runs,
         device=device_for(share, device), precision=precision or "auto", trust=trust, share=share,
     )  # fmt: skip
     if skip_existing and gates:
         raise UsageError("--skip-existing measures nothing, which a gate needs.", "Leave one of them out.")
+    if output is None:
+        options = replace(options, output=usual_output(named, runs))
     ahead = look_ahead(options)
     if ahead.done or dry_run:
         screen.note("Dry run: nothing was measured." if dry_run else f"{ahead.files[0]}: exists already and is left.")
@@ -225,9 +243,13 @@ def evaluate(
         return 0
     if engine is not None:
         start_tasks(
-            screen, share, output, (*options.models, data, segmenter, inception_weights, *_folders(options)),
+            screen, share, options.output or Path(), (*options.models, data, segmenter, inception_weights, *_folders(options)),
             devices=devices, device=device,
         )  # fmt: skip
+    from gantool.models.history import unfinished
+
+    for text in filter(None, map(unfinished, ahead.models)):
+        screen.note(text)
     with screen.stages() as progress:
         result = run_evaluation(options, progress) if share.is_alone else _as_share(screen, options, progress)
     if result is None:
@@ -275,21 +297,34 @@ def _as_share(screen: Screen, options: EvaluateOptions, progress: Progress) -> E
 
 
 def _show(screen: Screen, result: Evaluation) -> None:
+    from gantool.cli.training.table import Signs
     from gantool.workflows.evaluate.tables import parts_of
 
     screen.note(result.about)
+    signs = Signs.of(screen.err.encoding)
     for part in parts_of(result):
         plain = ("untranslated",) if part.has_plain else ()
-        rows: list[tuple[object, ...]] = [(row.label, *row.cells, *(row.plain for _ in plain)) for row in part.rows]
-        rows += [(f"IoU {name}", *iou) for name, iou, _ in part.classes]
+        rows: list[tuple[object, ...]] = [
+            (_label(row, signs), *row.cells, *(row.plain for _ in plain)) for row in part.rows
+        ]
+        rows += [(f"IoU {name}{signs.arrow('iou')}", *iou) for name, iou, _ in part.classes]
         screen.table(("", *part.models, *plain), rows, title=part.title or None)
         for minus in part.differences:
-            differences = [(key, *cells) for key, cells in minus.rows]
+            differences = [(signs.titled(key), *cells) for key, cells in minus.rows]
             screen.table(("", *minus.models), differences, title=f"minus {minus.other}")
+    screen.note(f"{signs.legend}; in brackets: 95 % intervals. A difference with 0 in its interval can be chance.")
     for sentence in result.left_out():
-        screen.note(f"Left out: {sentence}.")
+        what, _, remedy = sentence.partition("\n")
+        screen.note(f"Left out: {what.rstrip('.')}.")
+        if remedy:
+            screen.note(f"  {remedy.rstrip('.')}.")
     for text in dict.fromkeys(text for one in result.results for text in one.warnings):
         screen.warn(text + ".")
     for path in result.files:
         screen.result(path)
     screen.json("evaluate", result.as_json())
+
+
+def _label(row: Row, signs: Signs) -> str:
+    """``PSNR ↑ (dB)``"""
+    return row.label + signs.direction(row.better) + (f" ({row.unit})" if row.unit else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def export(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="A model file, a run, a kind of run, a built-in model, or a checkpoint of the reference.",
+            help="Model file, run, kind of model, built-in model, or checkpoint of the reference implementation.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -59,7 +60,8 @@ def export(
         bool,
         typer.Option(
             "--running-statistics",
-            help="Of a reference checkpoint: its --eval, instead of each image's own.",
+            help="For a reference checkpoint: normalize with its running statistics (its --eval), not "
+            "each image's own.",
             rich_help_panel=MODEL,
         ),
     ] = False,
@@ -85,14 +87,14 @@ def export(
     ] = None,
     opset: Annotated[
         int | None,
-        typer.Option("--opset", metavar="N", help="Of ONNX. Default: the exporter's.", rich_help_panel=RESULTS),
+        typer.Option("--opset", metavar="N", help="ONNX opset. Default: the exporter's.", rich_help_panel=RESULTS),
     ] = None,
     static_size: Annotated[
         str | None,
         typer.Option(
             "--static-size",
             metavar="WxH",
-            help="The one size that the file takes. Default: any.",
+            help="Fixed input size of the file. Default: any size.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -100,7 +102,7 @@ def export(
         bool,
         typer.Option(
             "--pixels",
-            help="Take and give uint8 images, for programs without gantool.",
+            help="Make the file take and return uint8 images, for programs without gantool.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -112,7 +114,7 @@ def export(
         typer.Option(
             "--precision",
             metavar="PRECISION",
-            help="Of the file: fp32, fp16, or for ONNX int8.",
+            help="Precision of the file: fp32, fp16, or for ONNX int8.",
             rich_help_panel=COMPUTING,
             autocompletion=completion.of("fp32", "fp16", "int8"),
         ),
@@ -122,7 +124,7 @@ def export(
         typer.Option(
             "--calibrate",
             metavar="DIR",
-            help="Images that show what an int8 model will see.",
+            help="Folder of typical images, to calibrate an int8 model.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -132,8 +134,8 @@ def export(
 ) -> int:
     """Write a model as ONNX, TorchScript, .pt2 or reference weights, and compare the file with the model.
 
-    A file that does something else is not kept, and the command ends with 1. translate and segment take the files.
-    Everything is done on the CPU.
+    A file that computes something else than the model is not kept, and the command exits with 1. translate and
+    segment take the files as --model. Everything is done on the CPU.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     no_stream(output, "exports")
@@ -158,10 +160,16 @@ def export(
         paths = [{"path": str(part.path)} for part in plan.parts]
         screen.json("export", {"dry_run": True, "files": paths, "skipped": skipped})
         return 0
+    from gantool.models.history import unfinished
+
+    for text in filter(None, {unfinished(part.model.path) for part in plan.parts}):
+        screen.note(text)
     results = export_parts(plan, options)
     for result in results:
         _show(screen, result)
         screen.result(result.path)
+    if results:
+        screen.note_command("Use it", _use_of(results[0]))
     screen.json("export", {"files": [result.as_json() for result in results], "skipped": skipped})
     return 0
 
@@ -181,6 +189,14 @@ def _show(screen: Screen, result: ExportResult) -> None:
     if result.mean_iou is not None:
         text += f"; mean IoU {result.mean_iou[1]:.3f}, of the model {result.mean_iou[0]:.3f}"
     screen.note(text)
+
+
+def _use_of(result: ExportResult) -> str:
+    """The command that takes the file."""
+    path = shlex.quote(str(result.path))
+    if not result.to:
+        return f"gantool segment photo.jpg --model {path}"
+    return f"gantool translate photo.jpg --to {shlex.quote(result.to)} --model {path}"
 
 
 def _parse_static(text: str | None) -> tuple[int, int] | None:

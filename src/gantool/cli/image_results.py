@@ -13,11 +13,12 @@ from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.files import Target
+    from gantool.models.find import FoundModel
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.image_jobs import FileOptions, ImageJob
     from gantool.workflows.shares.elsewhere import AnyParts
 
-__all__ = ["conclude", "file_options", "follow", "not_done", "tell_outcome", "tell_skipped"]
+__all__ = ["announce", "conclude", "file_options", "follow", "not_done", "tell_outcome", "tell_skipped"]
 
 
 def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | None, **options: Any) -> FileOptions:
@@ -43,6 +44,17 @@ def file_options(screen: Screen, inputs: Sequence[str] | None, output: str | Non
                 "Send it somewhere: > FILE, or | the next program.",
             )
     return FileOptions(tuple(inputs or ()), output, stream=write_bytes if output == "-" else None, **options)
+
+
+def announce(screen: Screen, what: str, model: FoundModel) -> None:
+    """Say what works with which model on what device, and whether that is trained to its end."""
+    screen.note(what)
+    if model.is_bundled:
+        return
+    from gantool.models.history import unfinished
+
+    if text := unfinished(model.path):
+        screen.note(text)
 
 
 def not_done(jobs: Sequence[ImageJob]) -> Iterator[ImageOutcome]:
@@ -102,8 +114,8 @@ def _tell_renamed(screen: Screen, done: Sequence[ImageOutcome]) -> None:
     renamed = [path for item in done for path in item.outputs.values() if is_renamed(item.source, path)]
     if renamed:
         screen.note(
-            f"{counted(len(renamed), 'result')} not named as the image, for systems that do not accept its name: "
-            f"{renamed[0]}{', ...' if len(renamed) > 1 else ''}"
+            f"{counted(len(renamed), 'result')} named differently from the image, because not every system allows "
+            f"its name: {renamed[0]}{', ...' if len(renamed) > 1 else ''}"
         )
 
 

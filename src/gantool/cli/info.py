@@ -38,8 +38,8 @@ def info(
         list[str] | None,
         typer.Argument(
             metavar="[SUBJECT]...",
-            help="A model, run, data set or file to describe. Default: this machine. With --page: runs to "
-            "compare, or all.",
+            help="Model, run, data set or file to describe. Default: this machine. With --page: runs "
+            "to compare; default: all.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.subjects),
         ),
@@ -48,7 +48,7 @@ def info(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Compare runs side by side on a page: settings, metrics, curves, samples.",
+            help="Write a page that compares runs: settings, metrics, curves, samples.",
             rich_help_panel=RESULTS,
         ),
     ] = None,

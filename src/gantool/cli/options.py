@@ -53,7 +53,7 @@ InputsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
-        help="Images, folders, globs, or - for an image, or paths, on standard input.",
+        help="Images, clips, folders or globs; - reads an image, or a list of paths, from standard input.",
         rich_help_panel=IMAGES,
     ),
 ]
@@ -62,7 +62,7 @@ FilesFromOption = Annotated[
     typer.Option(
         "--files-from",
         metavar="FILE",
-        help="A list of further inputs, one per line; - for standard input.",
+        help="File with further inputs, one path per line; - for standard input.",
         rich_help_panel=IMAGES,
     ),
 ]
@@ -71,19 +71,19 @@ NullOption = Annotated[
     typer.Option(
         "--null",
         "-0",
-        help="The list's paths end in zero bytes (find -print0), not in lines.",
+        help="Paths in the list end with a zero byte (find -print0) instead of a newline.",
         rich_help_panel=IMAGES,
     ),
 ]
 RecursiveOption = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Look into folders within folders.", rich_help_panel=IMAGES)
+    bool, typer.Option("--recursive", "-r", help="Include subfolders.", rich_help_panel=IMAGES)
 ]
 DataOption = Annotated[
     str | None,
     typer.Option(
         "--data",
         metavar="DATA",
-        help="A data set: a folder, or a name under ./data.",
+        help="Data set: a folder, or a name under ./data.",
         rich_help_panel=IMAGES,
         autocompletion=completion.offered(completion.data_sets),
     ),
@@ -93,7 +93,7 @@ DomainsOption = Annotated[
     typer.Option(
         "--domains",
         metavar="LEFT,RIGHT",
-        help="Names of the halves of side-by-side pairs.",
+        help="Names of the left and right halves of side-by-side pairs.",
         rich_help_panel=IMAGES,
     ),
 ]
@@ -102,7 +102,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="A model file, a run, a kind of run, or a built-in model.",
+        help="Model file, run (cyclegan-2), kind of model (cyclegan: its newest run) or built-in model.",
         rich_help_panel=MODEL,
         autocompletion=completion.offered(completion.models),
     ),
@@ -117,12 +117,14 @@ ToOption = Annotated[
         autocompletion=completion.offered(completion.domains),
     ),
 ]
-RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the runs.", rich_help_panel=MODEL)]
+RunsOption = Annotated[
+    Path, typer.Option("--runs", metavar="DIR", help="Folder with the runs.", rich_help_panel=MODEL)
+]
 TrustOption = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Also run TorchScript and .pt2 files that you did not export here.",
+        help="Also run TorchScript and .pt2 files from elsewhere, which can contain code.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -132,8 +134,8 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="A folder if it is one, ends in / or has no image suffix, or its address (s3://...); - for standard "
-        "output; else a file. Default: the current folder.",
+        help="Output file, or folder if it exists as one, ends in / or has no image suffix, or its address (s3://...); - "
+        "for standard output. Default: the current folder.",
         rich_help_panel=RESULTS,
     ),
 ]
@@ -142,17 +144,18 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help="Of pictures: png, jpg, webp, tif, bmp or ppm. Default: translate as the input, segment png.",
+        help="Image format: png, jpg, webp, tif, bmp or ppm. Default: that of the input for "
+        "translate, png for segment.",
         rich_help_panel=RESULTS,
         autocompletion=completion.of("png", "jpg", "webp", "tif", "bmp", "ppm"),
     ),
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=RESULTS)
+    bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=RESULTS)
 ]
 SkipExistingOption = Annotated[
     bool,
-    typer.Option("--skip-existing", help="Leave outputs that exist, do the rest.", rich_help_panel=RESULTS),
+    typer.Option("--skip-existing", help="Skip outputs that exist already.", rich_help_panel=RESULTS),
 ]
 DryRunOption = Annotated[
     bool,
@@ -163,7 +166,7 @@ SizeOption = Annotated[
     typer.Option(
         "--size",
         metavar="WxH",
-        help="Scale images to this size first, such as 640x480.",
+        help="Resize images to this size first, such as 640x480.",
         rich_help_panel=COMPUTING,
     ),
 ]
@@ -172,16 +175,14 @@ TileOption = Annotated[
     typer.Option(
         "--tile",
         metavar="auto|N|off",
-        help="Large images: auto takes pieces where needed, N pieces of N pixels, off none.",
+        help="Split large images: auto where memory requires it, N into tiles of NxN pixels, off never.",
         rich_help_panel=COMPUTING,
         autocompletion=completion.of("auto", "off"),
     ),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    typer.Option(
-        "--batch-size", metavar="N", min=1, help="Images that are computed together.", rich_help_panel=COMPUTING
-    ),
+    typer.Option("--batch-size", metavar="N", min=1, help="Images per batch.", rich_help_panel=COMPUTING),
 ]
 DeviceOption = Annotated[
     str | None,
@@ -204,14 +205,12 @@ PrecisionOption = Annotated[
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON object on stdout instead of lines.", rich_help_panel=MESSAGES)
+    bool, typer.Option("--json", help="Print the results as one JSON object.", rich_help_panel=MESSAGES)
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only results and errors.", rich_help_panel=MESSAGES)
+    bool, typer.Option("--quiet", "-q", help="Print results and errors only.", rich_help_panel=MESSAGES)
 ]
-VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="More about what happens.", rich_help_panel=MESSAGES)
-]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.", rich_help_panel=MESSAGES)]
 
 
 def named_model(argument: str | None, option: str | None) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare"]
 
-_SILENCE = 60.0  # seconds
 
+_ROOM_FOR_PAGES = 172  # characters of a line, from which on it has a home page, too
 _SHOWN = {True: 20, False: 4}  # findings of one kind on the screen, by whether they are serious; --json has all
 
 
@@ -66,7 +65,7 @@ def prepare(
         typer.Option(
             "--domain",
             metavar="NAME=DIR",
-            help="Twice: two plain folders of images, instead of SOURCE.",
+            help="Give it twice: two folders of images, instead of SOURCE.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
@@ -76,20 +75,20 @@ def prepare(
         typer.Option(
             "--as",
             metavar="KIND",
-            help="unpaired, paired or segmentation, if not clear.",
+            help="Kind of data set, if it is not recognized: unpaired, paired or segmentation.",
             rich_help_panel=IMAGES,
             autocompletion=completion.of("unpaired", "paired", "segmentation"),
         ),
     ] = None,
     list_sets: Annotated[
-        bool, typer.Option("--list", help="List the named data sets and stop.", rich_help_panel=IMAGES)
+        bool, typer.Option("--list", help="List the named data sets, and stop.", rich_help_panel=IMAGES)
     ] = False,
     classes: Annotated[
         Path | None,
         typer.Option(
             "--classes",
             metavar="FILE",
-            help="Classes, one per line: name; value,name; or name,R,G,B.",
+            help="File with the classes, one per line: name; value,name; or name,R,G,B.",
             rich_help_panel=LABELS,
         ),
     ] = None,
@@ -98,14 +97,14 @@ def prepare(
         typer.Option(
             "--ignore",
             metavar="VALUE",
-            help="A mask value, color or name of no class; repeatable.",
+            help="Mask value, color or class name to ignore; repeatable.",
             rich_help_panel=LABELS,
         ),
     ] = None,
     attribute: Annotated[
         str | None,
         typer.Option(
-            "--attribute", metavar="NAME", help="The VIA attribute that holds the class.", rich_help_panel=LABELS
+            "--attribute", metavar="NAME", help="VIA attribute that holds the class.", rich_help_panel=LABELS
         ),
     ] = None,
     snap: Annotated[
@@ -115,7 +114,7 @@ def prepare(
             metavar="N",
             min=0,
             max=441,
-            help="How far a mask's color may lie from its class. Default: 64.",
+            help="How far a color in a mask may be from that of its class. Default: 64.",
             rich_help_panel=LABELS,
         ),
     ] = None,
@@ -124,15 +123,13 @@ def prepare(
         typer.Option(
             "--split",
             metavar="TRAIN,VAL,TEST",
-            help="Shares, such as 0.8,0.1,0.1. Default: as it is.",
+            help="Shares, such as 0.8,0.1,0.1. Default: the splits of the source.",
             rich_help_panel=SPLITS,
         ),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(
-            "--seed", metavar="N", min=0, help="Changes which images a split draws.", rich_help_panel=SPLITS
-        ),
+        typer.Option("--seed", metavar="N", min=0, help="Random seed of the split.", rich_help_panel=SPLITS),
     ] = 0,
     drop_duplicates: Annotated[
         bool,
@@ -148,7 +145,7 @@ def prepare(
             "--shorter-side",
             metavar="N",
             min=16,
-            help="Scale images to this shorter side, in pixels.",
+            help="Resize images to this shorter side, in pixels.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -168,7 +165,7 @@ def prepare(
             "--stride",
             metavar="N",
             min=1,
-            help="From tile to tile. Default: the side.",
+            help="Distance from tile to tile. Default: the side of a tile.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -176,7 +173,7 @@ def prepare(
         bool,
         typer.Option(
             "--drop-empty",
-            help="Leave out tiles that show nothing but background.",
+            help="Leave out tiles that show only background.",
             rich_help_panel=COMPUTING,
         ),
     ] = False,
@@ -186,7 +183,7 @@ def prepare(
             "--output",
             "-o",
             metavar="DIR",
-            help="The new data set. Default: data/NAME.",
+            help="Folder of the new data set. Default: data/NAME.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -195,7 +192,7 @@ def prepare(
         typer.Option(
             "--image-format",
             metavar="FORMAT",
-            help="Of images that change: png, jpg or webp.",
+            help="Format of images that are changed: png, jpg or webp.",
             rich_help_panel=RESULTS,
             autocompletion=completion.of("png", "jpg", "webp"),
         ),
@@ -204,14 +201,14 @@ def prepare(
         bool,
         typer.Option(
             "--link",
-            help="Link files that stay as they are instead of copying them.",
+            help="Link unchanged files instead of copying them.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
     shards: Annotated[
         bool,
         typer.Option(
-            "--shards", help="Pack the copy into tar files (WebDataset) with an index.", rich_help_panel=RESULTS
+            "--shards", help="Pack the data set into tar files (WebDataset) with an index.", rich_help_panel=RESULTS
         ),
     ] = False,
     shard_size: Annotated[
@@ -219,7 +216,7 @@ def prepare(
         typer.Option(
             "--shard-size",
             metavar="SIZE",
-            help="Of a tar file: 256MB (default), or a count of images.",
+            help="Size of a tar file: 256MB (default), or a number of images.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -228,12 +225,12 @@ def prepare(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write a page with tables and pictures here, too.",
+            help="Write the page with tables and pictures to this file, too.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only look; exit 1 if there are problems.", rich_help_panel=RESULTS)
+        bool, typer.Option("--check", help="Check only; exit with 1 if there are problems.", rich_help_panel=RESULTS)
     ] = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -266,8 +263,7 @@ def prepare(
     from gantool.workflows.prepare import PrepareOptions, prepare_data, prepare_share
     from gantool.workflows.prepare.advice import next_training
 
-    with screen.stages() as shown:
-        progress = shown if screen.interactive else _once_a_minute(screen)
+    with screen.stages() as progress:
         options = PrepareOptions(
             source,
             output,
@@ -321,36 +317,23 @@ def prepare(
     return 1 if (check and problems) or (result.unusable and not dry_run) else 0
 
 
-def _once_a_minute(screen: Screen) -> Callable[[str, int, int], None]:
-    """For logs: where there is no terminal for a bar, a line now and then tells that work goes on."""
-    last = time.monotonic()
-
-    def show(what: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SILENCE:
-            last = time.monotonic()
-            screen.note(f"{what}: {done} of {total}")
-
-    return show
-
-
 def _list(screen: Screen) -> int:
     from gantool.data.sources.catalog import CATALOG
 
-    screen.print_table(
-        ("name", "kind", "images", "MB", "license", "home page"),
-        [
-            (
-                one.name,
-                one.kind,
-                one.images or "?",
-                one.megabytes or "?",
-                one.license,
-                one.home + ("" if one.urls else " (by hand)"),
-            )
-            for one in CATALOG.values()
-        ],
-    )
+    entries = list(CATALOG.values())
+    pages = [one.home + ("" if one.urls else " (by hand)") for one in entries]
+    rows = [(one.name, one.kind, one.images or "?", one.megabytes or "?", one.license) for one in entries]
+    head = ("name", "kind", "images", "MB", "license")
+    if screen.result_width >= _ROOM_FOR_PAGES:
+        screen.print_table((*head, "home page"), [(*row, page) for row, page in zip(rows, pages, strict=True)])
+    else:
+        screen.print_table(head, rows)
+        screen.result("\nhome pages")
+        for page in dict.fromkeys(pages):
+            names = [one.name for one, its in zip(entries, pages, strict=True) if its == page]
+            screen.result(page)
+            for line in textwrap.wrap(", ".join(names), screen.result_width - 2, break_on_hyphens=False):
+                screen.result(f"  {line}")
     screen.json("data-sets", {"data_sets": [asdict(one) for one in CATALOG.values()]})
     screen.note("Get one with: gantool prepare NAME")
     return 0

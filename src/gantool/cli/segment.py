@@ -23,7 +23,7 @@ from gantool.cli.clips import (
 )
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
-from gantool.cli.image_results import conclude, file_options, follow, not_done
+from gantool.cli.image_results import announce, conclude, file_options, follow, not_done
 from gantool.cli.options import (
     COMPUTING,
     RESULTS,
@@ -97,8 +97,8 @@ def segment(
         typer.Option(
             "--outputs",
             metavar="KINDS",
-            help="Of mask, overlay, color, probabilities, classes, polygons (labelme), coco; by commas. "
-            "Default: mask,overlay, with --rank none.",
+            help="Comma-separated: mask, overlay, color, probabilities, classes, polygons (labelme), "
+            "coco. Default: mask,overlay; with --rank none.",
             rich_help_panel=RESULTS,
             autocompletion=completion.of(
                 "mask", "overlay", "color", "probabilities", "classes", "polygons", "coco", "mask,overlay"
@@ -111,7 +111,7 @@ def segment(
         typer.Option(
             "--min-area",
             metavar="PIXELS",
-            help="Regions smaller than this become part of what surrounds them.",
+            help="Merge regions smaller than this into their surroundings.",
             rich_help_panel=RESULTS,
         ),
     ] = 0,
@@ -119,7 +119,7 @@ def segment(
         bool,
         typer.Option(
             "--fill-holes",
-            help="What lies within a region, of whatever class, becomes part of it.",
+            help="Fill holes: whatever a region encloses becomes part of it.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -128,7 +128,7 @@ def segment(
         typer.Option(
             "--simplify",
             metavar="PIXELS",
-            help="Fewer points of polygons: how far outlines may move. 0 is exact.",
+            help="Simplify polygons: how far outlines may move. 0 is exact.",
             rich_help_panel=RESULTS,
         ),
     ] = 0.0,
@@ -137,7 +137,7 @@ def segment(
         typer.Option(
             "--rank",
             metavar="uncertainty",
-            help="A table and a page of all images instead, those to label next first.",
+            help="Instead of masks, write a table and a page with the images to label next first.",
             rich_help_panel=RESULTS,
             autocompletion=completion.of("uncertainty"),
         ),
@@ -147,7 +147,7 @@ def segment(
         typer.Option(
             "--top",
             metavar="N",
-            help="Copy the first N of the ranking, with labels for labelme.",
+            help="Copy the first N images of the ranking, with labels for labelme.",
             rich_help_panel=RESULTS,
         ),
     ] = 0,
@@ -165,7 +165,8 @@ def segment(
         typer.Option(
             "--shorter-side",
             metavar="N|native",
-            help="What the network sees: the shorter side in pixels, or native. Default: as trained.",
+            help="Shorter side that images are resized to for the network; native keeps their size. "
+            "Default: as trained.",
             rich_help_panel=COMPUTING,
             autocompletion=completion.of("native"),
         ),
@@ -174,7 +175,9 @@ def segment(
     tta: Annotated[
         bool,
         typer.Option(
-            "--tta", help="Average over mirrored and scaled views; six times slower.", rich_help_panel=COMPUTING
+            "--tta",
+            help="Test-time augmentation: average over mirrored and scaled copies; six times slower.",
+            rich_help_panel=COMPUTING,
         ),
     ] = False,
     device: DeviceOption = None,
@@ -186,11 +189,11 @@ def segment(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Find out which class every pixel of a picture, or of a clip, belongs to.
+    """Label every pixel of a picture, or of a clip, with its class.
 
-    painting.png becomes painting.mask.png (class indices with a palette) and painting.overlay.png, clip.mp4
+    painting.png gives painting.mask.png (class indices with a palette) and painting.overlay.png; clip.mp4 gives
     clip.mask.mkv (class indices, lossless) and clip.overlay.mp4. Without --model, the newest run that segments is
-    taken, else the built-in landscape.
+    used, or else the built-in model, landscape.
     """
     share = choose_share(shard, devices, (*(inputs or ()), files_from), engine)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
@@ -221,8 +224,6 @@ def segment(
     if top and rank is None:
         raise UsageError("--top: there is no ranking to take the first of.", "Add --rank uncertainty.")
     segmenter = work.load_segmentation(options)
-    if screen.speaks:
-        _announce(screen, segmenter, model)
     if clips is not None:
         whole_only(share, "clips")
         return _clips(screen, segmenter, options, clips, dry_run=dry_run)
@@ -230,6 +231,8 @@ def segment(
     plan = plan_labels(
         options.files, options.outputs, options.regions, sys.stdin, ranked=ranking is not None, outlined=top > 0
     )
+    if screen.speaks:  # only now, as what is wrong with the inputs should not stand below it
+        _announce(screen, segmenter, model)
     with together(screen, share, output_folder(files), _question(segmenter, options), dry_run=dry_run) as parts:
         coco = plan.coco
         if coco is not None and parts is not None:
@@ -279,8 +282,10 @@ def _announce(screen: Screen, segmenter: LoadedSegmenter, model: str | None) -> 
     from gantool.models.find import BUNDLED_SEGMENTER
 
     card = segmenter.card
-    screen.note(
-        f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}"
+    announce(
+        screen,
+        f"{segmenter.model.label}: {len(segmenter.classes)} classes on {segmenter.device} in {segmenter.precision}",
+        segmenter.model,
     )
     if card.origin.data == "sample" and model is None:
         screen.warn(
@@ -329,6 +334,7 @@ def _clips(
     from gantool.workflows.video import plan_clip_labels, segment_clips
 
     planned, there = plan_clip_labels(options.files, options.outputs)
+    _announce(screen, segmenter, options.model)
     return follow_clips(
         screen, "segment", _head(segmenter, dry_run=dry_run), planned, there, _details, doing="segmenting",
         work=lambda watch: segment_clips(segmenter, planned, options.regions, clips, watch, dry_run=dry_run),

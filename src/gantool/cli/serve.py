@@ -32,7 +32,7 @@ def serve(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="A run, a built-in model or a file; again for more of them. Default: the built-in ones.",
+            help="Run, built-in model or model file; repeatable. Default: the built-in models.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -42,14 +42,19 @@ def serve(
         typer.Option(
             "--host",
             metavar="HOST",
-            help="Where it listens; all but loopback needs a token.",
+            help="Address to listen on; all but loopback need a token.",
             rich_help_panel=_ADDRESS,
         ),
     ] = "127.0.0.1",
     port: Annotated[
         int,
         typer.Option(
-            "--port", min=0, max=65535, metavar="N", help="0 for any that is free.", rich_help_panel=_ADDRESS
+            "--port",
+            min=0,
+            max=65535,
+            metavar="N",
+            help="Port to listen on; 0 for any free one.",
+            rich_help_panel=_ADDRESS,
         ),
     ] = 8000,
     token: Annotated[
@@ -58,7 +63,7 @@ def serve(
             "--token",
             metavar="TEXT",
             envvar="GANTOOL_TOKEN",
-            help="Requests have to bring it. Better in the environment as GANTOOL_TOKEN, where others do not see it.",
+            help="Token that requests must send. Better set as GANTOOL_TOKEN, which other users cannot see.",
             rich_help_panel=_ADDRESS,
         ),
     ] = None,
@@ -67,7 +72,7 @@ def serve(
         typer.Option(
             "--allow-host",
             metavar="NAME",
-            help="A name that requests may call it by; again for more. Addresses and localhost always may.",
+            help="Host name that requests may use; repeatable. IP addresses and localhost always work.",
             rich_help_panel=_ADDRESS,
         ),
     ] = None,
@@ -78,7 +83,7 @@ def serve(
             min=0,
             max=256,
             metavar="N",
-            help="Images run side by side; 0 for one per core.",
+            help="Images computed at the same time; 0 for one per core.",
             rich_help_panel=COMPUTING,
         ),
     ] = 0,
@@ -87,19 +92,21 @@ def serve(
         typer.Option(
             "--max-body",
             metavar="MB",
-            help="Of a request; a batch may have four times as much.",
+            help="Largest request; a batch may have four times as much.",
             rich_help_panel=_LIMITS,
         ),
     ] = 32.0,
     max_pixels: Annotated[
-        float, typer.Option("--max-pixels", metavar="MILLIONS", help="Of an image.", rich_help_panel=_LIMITS)
+        float, typer.Option("--max-pixels", metavar="MILLIONS", help="Largest image.", rich_help_panel=_LIMITS)
     ] = 50.0,
     queue: Annotated[
         int, typer.Option("--queue", metavar="N", help="Images that may wait for a worker.", rich_help_panel=_LIMITS)
     ] = 64,
     seconds: Annotated[
         float,
-        typer.Option("--seconds", metavar="S", help="That an image may wait, and may take.", rich_help_panel=_LIMITS),
+        typer.Option(
+            "--seconds", metavar="S", help="Seconds that an image may wait, and may take.", rich_help_panel=_LIMITS
+        ),
     ] = 30.0,
     runs: RunsOption = Path("runs"),
     device: DeviceOption = None,
@@ -107,7 +114,7 @@ def serve(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Serve a page to drop pictures on, and addresses that take an image and answer with one.
+    """Serve a web page to drop pictures on, and an HTTP API that takes an image and returns one.
 
     It listens on this machine only, until Ctrl-C; requests under way are finished first.
     """

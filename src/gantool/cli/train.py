@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +33,7 @@ from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from gantool.workflows.plan_training import TrainingPlan
-    from gantool.workflows.train import Started, TrainResult
+    from gantool.workflows.train import Started
 
 __all__ = ["train"]
 
@@ -71,7 +71,8 @@ def train(
         ),
     ] = None,
     list_models: Annotated[
-        bool, typer.Option("--list-models", help="List what can be trained and stop.", rich_help_panel=MODEL)
+        bool,
+        typer.Option("--list-models", help="List the models that can be trained, and stop.", rich_help_panel=MODEL),
     ] = False,
     to: Annotated[
         str | None,
@@ -84,7 +85,7 @@ def train(
         typer.Option(
             "--init-from",
             metavar="MODEL",
-            help="Start a new run from a model's weights, or from none.",
+            help="Start a new run from the weights of a model; none for random weights.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -94,7 +95,7 @@ def train(
         typer.Option(
             "--encoder-weights",
             metavar="imagenet|none|FILE",
-            help="First weights of a segmenter's encoder.",
+            help="Pretrained weights of a segmenter's encoder.",
             rich_help_panel=MODEL,
             autocompletion=completion.of("imagenet", "none"),
         ),
@@ -104,7 +105,7 @@ def train(
         typer.Option(
             "--distill",
             metavar="MODEL",
-            help="Train a light generator that learns what a model does.",
+            help="Train a light generator to imitate this model.",
             rich_help_panel=MODEL,
             autocompletion=completion.offered(completion.models),
         ),
@@ -115,13 +116,13 @@ def train(
         typer.Option(
             "--domain",
             metavar="NAME=DIR",
-            help="Twice: two plain folders of images, instead of --data.",
+            help="Give it twice: two folders of images, instead of --data.",
             rich_help_panel=IMAGES,
         ),
     ] = None,
     domains: DomainsOption = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", help="Epochs in total.", rich_help_panel=TRAINING)
+        int | None, typer.Option("--epochs", metavar="N", help="Number of epochs in total.", rich_help_panel=TRAINING)
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -131,14 +132,18 @@ def train(
     ] = None,
     crop: Annotated[
         int | None,
-        typer.Option("--crop", metavar="N", help="Side of the crops in pixels.", rich_help_panel=TRAINING),
+        typer.Option(
+            "--crop", metavar="N", help="Side of the square training crops, in pixels.", rich_help_panel=TRAINING
+        ),
     ] = None,
     lr: Annotated[
         float | None, typer.Option("--lr", metavar="N", help="Learning rate.", rich_help_panel=TRAINING)
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", help="Decides weights, order and crops.", rich_help_panel=TRAINING),
+        typer.Option(
+            "--seed", metavar="N", help="Random seed for weights, order and augmentation.", rich_help_panel=TRAINING
+        ),
     ] = None,
     name: Annotated[
         str | None,
@@ -165,7 +170,8 @@ def train(
     ] = False,
     dry_run: DryRunOption = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings in YAML.", rich_help_panel=SETTINGS)
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="YAML file with settings.", rich_help_panel=SETTINGS),
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -181,7 +187,7 @@ def train(
         typer.Option(
             "--write-settings",
             metavar="FILE",
-            help="Write all settings, explained, and stop.",
+            help="Write all settings with explanations to a file, and stop.",
             rich_help_panel=SETTINGS,
         ),
     ] = None,
@@ -190,17 +196,24 @@ def train(
     precision: PrecisionOption = None,
     devices: Annotated[
         int | None,
-        typer.Option("--devices", metavar="N", help="Processes on this machine.", rich_help_panel=COMPUTING),
+        typer.Option(
+            "--devices",
+            metavar="N",
+            help="Number of processes on this machine, one per device.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", metavar="N", help="Processes that read images.", rich_help_panel=COMPUTING),
+        typer.Option(
+            "--workers", metavar="N", help="Number of processes that load images.", rich_help_panel=COMPUTING
+        ),
     ] = None,
     compile_nets: Annotated[
         bool | None,
         typer.Option(
             "--compile/--no-compile",
-            help="Compile the networks, or never. Default: where it pays.",
+            help="Always or never compile the networks. Default: where it saves time.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -208,10 +221,10 @@ def train(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Train a model; without --data on the built-in sample.
+    """Train a model on your images, or without --data on the built-in sample.
 
-    Ctrl-C saves first; --resume latest resumes the newest run. --dry-run takes one step; --overwrite is for
-    --write-settings.
+    Ctrl-C saves before it stops; --resume latest continues the newest run. --dry-run checks everything and does one
+    step. --overwrite concerns --write-settings only.
     """
     screen = Screen(quiet=quiet, verbose=verbose, json_output=json_output)
     from gantool.methods.registry import MODELS
@@ -241,37 +254,54 @@ def train(
 
 def _run(screen: Screen, plan: TrainingPlan) -> int:
     from gantool.cli.training import TrainingDisplay
+    from gantool.cli.training.ending import conclude, conclude_dry_run
+    from gantool.engine.events import StepDone
     from gantool.workflows.train import Finished, Notice, Started, training_events
 
     display = TrainingDisplay(screen)
     started: Started | None = None
+    first_step: StepDone | None = None
+    over = False
     with display:
         for event in training_events(plan):
             if isinstance(event, Started):
                 started = event
                 if not event.main:
                     display.silence()
-                _announce(screen, event)
-                display.start(event)
+                over = _is_over(event)
+                if not over:
+                    _announce(screen, event, dry_run=plan.dry_run)
+                    display.start(event)
             elif isinstance(event, Notice):
                 display.note(event.text)
             elif isinstance(event, Finished):
                 display.finish(stopped=event.result.stopped)
                 # The other processes of a run end with 0: their launcher takes any other code for a crash.
                 main = started is not None and started.main
-                if main:
-                    _conclude(screen, plan, event.result)
+                if main and started is not None and plan.dry_run:
+                    conclude_dry_run(screen, started, first_step)
+                elif main:
+                    conclude(screen, plan, event.result, over=over)
                 return 128 + event.signal if main and event.result.stopped and event.signal is not None else 0
             else:
+                first_step = first_step or (event if isinstance(event, StepDone) else None)
                 display.show(event)
     raise AssertionError("training ended without a result")
 
 
-def _announce(screen: Screen, event: Started) -> None:
+def _is_over(event: Started) -> bool:
+    """Whether a run that is resumed has nothing left to train."""
+    from gantool.models.history import history_of
+    from gantool.models.runs import Run
+
+    return event.first_epoch > 0 and replace(history_of(Run(event.run)), planned=event.epochs).is_finished
+
+
+def _announce(screen: Screen, event: Started, *, dry_run: bool) -> None:
     if not event.main:
         return
     ranks = f" x {event.world_size}" if event.world_size > 1 else ""
-    screen.note(f"{event.run}: {event.data}")
+    screen.note(f"{'Dry run' if dry_run else event.run}: {event.data}")
     screen.note(
         f"{counted(event.epochs, 'epoch')} of {counted(event.steps_per_epoch, 'step')}, "
         f"batch size {event.batch_size}, on {event.device}{ranks} in {event.precision}"
@@ -280,102 +310,6 @@ def _announce(screen: Screen, event: Started) -> None:
         screen.note(f"resumed after epoch {event.first_epoch}")
     for name, count in event.parameters.items():
         screen.detail(f"{name}: {count / 1e6:.3f} M parameters")
-
-
-def _conclude(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
-    if plan.dry_run:
-        screen.note("Dry run: settings, data and one step are fine; nothing was kept.")
-        screen.json("train", {"dry_run": True})
-        return
-    if result.stopped:
-        screen.note("Stopped and saved.")
-    elif not result.unseen:
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in result.metrics.items())
-        screen.note(f"The delivered epoch, on the test images that chose it: {shown}")
-    elif any(key.startswith("iou/") for key in result.metrics):
-        _show_classes(screen, result)
-    elif result.metrics:
-        _show_ratios(screen, result)
-    if result.model is not None:
-        screen.result(result.model)
-    _name_report(screen, result.run)
-    if result.stopped:
-        screen.note_command("Resume", f"gantool train --resume {shlex.quote(result.run.name)}{_where(result)}")
-    elif result.model is not None:
-        screen.note_command("Next", f"{_next_command(plan, result)}{_where(result)}")
-    screen.json(
-        "train",
-        {
-            "run": str(result.run),
-            "model": str(result.model) if result.model is not None else None,
-            "kind": plan.kind,
-            **_history(result),
-            "stopped": result.stopped,
-            "losses": dict(result.losses),
-            "metrics": dict(result.metrics),
-            "unseen": result.unseen,
-            "baselines": {name: dict(values) for name, values in result.baselines.items()},
-        },
-    )
-
-
-def _name_report(screen: Screen, run: Path) -> None:
-    from gantool.models.runs import Run
-
-    report = Run(run).report
-    if report.is_file():
-        screen.note_file("Report", report)
-
-
-def _history(result: TrainResult) -> dict[str, Any]:
-    """Epochs, duration, best epoch and page."""
-    from gantool.models.history import history_of
-    from gantool.models.runs import Run
-
-    return {**history_of(Run(result.run)).as_json(), "epochs": result.epochs}
-
-
-def _show_ratios(screen: Screen, result: TrainResult) -> None:
-    keys = list(result.metrics)
-    guesses = {"this model": result.metrics, **result.baselines}
-    rows = [
-        (name, *(f"{values[key]:.3f}" if key in values else "" for key in keys)) for name, values in guesses.items()
-    ]
-    ratios = [key for key in keys if key.startswith("l1_ratio_")]
-    names = [key.removeprefix("l1_ratio_").replace("_", " ") for key in keys]
-    if ratios:
-        title = "On drawn scenes that the run has not seen (lower is better)"
-    else:
-        title = f"On {'pairs' if 'l1' in keys else 'images'} not seen in training"
-    screen.table(("L1 to the truth / untranslated" if len(ratios) == len(keys) else "", *names), rows, title=title)
-
-
-def _show_classes(screen: Screen, result: TrainResult) -> None:
-    classes = {key.removeprefix("iou/"): value for key, value in result.metrics.items() if key.startswith("iou/")}
-    screen.table(
-        ("class", "IoU"),
-        [(name, f"{value:.3f}") for name, value in classes.items()],
-        title="On images that the run has not seen",
-    )
-    screen.note(f"mean IoU {result.metrics['mean_iou']:.3f}, accuracy {result.metrics['accuracy']:.3f}")
-
-
-def _next_command(plan: TrainingPlan, result: TrainResult) -> str:
-    from gantool.models.runs import Run, list_runs
-
-    run = Run(result.run)
-    facts = run.facts()
-    if "domains" not in facts:
-        return f"gantool segment photo.jpg --model {plan.kind}"
-    alone = len(list_runs(run.path.parent)) == 1  # else a newer one may be taken
-    named = "" if alone else f" --model {shlex.quote(run.name)}"
-    return f"gantool translate photo.jpg --to {facts['domains'][-1]}{named}"
-
-
-def _where(result: TrainResult) -> str:
-    """The option that finds a run again which is not in the usual folder."""
-    folder = result.run.parent
-    return f" --runs {shlex.quote(str(folder))}" if folder != Path("runs") else ""
 
 
 def _write_settings(screen: Screen, plan: TrainingPlan, path: Path, overwrite: bool) -> None:

@@ -21,7 +21,7 @@ from gantool.cli.clips import (
 )
 from gantool.cli.console import Screen
 from gantool.cli.contract import completion
-from gantool.cli.image_results import conclude, file_options, follow, not_done
+from gantool.cli.image_results import announce, conclude, file_options, follow, not_done
 from gantool.cli.options import (
     MODEL,
     RESULTS,
@@ -99,7 +99,10 @@ def translate(
     output: OutputOption = None,
     format: FormatOption = None,
     side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Input and result in one picture.", rich_help_panel=RESULTS)
+        bool,
+        typer.Option(
+            "--side-by-side", help="Put input and result side by side in one picture.", rich_help_panel=RESULTS
+        ),
     ] = False,
     overwrite: OverwriteOption = False,
     skip_existing: SkipExistingOption = False,
@@ -122,10 +125,10 @@ def translate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Translate pictures, or clips, into another domain, at their own size.
+    """Translate pictures or clips into another domain, at their own size.
 
     photo.jpg becomes photo.winter.jpg in the current folder, clip.mp4 becomes clip.winter.mp4 with its sound. Without
-    --model, the newest run that reaches the domain translates, else a built-in model.
+    --model, the newest run that translates to the domain is used, or else a built-in model.
     """
     share = choose_share(shard, devices, (*(inputs or ()), files_from), engine)
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
@@ -150,8 +153,6 @@ def translate(
         batch_size=batch_size or 1, side_by_side=side_by_side,
     )  # fmt: skip
     translator = work.load_translator(options)
-    if screen.speaks:
-        _announce(screen, translator, model)
     head = {
         **({"dry_run": True} if dry_run else {}),
         "model": str(translator.model.path),
@@ -166,11 +167,14 @@ def translate(
         from gantool.workflows.video import plan_clip_translation, translate_clips
 
         planned, there = plan_clip_translation(translator, options.files)
+        _announce(screen, translator, model)
         return follow_clips(
             screen, "translate", head, planned, there, details, doing=f"to {to}",
             work=lambda watch: translate_clips(translator, planned, options, clips, watch, dry_run=dry_run),
         )  # fmt: skip
     jobs, skipped = work.plan_translation(translator, options.files, sys.stdin)
+    if screen.speaks:  # only now, as what is wrong with the inputs should not stand below it
+        _announce(screen, translator, model)
     if screen.speaks and tile.isdigit() and translator.model.card.norm.startswith("instance"):
         screen.warn("tiles see their own colors only, which can show as seams; --tile auto has none.")
     with together(screen, share, output_folder(files), _question(translator, options), dry_run=dry_run) as parts:
@@ -195,9 +199,11 @@ def _output(kind: str, item: ImageOutcome) -> dict[str, str]:
 
 def _announce(screen: Screen, translator: Translator, model: str | None) -> None:
     card = translator.model.card
-    screen.note(
+    announce(
+        screen,
         f"{translator.model.label}: {translator.source.name} to {translator.target.name} "
-        f"on {translator.device} in {translator.precision}"
+        f"on {translator.device} in {translator.precision}",
+        translator.model,
     )
     if translator.trained_on_sample and model is None:
         target = translator.target.name

@@ -23,9 +23,9 @@ from gantool.engine.checkpoints import random_state, restore_random_state
 from gantool.engine.runtime import Runtime
 from gantool.engine.step_work import StepWork, count_work
 from gantool.engine.task import Batch, Task
-from gantool.errors import roughly
 from gantool.nets.resnet import ResnetGenerator
 from gantool.quiet import quiet
+from gantool.report.words import roughly
 from gantool.settings.schema import Settings
 
 __all__ = ["CompileChoice", "choose_compile", "compile_networks", "has_compiler", "rehearse"]

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -18,7 +19,7 @@ from filelock import FileLock
 
 from gantool.errors import DataError, GantoolError, OutputError
 
-__all__ = ["download", "mirrored"]
+__all__ = ["download", "mirrored", "why_not"]
 
 ATTEMPTS = 5
 PATIENCE = 1.0  # seconds before the second attempt; doubled each time
@@ -88,6 +89,16 @@ def download(
     except OSError as error:
         raise OutputError(f"{target}: cannot be written ({error.strerror or error}).") from error
     return target
+
+
+def why_not(error: GantoolError) -> str:
+    """Why a download failed, in few words: without the address, and without the system's own words for it.
+
+    >>> why_not(DataError("http://x/y: cannot be downloaded, there is no connection ([Errno -2])."))
+    'there is no connection'
+    """
+    said = re.sub(r"^https?://\S+: ", "", error.message).removeprefix("cannot be downloaded, ")
+    return said.partition(" ([")[0].rstrip(".")
 
 
 def _fetch(url: str, part: Path, target: Path, size: int | None, on_progress: Progress) -> None:

@@ -28,7 +28,7 @@ from torchvision.models import inception as blocks
 from gantool.arrays import Pixels
 from gantool.errors import GantoolError, ModelError
 from gantool.fetch.cache import cache_folder
-from gantool.fetch.download import download
+from gantool.fetch.download import download, why_not
 from gantool.fetch.weights import read_weights
 
 __all__ = ["Inception", "InceptionFeatures", "Resize", "content_key", "find_inception_weights", "load_inception"]
@@ -162,7 +162,7 @@ def find_inception_weights(given: Path | None = None) -> Path:
         return download(URL, target, sha256=_DIGEST_START)
     except GantoolError as error:
         raise ModelError(
-            f"the Inception weights are not in the cache and cannot be downloaded ({error.message})",
+            f"the Inception weights are not in the cache and cannot be downloaded ({why_not(error)})",
             f"Get {URL} in another way and name it: --inception-weights FILE, or put it at {target}.",
         ) from None
 

@@ -17,7 +17,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 from gantool.arrays import Pixels
 from gantool.errors import GantoolError, ModelError
-from gantool.fetch.download import download
+from gantool.fetch.download import download, why_not
 
 __all__ = ["Lpips", "ms_ssim", "psnr", "ssim"]
 
@@ -86,7 +86,7 @@ class Lpips:
             download(_ALEXNET, target)
         except GantoolError as error:
             raise ModelError(
-                f"AlexNet's weights are not in the cache and cannot be downloaded ({error.message})",
+                f"AlexNet's weights are not in the cache and cannot be downloaded ({why_not(error)})",
                 f"Get {_ALEXNET} in another way and put it at {target}.",
             ) from None
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity

@@ -74,7 +74,8 @@ def make_instruments(
 
 
 def _reason(error: ModelError) -> str:
-    return f"{error.message} {error.remedy}".strip()
+    """What is the matter, and below it what to do."""
+    return f"{error.message.rstrip('.')}.\n{error.remedy}" if error.remedy else error.message
 
 
 class ImageSet:
@@ -136,7 +137,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Measured:
-    """Values by metric name, and what was left out, with the reason."""
+    """Values by metric name, and what was left out, with the reason and in a second line what to do about it."""
 
     values: Mapping[str, Estimate] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -166,7 +167,8 @@ def compare_sets(real: ImageSet, generated: ImageSet, instruments: Instruments) 
     sliced = sliced_distance(real.patches, generated.patches)
     values["swd"] = sliced.overall
     if fewest < 10:
-        warnings.append(f"{fewest} images are too few for a distance between sets")
+        few = "1 image is" if fewest == 1 else f"{fewest} images are"
+        warnings.append(f"{few} too few for a distance between sets")
     return Measured(values, left_out, sliced.levels, tuple(warnings))
 
 

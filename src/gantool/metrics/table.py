@@ -23,6 +23,7 @@ class Metric:
         function: of a metric of pairs, ``module:name`` of what takes an image and its truth ``(H, W, C)`` uint8.
         smallest: side of the images, from which on it is defined.
         by_class: whether there is a value of every class only, and none over all.
+        unit: of the value; empty for shares and for distances, which have none.
     """
 
     about: str
@@ -31,6 +32,7 @@ class Metric:
     function: str = ""
     smallest: int = 1
     by_class: bool = False
+    unit: str = ""
 
 
 def _labels(about: str, *, by_class: bool = False) -> Metric:
@@ -54,13 +56,15 @@ METRICS: Mapping[str, Metric] = {
     "kid": Metric("kernel distance of Inception features of two sets", False, ("real images", "Inception weights")),
     "swd": Metric("sliced Wasserstein distance of patches of two sets", False, ("real images",)),
     "l1": Metric("mean absolute difference to the truth, in levels of 255", False, ("pairs",),
-                 "gantool.metrics.paired:l1_of"),
-    "psnr": Metric("peak signal to noise ratio, in dB", True, ("pairs",), f"{_PERCEPTUAL}:psnr"),
+                 "gantool.metrics.paired:l1_of", unit="0 to 255"),
+    "psnr": Metric("peak signal to noise ratio, in dB", True, ("pairs",), f"{_PERCEPTUAL}:psnr",
+                   unit="dB"),
     "ssim": Metric("structural similarity", True, ("pairs",), f"{_PERCEPTUAL}:ssim", smallest=11),  # the window
     "ms_ssim": Metric("structural similarity on five scales", True, ("pairs",), f"{_PERCEPTUAL}:ms_ssim",
                       smallest=176),  # the window after four halvings
     "lpips": Metric("distance of AlexNet's features", False, ("pairs", "LPIPS weights"), smallest=32),
-    "cycle_l1": Metric("mean absolute difference to the input after going there and back", False, ("a way back",)),
+    "cycle_l1": Metric("mean absolute difference to the input after going there and back", False, ("a way back",),
+                       unit="0 to 255"),
     "segmenter_mean_iou": Metric("mean IoU of what a segmenter sees in generated photos to their label maps", True,
                                  ("label maps", "a segmenter")),
     "segmenter_accuracy": Metric("accuracy of what a segmenter sees in generated photos to their label maps", True,

@@ -25,6 +25,8 @@ __all__ = [
 BUNDLED_SEGMENTER = "landscape"
 """The built-in model that segments; how it was made stands in ``docs/landscape.md``."""
 
+_NOTHING, _BEGUN, _LEARNED = 0, 1, 2  # weights of a run: none yet, of its unfinished first epoch, of a finished one
+
 
 @dataclass(frozen=True)
 class FoundModel:
@@ -68,7 +70,8 @@ class FoundModel:
 def find_model(name: str, runs: Path) -> FoundModel:
     """Return the model that ``name`` means: a path, a run's name, or the newest run of that kind.
 
-    A folder that is no run, such as one of pictures, does not stand in the way of a run or a model of its name.
+    A run without a finished epoch counts as one of its kind only where there is no other. A folder that is no run,
+    such as one of pictures, does not stand in the way of a run or a model of its name.
 
     Raises:
         ModelError: there is none; names the nearest.
@@ -80,9 +83,9 @@ def find_model(name: str, runs: Path) -> FoundModel:
         if run.exists or run.model.is_file():
             return _of_run(run)
     known = list_runs(runs)
-    for run in known:
-        if _kind(run) == name:
-            return _of_run(run)
+    of_kind = [run for run in known if _kind(run) == name]
+    if of_kind:
+        return _of_run(max(of_kind, key=_maturity))  # the newest of those that are alike
     if name in bundled_models():
         return _bundled(name)
     if name in PRETRAINED:
@@ -99,6 +102,8 @@ def find_model(name: str, runs: Path) -> FoundModel:
 def find_model_for(target: str, runs: Path) -> FoundModel:
     """Return the newest run's model that can translate to ``target``, or else the built-in one that can.
 
+    A run that has not finished an epoch is better than none.
+
     Raises:
         ModelError: no run can; names the nearest domain that some run reaches, or how to train one.
     """
@@ -110,6 +115,9 @@ def find_model_for(target: str, runs: Path) -> FoundModel:
     name = bundled_for(target)
     if name is not None:
         return _bundled(name)
+    for model in _models_of(runs, maturity=_BEGUN):
+        if target in model.card.targets:
+            return model
     domains |= {target for name in bundled_models() for target in _bundled(name).card.targets}
     if domains:
         raise ModelError(
@@ -142,13 +150,27 @@ def bundled_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def _models_of(runs: Path) -> Iterator[FoundModel]:
-    """The newest first; naming a damaged run's model directly tells what is wrong with it."""
+def _models_of(runs: Path, *, maturity: int = _LEARNED) -> Iterator[FoundModel]:
+    """The newest first of those that have come so far.
+
+    Naming a damaged run's model directly tells what is wrong with it.
+    """
     for run in list_runs(runs):
         try:
-            yield _of_run(run)
+            if _maturity(run) == maturity:
+                yield _of_run(run)
         except ModelError:
             continue
+
+
+def _maturity(run: Run) -> int:
+    """How far its weights have come; damaged ones are not hidden."""
+    if not run.model.is_file():
+        return _NOTHING
+    try:
+        return _LEARNED if read_card(run.model).origin.epochs or run.has_epochs else _BEGUN
+    except ModelError:
+        return _LEARNED
 
 
 def _bundled(name: str) -> FoundModel:

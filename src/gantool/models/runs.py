@@ -121,6 +121,11 @@ class Run:
         return self.path / "metrics.jsonl"
 
     @property
+    def has_epochs(self) -> bool:
+        """Whether any epoch was finished."""
+        return self.metrics.is_file() and self.metrics.stat().st_size > 0
+
+    @property
     def confusion(self) -> Path:
         """The confusion matrix of the last measurement of label maps."""
         return self.path / "confusion.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["duration", "number", "title_of"]
+__all__ = ["clock_time", "duration", "number", "roughly", "title_of", "titles_of"]
 
 _SPELLED = {
     "iou": "IoU", "l1": "L1", "swd": "SWD", "fid": "FID", "kid": "KID", "psnr": "PSNR", "ssim": "SSIM",
@@ -25,6 +25,15 @@ def title_of(name: str) -> str:
     if name == "ms_ssim":
         return "MS-SSIM"
     return " ".join(_SPELLED.get(word, word) for word in name.split("_"))
+
+
+def titles_of(names: str) -> str:
+    """Several names, separated by commas, in words.
+
+    >>> titles_of("fid, kid")
+    'FID, KID'
+    """
+    return ", ".join(title_of(name) for name in names.split(", "))
 
 
 def number(value: object) -> str:
@@ -55,3 +64,30 @@ def duration(seconds: float) -> str:
     if minutes < 1440:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def roughly(seconds: float) -> str:
+    """A time to wait, in words.
+
+    >>> roughly(200_000), roughly(9000), roughly(3599), roughly(61), roughly(20)
+    ('about 2.3 days', 'about 2.5 hours', 'about 1.0 hours', 'about 1 minute', 'less than a minute')
+    """
+    if seconds < 60:
+        return "less than a minute"
+    minutes, hours = round(seconds / 60), seconds / 3600
+    if minutes < 60:
+        return f"about {minutes} minute{'' if minutes == 1 else 's'}"
+    return f"about {hours:.1f} hours" if hours < 48 else f"about {hours / 24:.1f} days"
+
+
+def clock_time(seconds: float) -> str:
+    """A time in at most six characters: minutes and seconds, hours and minutes, or days and hours.
+
+    >>> clock_time(5), clock_time(754), clock_time(3720), clock_time(90_061), clock_time(400_000)
+    ('0:05', '12:34', '1h02m', '25h01m', '4d15h')
+    """
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}h{minutes:02d}m" if hours < 100 else f"{hours // 24}d{hours % 24:02d}h"

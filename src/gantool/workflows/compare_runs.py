@@ -12,11 +12,11 @@ from gantool._version import __version__
 from gantool.documents import DocumentError
 from gantool.errors import OutputError, RunError, UsageError, counted
 from gantool.metrics.table import better_is
+from gantool.models.history import best_of, epoch_seconds, epochs_of
 from gantool.models.runs import Run, find_run, list_runs
 from gantool.report.charts import Panel, chart
 from gantool.report.pages import shares_of, write_page
 from gantool.report.words import duration, number, title_of
-from gantool.workflows.train.page import epoch_seconds, epochs_of
 from gantool.workflows.train.samples import last_grid
 from gantool.yaml_documents import load_yaml
 
@@ -40,7 +40,7 @@ class _Compared:
     @property
     def chosen(self) -> Mapping[str, Any]:
         """The epoch whose weights are delivered; empty where no metric chose one."""
-        return next((record for record in reversed(self.records) if record.get("best")), {})
+        return best_of(self.records)
 
 
 def compare_runs(names: Sequence[str], runs: Path, page: Path) -> list[Run]:

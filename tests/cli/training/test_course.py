@@ -4,7 +4,7 @@ import pytest
 from scripts import Clock
 
 from gantool.cli.training.course import Course
-from gantool.cli.training.pace import Pace, clock_time
+from gantool.cli.training.pace import Pace
 from gantool.engine.events import EpochDone, StepDone
 from gantool.engine.loss_terms import LossTerm
 from gantool.workflows.train import Started
@@ -89,11 +89,3 @@ def test_a_resumed_run_is_compared_with_what_it_had() -> None:
     score = course.end_epoch(done(3, {"mean_iou": 0.47}, best=False))
     assert score is not None and score.before == 0.5
     assert course.best is not None and course.best.epoch == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0.9, "0:00"), (59.9, "0:59"), (3599, "59:59"), (3600, "1h00m"), (359_999, "99h59m"), (360_000, "4d04h")],
-)  # fmt: skip
-def test_times_have_six_characters_at_most(seconds: float, shown: str) -> None:
-    assert clock_time(seconds) == shown

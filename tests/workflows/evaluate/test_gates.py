@@ -79,6 +79,6 @@ def test_what_was_left_out_is_said_once() -> None:
         return Result(name, 1, {"swd": Estimate(0.1)}, "a", target, left_out=left_out)
 
     both = Evaluation("x", (result("m", "b", fid="no weights."), result("m", "a", fid="no weights.")))
-    assert both.left_out() == ["fid: no weights"]
+    assert both.left_out() == ["FID: no weights"]
     one = Evaluation("x", (result("m", "b", fid="no weights", ssim="too small"), result("m", "a", fid="no weights")))
-    assert one.left_out() == ["fid: no weights", "ssim of m to b: too small"]
+    assert one.left_out() == ["FID: no weights", "SSIM of m to b: too small"]

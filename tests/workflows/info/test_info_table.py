@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gantool.workflows.info.table import bytes_in_words, rows_of, seconds_in_words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0.0 s"), (59.94, "59.9 s"), (61, "1 min 1 s"), (3599.6, "1 h 0 min"), (9000, "2 h 30 min")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert seconds_in_words(seconds) == words
+from gantool.workflows.info.table import bytes_in_words, rows_of
 
 
 @pytest.mark.parametrize(
@@ -34,7 +26,7 @@ def test_a_run() -> None:
     for row in (
         ("begun", "8 November 2026, 09:05 UTC"),
         ("classes", "sky, leaf tree"),
-        ("epochs", "12 of 20, in 12 min 5 s"),
+        ("epochs", "12 of 20, in 12 min 05 s"),
         ("best epoch", "9"),
         ("  measured then", "mean IoU 0.6123 (higher is better)"),
         ("scores", "on images not seen in training"),
@@ -51,7 +43,7 @@ def test_a_run() -> None:
 def test_a_run_that_has_nothing_yet() -> None:
     rows = rows_of({"run": "r", "created": "?", "epochs": 0, "seconds": 0, "checkpoint": "none"})
     assert ("begun", "unknown") in rows
-    assert ("epochs", "0, in 0.0 s") in rows
+    assert ("epochs", "0") in rows
 
 
 def test_everything_else() -> None:

@@ -58,6 +58,8 @@ def shown_default(param: Any) -> str:
     default = getattr(param, "default", None)
     if param.param_type_name == "argument" or param.is_flag or default in (None, "", ()) or callable(default):
         return ""
+    if isinstance(default, float):
+        return f"{default:g}"
     return "" if str(default) == "." else str(default)
 
 

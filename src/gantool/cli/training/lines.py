@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from gantool.cli.console import Screen
 from gantool.cli.training.course import Course, Score
-from gantool.cli.training.pace import clock_time
+from gantool.report.words import clock_time
 
 if TYPE_CHECKING:
     from gantool.engine.events import EpochDone
 
 __all__ = ["PlainLines"]
-
-_SILENCE = 60.0  # seconds without a line, at most (where a step takes less)
 
 
 class PlainLines:
@@ -30,8 +28,7 @@ class PlainLines:
     """
 
     def __init__(self, screen: Screen, course: Course, clock: Callable[[], float]) -> None:
-        self._screen, self._course, self._clock = screen, course, clock
-        self._told = clock()
+        self._course, self._pulse = course, screen.pulse(clock)
 
     def note(self, show: Callable[[], None]) -> None:
         show()
@@ -42,18 +39,14 @@ class PlainLines:
     def step(self) -> None:
         # The line comes a step early rather than late.
         course = self._course
-        if course.step < course.steps_per_epoch and self._clock() + course.pace.step_seconds > self._told + _SILENCE:
-            self._tell(_step_line(course))
+        if course.step < course.steps_per_epoch:
+            self._pulse.maybe(lambda: _step_line(course), until_next=course.pace.step_seconds)
 
     def epoch(self, event: EpochDone, score: Score | None) -> None:
-        self._tell(_epoch_line(event, score, self._course))
+        self._pulse.tell(_epoch_line(event, score, self._course))
 
     def close(self) -> None:
         pass
-
-    def _tell(self, line: str) -> None:
-        self._told = self._clock()
-        self._screen.note(line)
 
 
 def _step_line(course: Course) -> str:

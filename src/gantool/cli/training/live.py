@@ -13,10 +13,8 @@ from rich.text import Text
 
 from gantool.cli.console import Screen
 from gantool.cli.training.course import Course, Score
-from gantool.cli.training.pace import clock_time
 from gantool.cli.training.table import Column, Layout, Signs, bar, number, score_text, speed
-from gantool.metrics.table import better_is
-from gantool.report.words import title_of
+from gantool.report.words import clock_time, title_of
 
 if TYPE_CHECKING:
     from gantool.engine.events import EpochDone
@@ -81,24 +79,21 @@ class LiveTable:
         measured = _NARROW if width < 100 else _MIDDLE if width < 120 else _WIDE
         columns = [
             Column.fitting("epoch", "epoch", 2 * count + 1),
-            Column.fitting("measured", self._title(course.metrics[0]) if course.metrics else "", measured, left=True),
+            Column.fitting(
+                "measured", self._signs.titled(course.metrics[0]) if course.metrics else "", measured, left=True
+            ),
             Column.fitting("speed", "img/s"),
             Column.fitting("elapsed", "elapsed"),
             Column.fitting("left", "left", 6),
             Column.fitting("seconds", "seconds"),
             *(Column.fitting(f"loss {name}", title_of(name)) for name in course.groups),
-            *(Column.fitting(name, self._title(name)) for name in course.metrics[1:]),
+            *(Column.fitting(name, self._signs.titled(name)) for name in course.metrics[1:]),
         ]
         if course.classes:
             widest = max(map(len, course.classes))
             columns.append(Column.fitting("worst", "worst class", widest + 6))
         columns += [Column.fitting("lr", "learning rate"), Column.fitting("wait", "waiting")]
         return Layout.of(width, columns)
-
-    def _title(self, metric: str) -> str:
-        """A metric's name with the direction that is better."""
-        arrows = {"higher": self._signs.higher, "lower": self._signs.lower, "": ""}
-        return title_of(metric) + arrows[better_is(metric)]
 
     def _moving(self) -> Group:
         """The row of the epoch in work, below a header as long as none stays; called by another thread, too."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gantool.engine.events import EpochDone, StepDone
     from gantool.workflows.training_events import Started
 
-__all__ = ["Pace", "clock_time"]
+__all__ = ["Pace"]
 
 _STEPS = 20  # that a running mean goes over, which keeps the numbers readable
 
@@ -70,16 +70,3 @@ class Pace:
     def left(self) -> float | None:
         """Seconds to the end of the last epoch; None before the first step."""
         return max(self._left - (self._clock() - self._told), 0.0) if self._steps else None
-
-
-def clock_time(seconds: float) -> str:
-    """A time in at most six characters: minutes and seconds, hours and minutes, or days and hours.
-
-    >>> clock_time(5), clock_time(754), clock_time(3720), clock_time(90_061), clock_time(400_000)
-    ('0:05', '12:34', '1h02m', '25h01m', '4d15h')
-    """
-    whole = int(seconds)
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d}"
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}h{minutes:02d}m" if hours < 100 else f"{hours // 24}d{hours % 24:02d}h"

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from gantool.metrics.table import better_is
+from gantool.report.words import title_of
+
 __all__ = ["Column", "Layout", "Signs", "bar", "number", "score_text", "speed"]
 
 _GAP = 2
@@ -27,6 +30,23 @@ class Signs:
     @classmethod
     def of(cls, encoding: str) -> Signs:
         return cls() if encoding.lower().startswith("utf") else cls("#", "-", "*", " (max)", " (min)")
+
+    @property
+    def legend(self) -> str:
+        """What the arrows mean."""
+        return f"{self.higher.strip()} higher is better, {self.lower.strip()} lower is better"
+
+    def arrow(self, metric: str) -> str:
+        """What is better of this metric, with a space before it; empty where that is not known."""
+        return self.direction(better_is(metric))
+
+    def direction(self, better: str) -> str:
+        """The arrow for ``higher`` or ``lower``."""
+        return {"higher": self.higher, "lower": self.lower, "": ""}[better]
+
+    def titled(self, metric: str) -> str:
+        """A metric's name in words, with its arrow."""
+        return title_of(metric) + self.arrow(metric)
 
 
 @dataclass(frozen=True)

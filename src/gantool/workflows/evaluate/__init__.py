@@ -11,6 +11,7 @@ from gantool.data.sources.names import resolve_data
 from gantool.errors import OutputError, UsageError
 from gantool.metrics.inception import Resize
 from gantool.models.find import find_model
+from gantool.models.runs import Run
 from gantool.workflows.evaluate.files import FILES, write_evaluation
 from gantool.workflows.evaluate.folders import compare_mask_folders, compare_picture_folders, require_folder
 from gantool.workflows.evaluate.labels import evaluate_label_maps
@@ -30,7 +31,10 @@ __all__ = [
     "parts_of_evaluation",
     "run_evaluation",
     "run_share",
+    "usual_output",
 ]
+
+_FOLDER = "evaluation"
 
 
 def evaluate(
@@ -95,10 +99,11 @@ def run_evaluation(options: EvaluateOptions, on_progress: Progress = lambda what
 
 @dataclass(frozen=True)
 class Ahead:
-    """What an evaluation would write, and whether it is there and to be left."""
+    """What an evaluation would write, whether it is there and to be left, and the model files that it is of."""
 
     files: tuple[Path, ...]
     done: bool
+    models: tuple[Path, ...] = ()
 
 
 def look_ahead(options: EvaluateOptions) -> Ahead:
@@ -110,15 +115,27 @@ def look_ahead(options: EvaluateOptions) -> Ahead:
     files = tuple((options.output or Path()) / name for name in FILES[:3])
     if options.skip_existing and files[0].exists():
         return Ahead(files, done=True)
-    for name in options.models:
-        find_model(name, options.runs)
+    models = tuple(find_model(name, options.runs).path for name in options.models)
     _require_free(options)
     if options.data is not None:
         resolve_data(options.data)
     for folder in (options.generated, options.real, options.predicted, options.truth):
         if folder is not None:
             require_folder(folder)
-    return Ahead(files, done=False)
+    return Ahead(files, done=False, models=models)
+
+
+def usual_output(models: Sequence[str], runs: Path) -> Path:
+    """The folder of an evaluation whose place is not named: in the run of the model, if one is measured, else here.
+
+    Raises:
+        GantoolError: the model cannot be found.
+    """
+    if len(models) == 1:
+        run = Run(find_model(models[0], runs).path.parent)
+        if run.exists:
+            return run.path / _FOLDER
+    return Path(_FOLDER)
 
 
 def _require_free(options: EvaluateOptions) -> None:

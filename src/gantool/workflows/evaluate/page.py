@@ -10,6 +10,7 @@ from gantool._version import __version__
 from gantool.arrays import hex_color
 from gantool.report.confusion import ConfusionMatrix, matrix_table
 from gantool.report.pages import picture, shares_of, thumbnail, write_page
+from gantool.report.words import titles_of
 from gantool.workflows.evaluate.results import Evaluation, Result, ShownRow
 from gantool.workflows.evaluate.tables import Part, parts_of
 
@@ -43,7 +44,7 @@ def _part(part: Part, evaluation: Evaluation) -> dict[str, Any]:
         "table": part,
         "counts": f"{first.images} images{real}.",
         "warnings": first.warnings,
-        "left_out": list(first.left_out.items()),
+        "left_out": [(titles_of(key), reason) for key, reason in first.left_out.items()],
         "levels": [(side, [f"{one.swd_levels[side]:.4f}" for one in part.results]) for side in first.swd_levels],
         "colors": colors,
         "legend": list(colors.items()),

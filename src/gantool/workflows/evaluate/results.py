@@ -13,6 +13,7 @@ from gantool.errors import UsageError
 from gantool.metrics.estimates import Estimate, differences_of
 from gantool.metrics.labels import ClassScores
 from gantool.metrics.segmentation import Scores
+from gantool.report.words import titles_of
 
 __all__ = ["Evaluation", "Progress", "Result", "ShownRow", "compared"]
 
@@ -124,13 +125,17 @@ class Evaluation:
         return tuple(dict.fromkeys(problem for one in self.results for problem in one.failed))
 
     def left_out(self) -> list[str]:
-        """Metrics that could not be had, with the reason, each once; with their results where others have them."""
+        """Metrics that could not be had, with the reason, each once; with their results where others have them.
+
+        What to do about it stands in a line of its own.
+        """
         found: dict[tuple[str, str], list[str]] = {}
         for one in self.results:
             for key, reason in one.left_out.items():
                 found.setdefault((key, reason.rstrip(".")), []).append(one.label)
+        everywhere = len(self.results)
         return [
-            f"{key}: {reason}" if len(labels) == len(self.results) else f"{key} of {', '.join(labels)}: {reason}"
+            f"{titles_of(key)}{'' if len(labels) == everywhere else ' of ' + ', '.join(labels)}: {reason}"
             for (key, reason), labels in found.items()
         ]
 
@@ -194,7 +199,7 @@ def _pictures_as_json(one: Result) -> dict[str, Any]:
         "differences": _differences(one),
         "fid_mode": one.fid_mode,
         "swd_levels": {str(side): value for side, value in one.swd_levels.items()},
-        "left_out": dict(one.left_out),
+        "left_out": {key: reason.replace("\n", " ") for key, reason in one.left_out.items()},
         "warnings": list(one.warnings),
         "worst": _worst(one),
         "failed": list(one.failed),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gantool.metrics.estimates import Estimate, shown
 from gantool.metrics.table import METRICS, better_is
+from gantool.report.words import title_of
 from gantool.workflows.evaluate.results import Evaluation, Result
 
 __all__ = ["DifferenceTable", "Part", "Row", "parts_of"]
@@ -20,6 +21,7 @@ class Row:
     Attributes:
         plain: of the untranslated images; empty where it is not known.
         better: ``higher`` or ``lower``; empty where that depends.
+        unit: of the value; empty where it has none.
         best: place of the best one of several models; None where none is.
     """
 
@@ -28,6 +30,7 @@ class Row:
     plain: str = ""
     better: str = ""
     best: int | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,12 @@ def _values(some: Sequence[Result]) -> list[Row]:
     first = some[0]
     return [
         Row(
-            f"{key} ({first.fid_mode})" if "Inception weights" in METRICS[key].needs else key,
+            title_of(key) + (f" ({first.fid_mode})" if "Inception weights" in METRICS[key].needs else ""),
             [shown(one.values.get(key)) for one in some],
             shown(Estimate(first.untranslated[key].value)) if key in first.untranslated else "",
             better_is(key),
             _best([one.values.get(key) for one in some], higher=METRICS[key].higher_is_better),
+            METRICS[key].unit,
         )
         for key in dict.fromkeys(key for one in some for key in one.values)
     ]

@@ -8,9 +8,9 @@ from typing import Any
 
 from gantool.errors import counted
 from gantool.metrics.table import better_is
-from gantool.report.words import title_of
+from gantool.report.words import duration, title_of
 
-__all__ = ["bytes_in_words", "rows_of", "seconds_in_words"]
+__all__ = ["bytes_in_words", "rows_of"]
 
 Row = tuple[str, str]
 _NAMES = {"init_from": "first weights from", "from_elsewhere": "from elsewhere", "held out": "held out for testing"}
@@ -23,18 +23,6 @@ def rows_of(facts: Mapping[str, Any]) -> list[Row]:
     if "origin" in facts:
         return list(_model(facts))
     return list(_plain(facts))
-
-
-def seconds_in_words(seconds: float) -> str:
-    """A duration.
-
-    >>> seconds_in_words(4.25), seconds_in_words(432), seconds_in_words(8100)
-    ('4.2 s', '7 min 12 s', '2 h 15 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def bytes_in_words(count: int) -> str:
@@ -59,7 +47,7 @@ def _run(facts: Mapping[str, Any]) -> Iterator[Row]:
         yield "data changed", f"after epoch {change.get('epoch', '?')}: files {counts}"
     planned = facts.get("epochs_planned")
     done = f"{facts['epochs']} of {planned}" if planned else str(facts["epochs"])
-    yield "epochs", f"{done}, in {seconds_in_words(facts['seconds'])}"
+    yield "epochs", f"{done}, in {duration(facts['seconds'])}" if facts["epochs"] else done
     if facts.get("best_epoch") is not None:
         yield "best epoch", str(facts["best_epoch"])
         yield from _scores("  measured then", _single(facts.get("best_metrics", {})))

@@ -21,7 +21,7 @@ from gantool.engine.loop import Trainer
 from gantool.engine.runtime import Runtime, started_by_launcher
 from gantool.engine.signals import StopRequest
 from gantool.engine.task import Task
-from gantool.errors import ModelError, OutputError, SettingsError, TrainingError, UsageError, roughly
+from gantool.errors import ModelError, OutputError, SettingsError, TrainingError, UsageError
 from gantool.locks import WITHOUT_LOCKS
 from gantool.methods.base import Method
 from gantool.methods.registry import make_method
@@ -29,6 +29,7 @@ from gantool.models.files import load_net, load_segmenter, read_card
 from gantool.models.find import find_model
 from gantool.models.formats.native import save_model
 from gantool.models.runs import Run, create_run
+from gantool.report.words import roughly
 from gantool.settings import Settings
 from gantool.workflows.plan_training import TrainingPlan, TrainOptions, plan_training
 from gantool.workflows.train.data_files import DataFiles, look_at_data

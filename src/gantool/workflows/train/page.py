@@ -18,6 +18,7 @@ from gantool.engine.loss_terms import LossTerm, by_curve
 from gantool.errors import ModelError
 from gantool.metrics.table import better_is
 from gantool.models.files import read_card
+from gantool.models.history import best_of, epoch_seconds, epochs_of
 from gantool.models.runs import Run
 from gantool.palette import named_colors
 from gantool.report.charts import chart
@@ -29,7 +30,7 @@ from gantool.settings.schema import Settings
 from gantool.workflows.train.curves import loss_panels
 from gantool.workflows.train.samples import epoch_of, gallery_of, grids_of, sample_sets, shown_grid
 
-__all__ = ["State", "epoch_seconds", "epochs_of", "write_run_page"]
+__all__ = ["State", "write_run_page"]
 
 State = Literal["running", "finished", "stopped"]
 
@@ -49,11 +50,11 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], 
     records = epochs_of(run)
     facts = run.facts()
     grids = grids_of(run)
-    chosen = [record["epoch"] for record in records if record.get("best")]
+    chosen = best_of(records).get("epoch")
     card = _card(run)
     gallery = gallery_of(run.judged)
     times = epoch_seconds(records)
-    listed = _spread(records, chosen[-1] if chosen else None)
+    listed = _spread(records, chosen)
     write_page(
         run.report,
         "run.html",
@@ -69,8 +70,7 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], 
             "commands": _commands(run, card, state),
             "final": _final(facts),
             "panels": [
-                chart(one, [record["epoch"] for record in listed], chosen[-1] if chosen else None)
-                for one in loss_panels(listed, terms)
+                chart(one, [record["epoch"] for record in listed], chosen) for one in loss_panels(listed, terms)
             ],
             "numbers": _numbers(listed, terms),
             "classes": _classes(run, facts, card, records),
@@ -83,27 +83,6 @@ def write_run_page(run: Run, settings: Settings, terms: Mapping[str, LossTerm], 
             "kind": facts.get("kind", settings.task),
         },
     )
-
-
-def epochs_of(run: Run) -> list[dict[str, Any]]:
-    """The recorded epochs; lines that do not say which one they are of are left out.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    return [record for record in run.read_metrics() if "epoch" in record]
-
-
-def epoch_seconds(records: Sequence[Mapping[str, Any]]) -> list[float]:
-    """How long every epoch took, measuring and saving included where the run went on without a break."""
-    out: list[float] = []
-    before = 0.0
-    for record in records:
-        trained, now = float(record.get("seconds", 0.0)), float(record.get("time", 0.0))
-        passed = now - before
-        out.append(passed if before and trained <= passed <= 5 * trained + 60 else trained)
-        before = now
-    return out
 
 
 def _live(times: Sequence[float]) -> dict[str, int]:
@@ -136,9 +115,9 @@ def _tiles(
     last = records[-1]
     tiles = [("Epoch", f"{last['epoch']} of {epochs}", "", "")]
     measured = [record for record in records if record.get("metrics")]
-    chosen = [record for record in measured if record.get("best")]
+    chosen = best_of(measured)
     if measured:
-        shown = (chosen or measured)[-1]
+        shown = chosen or measured[-1]
         name, value = next(iter(shown["metrics"].items()))
         note = f"epoch {shown['epoch']}, whose weights are delivered" if chosen else f"epoch {shown['epoch']}"
         tiles.append((title_of(name)[:1].upper() + title_of(name)[1:], number(value), note, better_is(name)))

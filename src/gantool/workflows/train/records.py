@@ -17,6 +17,7 @@ from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.files import atomic
 from gantool.methods.base import Method
+from gantool.models.history import best_of
 from gantool.models.runs import Run
 from gantool.report.confusion import write_confusion
 from gantool.report.gallery import write_gallery
@@ -102,8 +103,8 @@ def record_decision(run: Run, event: Decided) -> None:
 
 def measured_when_chosen(run: Run) -> Measurement | None:
     """What was measured at the epoch whose weights were delivered, on the images that chose it."""
-    chosen = [record["metrics"] for record in run.read_metrics() if record.get("best") and record.get("metrics")]
-    return Measurement(chosen[-1], next(iter(chosen[-1].values()))) if chosen else None
+    chosen = best_of(run.read_metrics()).get("metrics")
+    return Measurement(chosen, next(iter(chosen.values()))) if chosen else None
 
 
 def record_stop(run: Run, settings: Settings, terms: Mapping[str, LossTerm]) -> None:

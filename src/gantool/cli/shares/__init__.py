@@ -43,7 +43,7 @@ DevicesOption = Annotated[
         "--devices",
         metavar="N",
         min=1,
-        help="Processes on this machine.",
+        help="Number of processes on this machine, one per device.",
         rich_help_panel=COMPUTING,
     ),
 ]
@@ -63,7 +63,8 @@ ShardOption = Annotated[
         "--shard",
         metavar="I/N",
         rich_help_panel=COMPUTING,
-        help="Do share I of N, counted from 1; auto asks torchrun, srun or a job array, auto/N for I only.",
+        help="Do only part I of N, counted from 1; auto takes both from torchrun, srun or a job "
+        "array, auto/N only I.",
     ),
 ]
 
