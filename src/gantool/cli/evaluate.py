@@ -242,10 +242,8 @@ def evaluate(
         screen.json("evaluate", {**what, "files": [str(path) for path in ahead.files]} if dry_run else what)
         return 0
     if engine is not None:
-        start_tasks(
-            screen, share, options.output or Path(), (*options.models, data, segmenter, inception_weights, *_folders(options)),
-            devices=devices, device=device,
-        )  # fmt: skip
+        read = (*options.models, data, segmenter, inception_weights, *_folders(options))
+        start_tasks(screen, share, options.output or Path(), read, devices=devices, device=device)
     from gantool.models.history import unfinished
 
     for text in filter(None, map(unfinished, ahead.models)):
