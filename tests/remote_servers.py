@@ -1,7 +1,8 @@
-"""Servers on this machine for tests and benchmarks: HTTP with every fault that a network has, and S3 by moto."""
+"""Servers on this machine for tests and benchmarks: HTTP and S3 (by moto), with every fault that a network has."""
 
 from __future__ import annotations
 
+import http.client
 import random
 import re
 import threading
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-__all__ = ["Faults", "http_server", "s3_server"]
+__all__ = ["Bucket", "Faults", "http_server", "s3_bucket", "s3_proxy", "s3_server"]
 
 
 @dataclass
@@ -32,7 +33,11 @@ class Faults:
         dead_until: time before which connections are dropped.
         ranges: whether parts can be asked for.
         refusing: status of every answer; 0 for none.
+        losing: share of requests that are carried out, and whose answers never come.
+        read_only: refuse what would write.
+        old: know no conditions for writing.
         asked: requests so far, and bytes sent.
+        requests: method and path of those through a proxy.
     """
 
     latency: float = 0.0
@@ -44,8 +49,12 @@ class Faults:
     dead_until: float = 0.0
     ranges: bool = True
     refusing: int = 0
+    losing: float = 0.0
+    read_only: bool = False
+    old: bool = False
     asked: int = 0
     sent: int = 0
+    requests: list[str] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     lock: Any = field(default_factory=threading.Lock)
     free_at: float = 0.0
@@ -136,6 +145,73 @@ def http_server(folder: Path, faults: Faults) -> Iterator[str]:
 
 
 @contextmanager
+def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
+    """Pass everything on to an S3 server, as far as the faults let it; yields the address."""
+    host = urlsplit(target).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            return
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with faults.lock:
+                faults.asked += 1
+                faults.requests.append(f"{self.command} {self.path}")
+            if time.monotonic() < faults.dead_until:
+                self.close_connection = True
+                return
+            time.sleep(faults.latency)
+            writes = self.command in ("PUT", "POST", "DELETE")
+            if faults.happens(faults.failing):
+                self._answer(503, {}, _error("SlowDown"))
+                return
+            if faults.read_only and writes:
+                self._answer(403, {}, _error("AccessDenied"))
+                return
+            if faults.old and "If-None-Match" in self.headers:
+                self._answer(501, {}, _error("NotImplemented"))
+                return
+            behind = http.client.HTTPConnection(host)
+            behind.request(self.command, self.path, body, dict(self.headers))
+            answer = behind.getresponse()
+            content = answer.read()
+            if faults.happens(faults.losing):
+                self.close_connection = True
+                return
+            headers = {k: v for k, v in answer.getheaders() if k.lower() not in ("transfer-encoding", "connection")}
+            self._answer(answer.status, headers, content)
+
+        def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
+            self.send_response_only(status)
+            for key, value in headers.items():
+                self.send_header(key, value)
+            if "content-length" not in {key.lower() for key in headers}:
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+    for verb in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        setattr(Handler, f"do_{verb}", Handler._pass_on)
+    server = _Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _error(code: str) -> bytes:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+
+
+@contextmanager
 def s3_server() -> Iterator[str]:
     """An empty S3 by moto; yields the address of its server."""
     import logging
@@ -154,3 +230,46 @@ def s3_server() -> Iterator[str]:
         yield address
     finally:
         server.stop()
+
+
+@dataclass
+class Bucket:
+    """``s3://bucket`` behind a proxy with faults, and what looks at it without them."""
+
+    faults: Faults
+    system: Any
+
+    def files(self, folder: str = "out") -> dict[str, bytes]:
+        """Contents by their names in the folder."""
+        found = self.system.find(f"bucket/{folder}")
+        return {path.removeprefix(f"bucket/{folder}/"): self.system.cat_file(path) for path in found}
+
+    def clear(self) -> None:
+        """Remove all files and all faults."""
+        vars(self.faults).update(vars(Faults()))
+        if self.system.ls("bucket"):
+            self.system.rm("bucket/*", recursive=True)
+
+
+@contextmanager
+def s3_bucket() -> Iterator[Bucket]:
+    """An empty bucket that fsspec finds by itself, without patience for failures."""
+    import pytest
+    import s3fs
+
+    from gantool.fetch.remote import patience
+
+    faults = Faults()
+    with s3_server() as moto, s3_proxy(moto, faults) as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_ENDPOINT_URL", address),
+        ):  # fmt: skip
+            patch.setenv(name, value)
+        patch.setattr(s3fs.S3FileSystem, "retries", 1)
+        patch.setattr(patience, "PATIENCE", 0.01)
+        s3fs.S3FileSystem.clear_instance_cache()
+        system = s3fs.S3FileSystem(endpoint_url=moto, use_listings_cache=False)
+        system.mkdir("bucket")
+        yield Bucket(faults, system)
+        s3fs.S3FileSystem.clear_instance_cache()

@@ -1,4 +1,4 @@
-"""Draw the rooms of the code as they lie above each other, from the import contracts and the rooms' docstrings."""
+"""Draw the packages of gantool in layers, from the import contracts and the packages' docstrings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def picture() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         'font-family="system-ui, sans-serif">',
-        "<title>The rooms of gantool: imports point down only</title>",
+        "<title>The packages of gantool: imports point only downwards</title>",
         f'<rect width="{_WIDTH}" height="{height}" rx="10" fill="#f6f8fa"/>',
     ]
     for place, rooms in enumerate(rows):

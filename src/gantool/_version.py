@@ -1,3 +1,3 @@
-"""The version, said once."""
+"""The version, in one place."""
 
 __version__ = "0.2.0"

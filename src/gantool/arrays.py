@@ -1,7 +1,7 @@
-"""Pictures and label maps as arrays: what they are called, and the arithmetic that everyone needs.
+"""Pictures and label maps as arrays: their types, and shared arithmetic.
 
 Pixels are ``(H, W, C)`` uint8 with C = 3 (RGB) or 1 (gray); networks see values in [-1, 1] instead. A mask is
-``(H, W)`` uint8 of class indices, `IGNORE` where nothing is said.
+``(H, W)`` uint8 of class indices, `IGNORE` where a pixel is unlabeled.
 """
 
 from __future__ import annotations

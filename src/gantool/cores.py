@@ -1,7 +1,7 @@
-"""How many cores a call of a runner computes on: all of them for a picture, or one for each of several at once.
+"""How many cores a call of a runner uses: all of them for one picture, or one for each of several in parallel.
 
-Small pictures leave cores idle when each is computed on all of them, since its layers are cut into shares that are
-hardly worth handing out; several at once, each on a core of its own, do not. The results are the same to the byte.
+Small pictures leave cores idle when each is computed on all of them, since its layers are split into parts that are
+hardly worth distributing; several at once, each on its own core, do not. The results are byte-identical.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which device and which precision a word stands for on this machine."""
+"""Which device and which precision a name such as ``auto`` stands for on this machine."""
 
 from __future__ import annotations
 

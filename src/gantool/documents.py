@@ -1,4 +1,4 @@
-"""JSON that anybody may have written, as plain data: within bounds, or refused in one short line."""
+"""Untrusted JSON as plain data: within bounds, or refused with a one-line message."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
 """What can go wrong, and what to do about it.
 
-    GantoolError            something the user can mend; says what, where and how
+    GantoolError            something the user can fix; says what, where and how
     ├── UsageError          an option or a name on the command line
     ├── SettingsError       a key or value in the settings
     ├── DataError           a data set or an input image
     ├── ModelError          a model file, a checkpoint or a network's limits
-    ├── RunError            a run directory: its name, its settings, its resuming
+    ├── RunError            a run directory: its name, its settings, resuming it
     ├── OutputError         a file that cannot or must not be written
-    ├── MismatchError       an exported file that does not do what its model does
-    └── TrainingError       training cannot go on (a loss is no number, a rank is gone)
+    ├── MismatchError       an exported file whose results differ from its model's
+    └── TrainingError       training cannot continue (a loss is NaN or infinite, a rank is gone)
 
-Every one of them ends a command with its ``exit_code`` and its message alone, without a traceback.
+Each of them ends a command with its ``exit_code`` and only its message, without a traceback.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SHOWN = 60  # characters of a name in a list of names
 
 
 class GantoolError(Exception):
-    """A mistake that has a remedy.
+    """An error that the user can fix.
 
     Args:
         message: one sentence that names the file, key or option.
@@ -47,7 +47,7 @@ class GantoolError(Exception):
 
     exit_code = 2
     is_own = False
-    """Whether it concerns this process alone, of several that do a command together."""
+    """Whether it concerns only this process, of several that run a command together."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(f"{message} {remedy}".strip())
@@ -84,13 +84,13 @@ class OutputError(GantoolError):
 
 
 class MismatchError(GantoolError):
-    """An exported file that does not do what its model does; it was not kept."""
+    """An exported file whose results differ from its model's; it was not kept."""
 
     exit_code = 1
 
 
 class TrainingError(GantoolError):
-    """Training that had to stop; everything up to the last checkpoint is kept."""
+    """Training that had to stop; everything up to the last checkpoint is saved."""
 
     exit_code = 1
 
@@ -112,7 +112,7 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things in words.
+    """A number with its noun, in the plural where needed.
 
     >>> counted(1, "epoch"), counted(20, "epoch")
     ('1 epoch', '20 epochs')

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half there, and naming them so that every system can hold them."""
+"""Writing files atomically, and giving them names that every system accepts."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "ByteStream",
     "Target",
     "atomic",
+    "folder_of",
     "is_alive",
     "new_folder",
     "parse_bytes",
@@ -38,7 +39,7 @@ _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt
 
 @dataclass(frozen=True)
 class ByteStream:
-    """Where the bytes of one result go that gets no file: the next program's pipe.
+    """Where the bytes of one result go that gets no file here: the next program's pipe, or an address.
 
     Attributes:
         name: what messages call it.
@@ -56,6 +57,11 @@ class ByteStream:
 
 Target = Path | ByteStream
 """Where a result goes."""
+
+
+def folder_of(target: Target) -> Path | str:
+    """The folder of a result, or the address of that."""
+    return target.parent if isinstance(target, Path) else target.name.rpartition("/")[0]
 
 
 def put(target: Target, data: bytes) -> None:

@@ -1,6 +1,6 @@
-"""What torch would find to compute with on this machine, found out without importing it.
+"""Which devices torch would find on this machine, found out without importing it.
 
-`gantool.devices` asks torch itself; this is for telling what is here at once, and also where torch does not start.
+`gantool.devices` asks torch itself; this one answers at once, even where torch does not start.
 """
 
 from __future__ import annotations

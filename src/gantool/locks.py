@@ -1,8 +1,8 @@
-"""Locks: one process at a time writes a run or a data set, and others are told which one does.
+"""Locks: one process at a time writes a run or a data set, and others are told which one.
 
-A lock is the operating system's (`filelock.FileLock`), so it ends with its process however that ends. Who holds it
-stands in a file beside, for people to read; nothing is decided by that file. Both go when the lock is given back, and
-what a killed process left of them goes with the next one that locks.
+A lock is the operating system's (`filelock.FileLock`), so it ends with its process however that ends. A file beside
+it says who holds it, for people to read; nothing is decided by that file. Both are removed when the lock is released,
+and what a killed process left of them is removed by the next one that locks.
 """
 
 from __future__ import annotations

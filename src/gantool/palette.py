@@ -1,4 +1,4 @@
-"""Colors of classes that come without: those that people expect by the name, for the others ones that stand out."""
+"""Colors for classes that have none: the one that people expect by the name, otherwise a distinct one."""
 
 from __future__ import annotations
 

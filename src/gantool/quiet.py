@@ -1,4 +1,4 @@
-"""Libraries that talk about themselves are made to be quiet."""
+"""Silence the messages of libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML that anybody may have written, as plain data: within bounds, or refused in one short line."""
+"""Untrusted YAML as plain data: within bounds, or refused with a one-line message."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_they_are_small_and_say_where_they_come_from() -> None:
     assert {direction.target for direction in card.directions} == {"winter", "summer"}
     assert card.origin.data == "summer2winter_yosemite"
     page = (Path(__file__).parents[2] / "docs/seasons.md").read_text("utf-8")
-    assert "without a stated licence" in page
+    assert "without a stated license" in page
 
 
 def test_a_photo_in_an_empty_directory(workplace: Path) -> None:

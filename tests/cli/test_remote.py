@@ -13,7 +13,7 @@ from support import TINY, Cli
 
 from gantool.data.masks import write_mask
 from gantool.data.sample import CLASS_COLORS, draw_scene
-from gantool.fetch.remote import addresses, files
+from gantool.fetch.remote import files, patience
 
 UNET = ["unet", "--set", "model.width=4", "--set", "model.depth=2", "--size", "32", "--batch-size", "4",
         "--device", "cpu", "--precision", "fp32", "--epochs", "1"]  # fmt: skip
@@ -24,7 +24,7 @@ def shards(cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """``set``, images with labels in shards, and ``folder`` that they were made of."""
     monkeypatch.setenv("GANTOOL_CACHE", str(workplace / "cache"))
     monkeypatch.setattr(files, "BLOCK", 4096)
-    monkeypatch.setattr(addresses, "PATIENCE", 0.02)
+    monkeypatch.setattr(patience, "PATIENCE", 0.02)
     for split, first, count in (("train", 0, 10), ("test", 40, 3)):
         for n in range(first, first + count):
             one = draw_scene(n, size=40)

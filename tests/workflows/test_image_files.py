@@ -15,6 +15,8 @@ import pytest
 from gantool.cores import is_on_one_core
 from gantool.data.images import Picture
 from gantool.errors import DataError, OutputError
+from gantool.fetch.remote.addresses import Server
+from gantool.fetch.remote.outbox import Outbox, RemoteFile
 from gantool.workflows.image_files import Sight, Work, Written, work_through
 from gantool.workflows.image_jobs import ImageJob
 
@@ -196,3 +198,60 @@ def test_a_header_that_lies_about_the_size_changes_nothing() -> None:
     done = list(work_through(jobs(6), odd))
     assert [item.written.notes for item in done] == [(f"{n:03d}",) for n in range(6)]
     assert all(len(one) == 1 for one in shapes)
+
+
+def sent(box: Outbox) -> tuple[list[ImageJob], Callable[[ImageJob, Picture, str], Written]]:
+    """Images whose results go to an address."""
+
+    def write(job: ImageJob, picture: Picture, made: str) -> Written:
+        for target in job.outputs.values():
+            assert isinstance(target, RemoteFile)
+            target.write(made.encode())
+        return Written((1, 1))
+
+    return [ImageJob(Path(f"{n:03d}"), {"winter": box.file(f"{n:03d}.png")}) for n in range(100)], write
+
+
+@pytest.mark.parametrize("at_once", [1, 99])
+def test_results_are_sent_while_others_are_computed(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, run, arrived = threading.Event(), list[str](), list[str]()
+
+    def slowly(_: Server, name: str, content: bytes, **__: Any) -> bool:
+        assert going.wait(10)
+        if name == "007.png":
+            raise OutputError("memory://out/007.png: cannot be written.")
+        arrived.append(name)
+        return True
+
+    def note(name: str) -> str:
+        run.append(name)
+        if len(run) == 60:
+            going.set()  # so this ends only if sixty are computed before the first has arrived
+        return name
+
+    monkeypatch.setattr(Server, "write", slowly)
+    some, write = sent(Outbox("memory://out"))
+    done = []
+    for item in work_through(some, replace(simple(note, at_once=at_once), write=write)):
+        assert item.error or f"{item.source}.png" in arrived
+        done.append(item)
+    assert [str(item.source) for item in done] == [f"{n:03d}" for n in range(100)]
+    assert [item.error for item in done if item.error] == ["memory://out/007.png: cannot be written."]
+
+
+def test_nothing_is_sent_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def slowly(_: Server, name: str, content: bytes, **__: Any) -> bool:
+        begun.append(name)
+        time.sleep(0.02)
+        return True
+
+    monkeypatch.setattr(Server, "write", slowly)
+    some, write = sent(Outbox("memory://out"))
+    results = work_through(some, replace(simple(), write=write))
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    count = len(begun)
+    time.sleep(0.1)
+    assert len(begun) == count < 100

@@ -12,9 +12,10 @@ from gantool.cli.shares import handed_in
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
+    from gantool.files import Target
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.image_jobs import FileOptions, ImageJob
-    from gantool.workflows.shares.parts import Parts
+    from gantool.workflows.shares.elsewhere import AnyParts
 
 __all__ = ["conclude", "file_options", "follow", "not_done", "tell_outcome", "tell_skipped"]
 
@@ -57,7 +58,7 @@ def not_done(jobs: Sequence[ImageJob]) -> Iterator[ImageOutcome]:
 
 
 def follow(
-    screen: Screen, results: Iterable[ImageOutcome], *, doing: str, count: int, skipped: Sequence[Path]
+    screen: Screen, results: Iterable[ImageOutcome], *, doing: str, count: int, skipped: Sequence[Target]
 ) -> list[ImageOutcome]:
     """Name outputs, notes and errors as they come."""
     tell_skipped(screen, skipped)
@@ -74,7 +75,7 @@ def follow(
     return done
 
 
-def tell_skipped(screen: Screen, skipped: Sequence[Path]) -> None:
+def tell_skipped(screen: Screen, skipped: Sequence[Target]) -> None:
     """Say how many outputs are left because they exist."""
     if skipped:
         screen.note(f"{len(skipped)} exist already and are skipped.")
@@ -85,11 +86,14 @@ def tell_outcome(screen: Screen, item: ImageOutcome) -> None:
     if item.error:
         failure(item.error)
         return
+    from gantool.fetch.remote.outbox import RemoteFile
+    from gantool.shards.members import said
+
     for path in item.outputs.values():
-        if isinstance(path, Path):  # else it was the result itself
-            screen.result(path)
+        if isinstance(path, Path | RemoteFile):  # else it was the result itself
+            screen.result(str(path))
     for note in item.written.notes:
-        screen.warn(f"{item.source}: {note}.")
+        screen.warn(f"{said(item.source)}: {note}.")
 
 
 def _tell_renamed(screen: Screen, done: Sequence[ImageOutcome]) -> None:
@@ -108,9 +112,9 @@ def conclude(
     schema: str,
     head: Mapping[str, Any],
     done: Sequence[ImageOutcome],
-    skipped: Sequence[Path],
+    skipped: Sequence[Target],
     details: Callable[[ImageOutcome], Mapping[str, Any]],
-    parts: Parts | None = None,
+    parts: AnyParts | None = None,
     jobs: Sequence[ImageJob] = (),
     finish: Callable[[Mapping[str, Any], Sequence[int]], None] = lambda document, places: None,
 ) -> int:
@@ -182,4 +186,6 @@ def _put_together(several: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any],
 
 
 def _input(item: ImageOutcome) -> str:
-    return str(item.source) if isinstance(item.source, Path) else "-"
+    from gantool.shards.members import said
+
+    return said(item.source) if isinstance(item.source, Path) else "-"

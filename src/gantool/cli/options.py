@@ -132,8 +132,8 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="A folder if it is one, ends in / or has no image suffix; - for standard output; else a file. "
-        "Default: the current folder.",
+        help="A folder if it is one, ends in / or has no image suffix, or its address (s3://...); - for standard "
+        "output; else a file. Default: the current folder.",
         rich_help_panel=RESULTS,
     ),
 ]
@@ -226,13 +226,16 @@ def named_model(argument: str | None, option: str | None) -> str | None:
 
 
 def no_stream(output: object, what: str) -> None:
-    """Refuse standard output for what are files.
+    """Refuse standard output, and addresses, for what are files on a disk.
 
     Raises:
-        UsageError: it is ``-``.
+        UsageError: it is ``-``, or an address.
     """
+    from gantool.fetch.remote.addresses import require_disk
+
     if str(output) == "-":
         raise UsageError(f"-o -: {what} are files.", "Name a folder; one that is called so is ./-")
+    require_disk(output, f"{what} are written")
 
 
 def parse_size(option: str, text: str, *, square: bool = False) -> tuple[int, int]:

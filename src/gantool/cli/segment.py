@@ -50,11 +50,12 @@ from gantool.cli.shares import DevicesOption, ShardOption, choose_share, device_
 from gantool.errors import UsageError
 
 if TYPE_CHECKING:
+    from gantool.files import Target
     from gantool.predict.segmenter import LoadedSegmenter
     from gantool.workflows.image_files import ImageOutcome
     from gantool.workflows.ranking import Ranking
     from gantool.workflows.segment import SegmentOptions
-    from gantool.workflows.shares.parts import Parts
+    from gantool.workflows.shares.elsewhere import AnyParts
     from gantool.workflows.video import ClipOptions
 
 __all__ = ["segment"]
@@ -187,6 +188,7 @@ def segment(
         files_from=files_from, null=null, format=format, share=share,
     )  # fmt: skip
     clips = clip_options(files, start=start, end=end, every=every, fps=fps, quality=quality, steady=steady)
+    from gantool.files import folder_of
     from gantool.workflows import segment as work
     from gantool.workflows.image_jobs import output_folder
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
@@ -215,7 +217,7 @@ def segment(
     with together(screen, share, output_folder(files), _question(segmenter, options), dry_run=dry_run) as parts:
         coco = plan.coco
         if coco is not None and parts is not None:
-            plan = replace(plan, coco=parts.path(stage="coco", suffix=".json"), seen_from=coco.parent)
+            plan = replace(plan, coco=parts.path(stage="coco", suffix=".json"), seen_from=folder_of(coco))
         if dry_run:
             results = not_done(plan.jobs)
             for path in (ranking.plan.table, ranking.plan.page) if ranking is not None else ():
@@ -229,7 +231,7 @@ def segment(
         written = [item for item in done if not item.error]
         if written and parts is None:
             if coco is not None:
-                screen.result(coco)
+                screen.result(str(coco))
             if not dry_run:
                 _show_shares(screen, [item.written.shares for item in written])
         ranked = None
@@ -286,15 +288,19 @@ def _question(segmenter: LoadedSegmenter, options: SegmentOptions) -> list[objec
 
 
 def _finish_shares(
-    screen: Screen, coco: Path | None, parts: Parts | None, whole: Mapping[str, Any], places: Sequence[int]
+    screen: Screen, coco: Target | None, parts: AnyParts | None, whole: Mapping[str, Any], places: Sequence[int]
 ) -> None:
     """What the last share does: one COCO file of all, and the table of the classes."""
     if coco is not None and parts is not None:
         from gantool.data.regions.coco import merge_coco
+        from gantool.fetch.remote.outbox import on_disk_first
+        from gantool.files import folder_of
 
         files = [parts.path(place, "coco", ".json") for place in range(parts.share.count)]
-        merge_coco(coco, [path for path in files if path.exists()], [Path(one["input"]) for one in whole["files"]])
-        screen.result(coco)
+        found, images = [path for path in files if path.exists()], [one["input"] for one in whole["files"]]
+        with on_disk_first(coco) as path:
+            merge_coco(path, found, images, seen_from=folder_of(coco))
+        screen.result(str(coco))
     if whole["files"]:
         _show_shares(screen, [one["shares"] for one in whole["files"]])
 

@@ -17,7 +17,8 @@ from gantool.errors import UsageError
 from gantool.workflows.shares.share import Share, find_share
 
 if TYPE_CHECKING:
-    from gantool.workflows.shares.parts import Parts
+    from gantool.fetch.remote.outbox import Outbox
+    from gantool.workflows.shares.elsewhere import AnyParts
 
 __all__ = [
     "DevicesOption",
@@ -121,9 +122,12 @@ def device_for(share: Share, device: str | None) -> str:
 
 @contextmanager
 def together(
-    screen: Screen, share: Share, folder: Path, question: Any, *, dry_run: bool = False
-) -> Iterator[Parts | None]:
+    screen: Screen, share: Share, folder: Path | Outbox, question: Any, *, dry_run: bool = False
+) -> Iterator[AnyParts | None]:
     """Yield where a share of an answer is handed in; None for a process that does all of it, or nothing.
+
+    Args:
+        folder: of the results, or what sends them to an address.
 
     Raises:
         ShareError: another process does this share.
@@ -132,9 +136,8 @@ def together(
         yield None
         return
     from gantool.locks import WITHOUT_LOCKS
-    from gantool.workflows.shares.parts import Parts
 
-    parts = Parts(share, folder, question)
+    parts = _parts(share, folder, question)
     screen.note(f"share {share}{f' ({share.launcher})' if share.launcher else ''}")
     try:
         with parts.working() as real:
@@ -146,10 +149,20 @@ def together(
         parts.tidy()
 
 
-def handed_in(screen: Screen, schema: str, parts: Parts, document: Mapping[str, Any]) -> None:
+def _parts(share: Share, folder: Path | Outbox, question: Any) -> AnyParts:
+    if isinstance(folder, Path):
+        from gantool.workflows.shares.parts import Parts
+
+        return Parts(share, folder, question)
+    from gantool.workflows.shares.elsewhere import PartsAtAddress
+
+    return PartsAtAddress(share, folder, question)
+
+
+def handed_in(screen: Screen, schema: str, parts: AnyParts, document: Mapping[str, Any]) -> None:
     """What is said at the end of a share that is not the last."""
     missing = [place + 1 for place in parts.missing(parts.stage)]
-    if parts.share.place + 1 not in missing:  # else somebody else was the last
+    if missing and parts.share.place + 1 not in missing:  # else somebody else was the last
         some = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
         screen.note(f"Share {parts.share} is done; still to come: {some}. The last one puts all together.")
     if not parts.share.launcher:

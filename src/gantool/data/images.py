@@ -213,7 +213,7 @@ def _one_file(path: ImageSource) -> Iterator[None]:
     Raises:
         DataError: names the file.
     """
-    named = said(path) if isinstance(path, Path) else path
+    named = said(path)
     try:
         yield
     except DataError:  # of a shard, which says more

@@ -1,7 +1,7 @@
 """Label maps: images whose pixels are class indices.
 
-A canonical mask is ``(H, W)`` uint8 with indices from 0 on and `IGNORE` where nothing is said, stored as palette PNG,
-so that every viewer shows it in color and every reader gets the indices.
+A canonical mask is ``(H, W)`` uint8 with class indices from 0 on and `IGNORE` for unlabeled pixels, stored as palette
+PNG, so that every viewer shows it in color and every reader gets the indices.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read_index_mask(path: Path) -> NDArray[np.int32]:
     """Read ``(H, W)`` values as they are stored: palette indices, gray levels (8 or 16 bits), or 0 and 1.
 
     Raises:
-        DataError: no image, or one in color.
+        DataError: the file is not an image, or in color.
     """
     image = open_image(path)
     if image.mode in ("P", "L", "1", "I", "I;16", "I;16B"):
@@ -46,7 +46,7 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
         where: the file, for the message.
 
     Raises:
-        DataError: a value that the table does not have; names it.
+        DataError: the table does not have a value; names it.
     """
     present = np.unique(values)
     unknown = [int(value) for value in present if int(value) not in table]
@@ -70,7 +70,7 @@ def encode_mask(mask: Mask, colors: Sequence[Color] | Pixels) -> bytes:
     """A palette PNG with these colors for the classes, light gray for `IGNORE`.
 
     Args:
-        colors: by class index, at most `IGNORE` of them; also the ``(N, 3)`` uint8 of a label map.
+        colors: by class index, at most `IGNORE` of them; or the ``(N, 3)`` uint8 array of a label map.
     """
     palette = [0] * 768
     for index, color in enumerate(colors):
@@ -84,10 +84,10 @@ def encode_mask(mask: Mask, colors: Sequence[Color] | Pixels) -> bytes:
 
 
 def one_hot(mask: Mask, classes: int) -> NDArray[np.uint8]:
-    """Turn ``(H, W)`` indices into ``(H, W, classes)`` zeros and ones; a pixel to ignore is zero everywhere.
+    """Turn ``(H, W)`` indices into ``(H, W, classes)`` zeros and ones; an ignored pixel is zero in every plane.
 
     Raises:
-        ValueError: an index that is neither a class nor `IGNORE`.
+        ValueError: an index is neither a class nor `IGNORE`.
     """
     wrong = mask[(mask >= classes) & (mask != IGNORE)]
     if wrong.size:
@@ -96,7 +96,7 @@ def one_hot(mask: Mask, classes: int) -> NDArray[np.uint8]:
 
 
 def from_one_hot(planes: NDArray[np.uint8]) -> Mask:
-    """The exact reverse of `one_hot`: ``(H, W, classes)`` into ``(H, W)``; the largest plane wins."""
+    """The exact inverse of `one_hot`: ``(H, W, classes)`` into ``(H, W)``; the largest plane wins."""
     indices: Mask = planes.argmax(axis=-1).astype(np.uint8)
     indices[~planes.any(axis=-1)] = IGNORE
     return indices

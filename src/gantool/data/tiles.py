@@ -1,4 +1,4 @@
-"""Cut large images and their labels into tiles without losing a pixel, and put them together again."""
+"""Cut large images and their label maps into tiles without losing a pixel, and stitch them together again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TILE = re.compile(r"(.+)_\d{5}_\d{5}\.(?:png|jpg|webp)")  # name, top and left,
 def tile_corners(height: int, width: int, tile: int, stride: int | None = None) -> list[tuple[int, int]]:
     """Return ``(top, left)`` of every tile; the last ones of a row or column are moved back to end at the border.
 
-    An image smaller than a tile is one tile of its own size.
+    An image smaller than a tile becomes one tile of its own size.
 
     >>> tile_corners(5, 8, 4)
     [(0, 0), (0, 4), (1, 0), (1, 4)]
@@ -39,7 +39,7 @@ def cut_tiles(array: Array, tile: int, stride: int | None = None) -> Iterator[tu
 
 
 def stitch_tiles(tiles: Iterable[tuple[int, int, Array]], height: int, width: int) -> Array:
-    """The reverse of `cut_tiles`: put the parts at their places; where they overlap the later one wins."""
+    """The inverse of `cut_tiles`: put the parts in their places; where they overlap, the later one wins."""
     whole: Array | None = None
     for top, left, part in tiles:
         if whole is None:
@@ -59,7 +59,8 @@ def _starts(length: int, tile: int, step: int) -> list[int]:
 
 
 def photograph_of(name: str) -> str:
-    """What the image of a prepared set was cut from: tiles of one photograph have the same; others are their own.
+    """The photograph that an image of a prepared data set was cut from: the same for all its tiles; the name itself
+    for images that are not tiles.
 
     Args:
         name: ``SET/SPLIT/images/STEM_TTTTT_LLLLL.png``, where ``SET/dataset.yaml`` says that there are tiles.

@@ -1,1 +1,1 @@
-"""Training: one loop for all methods, on any number of devices, that can be stopped and gone on with exactly."""
+"""Training: one loop for all methods, on any number of devices, that can be stopped and resumed exactly."""

@@ -1,4 +1,4 @@
-"""What the two players of a GAN minimize.
+"""Adversarial losses: what the discriminator and the generator of a GAN minimize.
 
 ============  =====================================================  ==============================
 mode          discriminator                                          generator
@@ -13,7 +13,7 @@ with s the sigmoid; relativistic pairs each real picture with a translated one, 
 https://arxiv.org/abs/2501.05441, equation 2, after Jolicoeur-Martineau 2018). Mao et al. 2017
 (https://arxiv.org/abs/1611.04076), Goodfellow et al. 2014 (https://arxiv.org/abs/1406.2661, the non-saturating form),
 Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028). All are computed in float32 whatever the precision of the
-logits; the discriminator's two terms count half each, and `gantool.methods.gan.game` puts them together.
+logits; the discriminator's two terms count half each, and `gantool.methods.gan.game` combines them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def adversarial_loss(logits: Tensor, *, real: bool, mode: Adversarial) -> Tensor:
-    """How far ``logits`` (any shape) are from saying "real" (or "fake"): a scalar in float32."""
+    """The loss of ``logits`` (any shape) that should say "real" (or "fake"): a scalar in float32."""
     assert mode != "relativistic", "which judges pairs"
     logits = logits.float()
     if mode == "wgan-gp":
@@ -51,27 +51,27 @@ def adversarial_loss(logits: Tensor, *, real: bool, mode: Adversarial) -> Tensor
 
 
 def undecided(mode: Adversarial) -> tuple[str, float] | None:
-    """Name and value of what a discriminator that knows nothing loses; also a generator that deceives it half of the
-    time. None where curves are not read against it.
+    """Name and value of the loss of a discriminator that only guesses, and of a generator that fools it half of the
+    time; the reference line for the curves. None where there is none.
     """
     return ("ln 2", math.log(2)) if mode in ("vanilla", "relativistic") else None
 
 
 def relativistic(more: Tensor, less: Tensor) -> Tensor:
-    """How far logits ``more`` are from being above ``less``, place by place: a scalar in float32."""
+    """The loss of logits ``more`` that should be above ``less``, element by element: a scalar in float32."""
     return F.softplus(less.float() - more.float()).mean()
 
 
 def zero_centered(logits: Sequence[Tensor], images: Tensor) -> Tensor:
-    """Mean squared length of the gradient of logits with respect to pictures: R1 on real ones, R2 on fakes.
+    """Mean squared norm of the gradient of the logits with respect to the images: R1 on real ones, R2 on fake ones.
 
     Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018 (https://arxiv.org/abs/1801.04406),
-    equations 9 and 10, without gamma / 2. A patch discriminator has many logits per picture: the squared length is
-    divided by their number, so that it does not grow with the picture.
+    equations 9 and 10, without gamma / 2. A patch discriminator has many logits per image: the squared norm is
+    divided by their number, so that it does not grow with the size of the image.
 
     Args:
-        logits: of one discriminator or of several, whose mean counts.
-        images: what they are of, perhaps among others; must require a gradient.
+        logits: of one discriminator or of several, which are averaged.
+        images: the images that the logits were computed from, perhaps among others; must require a gradient.
     """
     squares = []
     for one in logits:
@@ -85,8 +85,8 @@ def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fa
 
     Args:
         real: ``(N, C, H, W)`` in [-1, 1].
-        fake: as many, of the same size.
-        mix: ``(N, 1, 1, 1)`` in [0, 1], the share of ``real`` in each point.
+        fake: the same number, of the same size.
+        mix: ``(N, 1, 1, 1)`` in [0, 1], the fraction of ``real`` in each interpolated image.
     """
     points = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
     logits = discriminator(points)

@@ -1,4 +1,4 @@
-"""Which patch of one picture belongs to which of another.
+"""The contrastive loss of CUT (PatchNCE): which patch of the result belongs to which patch of the source.
 
 Park et al., "Contrastive Learning for Unpaired Image-to-Image Translation", 2020 (https://arxiv.org/abs/2007.15651),
 equations 2 to 4.
@@ -18,8 +18,8 @@ _SHORTEST = 1e-7
 def unit(vectors: Tensor) -> Tensor:
     """``(..., D)`` scaled to length 1 in float32.
 
-    Shorter ones than 1e-7 have no direction: they become 0 with a gradient of 0, where a division would give one of
-    10^7 or none.
+    Vectors shorter than 1e-7 have no direction: they become 0 with a gradient of 0, where dividing would give a
+    gradient of 10^7 or NaN.
     """
     vectors = vectors.float()
     length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
@@ -29,15 +29,15 @@ def unit(vectors: Tensor) -> Tensor:
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float = 0.07) -> Tensor:
-    """How hard it is to find each query's own key among those of its picture: a scalar in float32.
+    """The PatchNCE loss: how hard it is to find each query's own key among those of its picture; a scalar in float32.
 
-    The mean over all patches of ``-log softmax(q . k / temperature)`` at the query's own place; ln P where nothing
-    tells the P patches of a picture apart.
+    The mean over all patches of ``-log softmax(q . k / temperature)`` at the query's own position; ln P where nothing
+    distinguishes the P patches of a picture.
 
     Args:
-        queries: ``(N, P, D)`` of length 1, patches of the result.
-        keys: the same of the source, at the same places; no gradient flows into them.
-        temperature: the smaller, the more the nearest others count (tau).
+        queries: ``(N, P, D)`` of length 1, the features of the result's patches.
+        keys: the same for the source, at the same positions; no gradient flows into them.
+        temperature: the smaller, the more the most similar other patches count (tau).
     """
     with torch.autocast(queries.device.type, enabled=False):
         logits = queries.float() @ keys.detach().float().transpose(1, 2) / temperature

@@ -1,1 +1,1 @@
-"""How good a result is, as numbers."""
+"""Metrics: how good a result is."""

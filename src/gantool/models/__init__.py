@@ -1,1 +1,1 @@
-"""Model files: what kinds there are, where they are found, how they are read and written."""
+"""Model files: which kinds there are, where they are found, how they are read and written."""

@@ -1,7 +1,8 @@
-"""Discriminators that judge overlapping patches.
+"""PatchGAN discriminators, which classify overlapping patches.
 
-Isola et al. 2017 (https://arxiv.org/abs/1611.07004), section 3.2.2: a convolutional net whose every output value
-sees one patch; 70x70 pixels for three layers of stride 2. There is no sigmoid at the end: the losses take logits.
+Isola et al. 2017 (https://arxiv.org/abs/1611.07004), section 3.2.2: a convolutional network in which each output
+value sees one patch, 70x70 pixels with three layers of stride 2. There is no sigmoid at the end: the losses take
+logits.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ class PatchDiscriminator(nn.Module):
     """Map ``(N, in_channels, H, W)`` in [-1, 1] to logits ``(N, 1, h, w)``, one per patch.
 
     With three layers a 256 px image gives 30x30 logits. Sides are at least ``4 * 2**layers``: two more 4x4
-    convolutions of stride 1 follow the halvings, each taking one pixel away, and instance norm needs more than one.
+    convolutions of stride 1 follow the downsampling, each removing one pixel, and instance norm needs more than one.
 
     Args:
         layers: convolutions of stride 2; 3 is the reference's ``basic``.
         width: channels after the first (``ndf``); at most ``8 * width`` later.
-        antialias: convolve with stride 1 and then halve; see `gantool.nets.antialias`.
+        antialias: convolve with stride 1, then blur and halve; see `gantool.nets.antialias`.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Discriminators of one kind, each on a picture of half the size of the one before: a list of their logits.
+    """Discriminators of one kind, each on a picture of half the size of the one before; returns all their logits.
 
     Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018
     (https://arxiv.org/abs/1711.11585), section 3.2: the coarser ones see the picture as a whole.
@@ -83,7 +84,7 @@ class MultiScaleDiscriminator(nn.Module):
         return [net(view) for net, view in zip(self.scales, self.views(x), strict=True)]
 
     def views(self, x: Tensor) -> list[Tensor]:
-        """What each of them sees."""
+        """The picture at each discriminator's scale."""
         views = [x]
         for _ in range(len(self.scales) - 1):
             views.append(nn.functional.avg_pool2d(views[-1], 3, 2, 1, count_include_pad=False))

@@ -1,4 +1,4 @@
-"""ResNet generators: down twice, residual blocks, up twice.
+"""ResNet generators: downsample twice, residual blocks, upsample twice.
 
 Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", 2017
 (https://arxiv.org/abs/1703.10593), section 7.2, after Johnson et al. 2016.
@@ -25,7 +25,7 @@ class ResnetBlock(nn.Module):
     """``x + conv_block(x)``: two 3x3 convolutions with norm; the shape stays ``(N, channels, H, W)``.
 
     Attributes:
-        recomputed: compute again in the backward pass instead of keeping anything but the input.
+        recomputed: gradient checkpointing: keep only the input and recompute the rest in the backward pass.
     """
 
     recomputed = False
@@ -67,7 +67,7 @@ class ResnetBlock(nn.Module):
 
 
 def recompute_blocks(net: nn.Module) -> None:
-    """Let all residual blocks of a network be `ResnetBlock.recomputed`."""
+    """Set `ResnetBlock.recomputed` (gradient checkpointing) for all residual blocks of a network."""
     for module in net.modules():
         if isinstance(module, ResnetBlock):
             module.recomputed = True
@@ -76,8 +76,8 @@ def recompute_blocks(net: nn.Module) -> None:
 class PictureSkip(nn.Module):
     """``tanh(atanh(0.95 x) + body(x))``: the picture itself, changed by what the body adds to it.
 
-    A body that says nothing gives the picture back (at 0.95 of its contrast), so detail need not pass through the
-    narrow middle of the network. Input and output are ``(N, C, H, W)`` in [-1, 1].
+    A body whose output is zero gives the picture back (at 0.95 of its contrast), so detail need not pass through the
+    bottleneck of the network. Input and output are ``(N, C, H, W)`` in [-1, 1].
     """
 
     scale = 0.95  # keeps atanh finite where the picture is black or white
@@ -90,7 +90,7 @@ class PictureSkip(nn.Module):
         return self.combine(x, self.body(x))
 
     def combine(self, x: Tensor, change: Tensor) -> Tensor:
-        """The picture ``(N, C, H, W)`` and its change ``(N, C', H, W)``; color becomes gray by its mean."""
+        """Apply a change ``(N, C', H, W)`` to the picture ``(N, C, H, W)``; color becomes gray by its mean."""
         if x.shape[1] != change.shape[1]:
             x = x.mean(1, keepdim=True).expand_as(change)
         return torch.tanh(torch.atanh(self.scale * x.float().clamp(-1, 1)) + change.float())
@@ -99,18 +99,20 @@ class PictureSkip(nn.Module):
 class ResnetGenerator(nn.Module):
     """Translate ``(N, in_channels, H, W)`` into ``(N, out_channels, H, W)``, both in [-1, 1].
 
-    H and W must be multiples of 4 and at least 16. ``model`` numbers its layers as the reference does, so its
-    state dicts load unchanged (only with ``upsampling="transpose"``), and with "blur" both ways as the generators of
-    contrastive unpaired translation do (https://github.com/taesungp/contrastive-unpaired-translation).
+    H and W must be multiples of 4 and at least 16. ``model`` numbers its layers like the reference, so that the
+    reference's state dicts load unchanged (only with ``upsampling="transpose"``), and with "blur" for both samplings
+    like the generators of contrastive unpaired translation
+    (https://github.com/taesungp/contrastive-unpaired-translation).
 
     Args:
         width: channels after the first layer (``ngf``); the blocks have four times as many.
-        blocks: number of residual blocks; the paper uses 6 below 256 px, 9 from there on.
+        blocks: number of residual blocks; the paper uses 6 below 256 px, 9 from 256 px on.
         upsampling: ``transpose`` is the paper's transposed convolution; ``resize`` repeats pixels and then
             convolves, which leaves no checkerboard (Odena et al. 2016, https://doi.org/10.23915/distill.00003);
             ``blur`` interpolates and convolves; see `gantool.nets.antialias`.
-        downsampling: ``stride`` is the paper's; ``blur`` convolves at full size and then halves.
-        picture_skip: change the picture instead of making it anew; see `PictureSkip`.
+        downsampling: ``stride`` is the paper's strided convolution; ``blur`` convolves at full size, then blurs and
+            halves.
+        picture_skip: change the picture instead of generating a new one; see `PictureSkip`.
     """
 
     multiple_of = 4

@@ -1,4 +1,4 @@
-"""U-Net generators: halve down to one pixel, double back up, every level connected to its mirror.
+"""U-Net generators: downsample to one pixel, upsample again, with skip connections between the levels.
 
 Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", 2017
 (https://arxiv.org/abs/1611.07004), section 6.1.1.
@@ -15,10 +15,10 @@ __all__ = ["UnetGenerator", "UnetLevel"]
 
 
 class UnetLevel(nn.Module):
-    """One level with everything below it as a child.
+    """One level of the U-Net, with everything below it as a child.
 
-    ``(N, outer, H, W)`` becomes ``(N, 2 * outer, H, W)``: the input next to what came up from below; the
-    outermost level returns the image alone.
+    ``(N, outer, H, W)`` becomes ``(N, 2 * outer, H, W)``: the input concatenated with the output of the levels below;
+    the outermost level returns only the image.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class UnetGenerator(nn.Module):
     H and W must be multiples of ``2 ** levels`` (256 for ``unet_256``).
 
     Args:
-        levels: how often the image is halved; ``unet_256`` has 8.
+        levels: how often the image is downsampled; ``unet_256`` has 8.
         width: channels after the first level (``ngf``); at most ``8 * width`` further down.
-        dropout: half of the activations of the ``levels - 5`` widest inner levels; the noise of the paper.
+        dropout: drop half of the activations of the ``levels - 5`` widest inner levels; the paper's source of noise.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""From an image of any size to its translation or label map, with whatever runs the model; knows no training."""
+"""From an image of any size to its translation or label map, with whatever runs the model, without training."""

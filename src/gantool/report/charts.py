@@ -1,4 +1,4 @@
-"""Curves over epochs for a page, where uPlot draws them (``assets/``, MIT; see its licence there)."""
+"""Curves over epochs for a page, where uPlot draws them (``assets/``, MIT; see its license there)."""
 
 from __future__ import annotations
 

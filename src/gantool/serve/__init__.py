@@ -1,1 +1,1 @@
-"""Pictures over HTTP: a page to drop them on, and addresses that take an image and answer with one."""
+"""Pictures over HTTP: a page to drop them on, and endpoints that take an image and answer with one."""

@@ -1,4 +1,4 @@
-"""Settings: what methods share of their schemas, and how one is filled from a preset, a YAML file and flags."""
+"""Settings: the schema that methods share, and how it is filled from a preset, a YAML file and flags."""
 
 from gantool.settings.schema import Settings
 from gantool.settings.sources import load_settings, overlay, to_yaml

@@ -51,20 +51,20 @@ class Data(Section):
     path: Annotated[str, Field(max_length=4096)] = "sample"
     """A folder, the name of a folder under ./data, or "sample" for the built-in drawn landscapes."""
     hashes: bool = False
-    """Read every file of the data at the start and note a hash of its contents: on resuming it tells whether a file
-    with another time is still the same."""
+    """Read every file of the data at the start and record a hash of its contents, so that resuming can tell whether a
+    file with another modification time is still the same."""
     cache: Literal["auto", "off", "memory", "disk"] = "auto"
-    """Where training images are kept once they are decoded and scaled, for all processes that read them: auto in a
-    third of the free memory, and what does not fit there in a file in the cache folder. It changes no image."""
+    """Where decoded and scaled training images are cached, for all processes that read them: auto uses a third of the
+    free memory, and for what does not fit there a file in the cache folder. It changes no image."""
 
     shuffle: Literal["auto", "full", "shards"] = "auto"
-    """In which order training images come: full is any order of all; shards is the shards in any order and every
-    image up to eight shards later than its own, so that a server is asked for neighbors; auto is shards for data at
-    an address such as s3:// and full for data on a disk. Sets of up to eight shards are shuffled alike either way."""
+    """How training images are shuffled: full shuffles all of them; shards shuffles the shards and places every image
+    up to eight shards after its own, so that reads from a server are close together; auto is shards for data at an
+    address such as s3:// and full for data on disk. With up to eight shards both shuffle alike."""
 
     @property
     def by_shards(self) -> bool:
-        """Whether images come in the order of their shards, and only those of a few shards are mixed."""
+        """Whether images come in the order of their shards, with only a few shards mixed at a time."""
         return self.shuffle == "shards" or (self.shuffle == "auto" and "://" in self.path)
 
     @property
@@ -84,48 +84,48 @@ class Data(Section):
 
 
 class Optimizer(Section):
-    """How the weights move."""
+    """How the weights are updated."""
 
     lr: float = Field(gt=0)
-    """Learning rate at the start, or at the top of one_cycle."""
+    """Initial learning rate, or the peak of one_cycle."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
-    """Adam's decay rates; SGD takes the first as momentum."""
+    """Adam's decay rates; SGD uses the first as momentum."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of a player's gradients; null does not clip."""
+    """Gradient clipping: largest norm of the gradients of one optimizer; null does not clip."""
 
 
 class Schedule(Section):
-    """How the learning rate falls."""
+    """How the learning rate changes."""
 
     name: Literal["constant_linear", "constant", "linear", "cosine", "poly", "one_cycle", "step", "plateau"]
-    """constant_linear holds it and then goes to 0 in a line; linear, cosine and poly fall from the start to the end;
-    one_cycle rises for 30 % and then falls; plateau lowers it when the metric stops improving. cosine, linear and
-    plateau are not the reference's, see the page on translation."""
+    """constant_linear holds it and then decays it linearly to 0; linear, cosine and poly decay it from the start to
+    the end; one_cycle raises it for 30 % and then lowers it; plateau lowers it when the metric stops improving.
+    cosine, linear and plateau differ from the reference's, see the page on translation."""
     warmup_epochs: float = Field(default=0.0, ge=0)
-    """Epochs in which the rate rises from 0 first."""
+    """Warm-up: epochs in which the learning rate rises from 0 first."""
     power: float = Field(default=0.9, gt=0)
     """Exponent of poly."""
     constant_epochs: Count | None = None
-    """Epochs before constant_linear begins to fall; null is the first half."""
+    """Epochs before constant_linear begins to decay; null is the first half."""
     step_epochs: Positive = 50
     """Epochs between two steps of the step schedule."""
     factor: float = Field(default=0.1, gt=0, lt=1)
-    """What step and plateau multiply by."""
+    """What step and plateau multiply the learning rate by."""
     patience: Positive = 5
-    """Epochs without improvement before plateau acts."""
+    """Epochs without improvement before plateau lowers the learning rate."""
 
 
 class Train(Section):
-    """Length, batches and what is kept."""
+    """Length, batches and what is saved."""
 
     epochs: Annotated[int, Field(ge=1, le=10**6)]
-    """Epochs in total; an epoch shows every image (of the larger domain) once."""
+    """Epochs in total; in an epoch every image (of the larger domain) is seen once."""
     batch_size: Annotated[int, Field(ge=1, le=2**16)]
     """Images per step (and domain), over all devices together."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Decides initial weights, order, crops and drawn scenes."""
+    """Random seed of initial weights, order, crops and drawn scenes."""
     ema: float = Field(default=0.0, ge=0, lt=1)
-    """Decay of the moving average of the delivered networks' weights, which is what is delivered; 0 turns it off."""
+    """Decay of the exponential moving average of the weights, which become the final model; 0 turns it off."""
     ema_warmup: bool = True
     """Let the average follow faster in the first steps."""
     samples_every: Count = 1
@@ -133,20 +133,20 @@ class Train(Section):
     sample_images: Annotated[int, Field(ge=1, le=1024)] = 4
     """Rows of a sample picture."""
     patience: Positive | None = None
-    """End after so many epochs without a better metric; null never does."""
+    """Early stopping: end after this many epochs without a better metric; null turns it off."""
     save_every: Positive = 1
-    """Epochs between two checkpoints; the last one is always there."""
+    """Epochs between two checkpoints; the last one is always saved."""
     save_steps: Positive | None = None
-    """Steps between two checkpoints within an epoch; null saves at the ends of epochs only."""
+    """Steps between two checkpoints within an epoch; null saves only at the end of epochs."""
     keep_every: Positive | None = None
-    """Keep a numbered checkpoint every so many epochs; null keeps the last and the best only."""
+    """Keep a numbered checkpoint every this many epochs; null keeps only the last and the best."""
 
 
 class Metrics(Section):
     """What is measured while training."""
 
     every: Count = 1
-    """Epochs between two measurements on the test split, which decide which weights are delivered; 0 for none."""
+    """Epochs between two measurements on the test split, which decide which epoch is the best; 0 for none."""
 
 
 class Runtime(Section):
@@ -157,17 +157,17 @@ class Runtime(Section):
     devices: Annotated[int, Field(ge=1, le=1024)] = 1
     """Processes on this machine, one per device."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto is bf16 where the hardware has it, fp16 on older GPUs, fp32 otherwise."""
+    """auto is bf16 where the hardware supports it, fp16 on older GPUs, fp32 otherwise."""
     workers: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Processes that read images; null chooses (none on a CPU)."""
+    """Data loading processes; null chooses (none on a CPU)."""
     compile: Literal["auto", True, False] = "auto"
-    """Compile the networks with torch.compile, which needs a C++ compiler: auto where the steps to come are known to
-    save more time than compiling takes."""
+    """Compile the networks with torch.compile, which needs a C++ compiler: auto does so where the remaining steps are
+    known to save more time than compiling takes."""
     channels_last: Literal["auto", True, False] = "auto"
-    """Store the channels of a pixel side by side: auto for segmenters with a ResNet in bf16 on a CPU, where it was
+    """Use the channels-last memory layout: auto does so for segmenters with a ResNet in bf16 on a CPU, where it was
     measured to be faster."""
     batch_calls: bool = True
-    """CycleGAN: run a generator once on translated and identity image together where that is the same."""
+    """CycleGAN: run a generator once on a batch of translated and identity image where that gives the same result."""
     tensorboard: bool = False
     """Also write TensorBoard files (needs the tensorboard extra)."""
 
@@ -190,7 +190,7 @@ class Settings(Section):
         return True
 
     def channels_last(self, device: str, precision: str) -> bool:
-        """Whether the channels of a pixel are stored side by side.
+        """Whether the channels-last memory layout is used.
 
         Args:
             device: its type.

@@ -1,1 +1,1 @@
-"""Images in tar files (shards) that are read where they lie, with an index that says where."""
+"""Images in tar files (shards) that are read in place, with an index of their positions."""

@@ -111,8 +111,10 @@ def shard_at(path: Path) -> Shard | None:
     return None
 
 
-def said(path: Path) -> str:
-    """A path in words for people: the address of what lies elsewhere."""
+def said(path: object) -> str:
+    """A path in words for people: the address of what lies elsewhere; of anything else, its own words."""
+    if not isinstance(path, Path):
+        return str(path)
     single = _single(path)
     if single is not None:
         return f"{address_at(Path(single[0]))}/{single[1]}"

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from gantool.errors import DataError
-from gantool.fetch.remote.addresses import NotThereError, Server
+from gantool.fetch.remote.addresses import Server
+from gantool.fetch.remote.patience import NotThereError
 from gantool.files import atomic
 from gantool.shards.index import INDEX, ShardIndex
 from gantool.shards.members import register_folder

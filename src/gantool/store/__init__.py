@@ -1,1 +1,1 @@
-"""Images of a training that are decoded and scaled, kept by all its processes together."""
+"""A cache of decoded and scaled training images, shared by all processes of a training run."""

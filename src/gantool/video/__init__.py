@@ -1,1 +1,1 @@
-"""Clips as frames with times: read and written by ffmpeg or Pillow, cut into scenes, and steadied along motion."""
+"""Clips as frames with timestamps: read and written by ffmpeg or Pillow, split into scenes, steadied along motion."""

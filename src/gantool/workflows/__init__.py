@@ -1,1 +1,1 @@
-"""One room per verb of the command line: what ``gantool VERB`` does, as Python functions."""
+"""One module per command: what ``gantool VERB`` does, as Python functions."""

@@ -18,8 +18,10 @@ from typing import Any, Generic, TypeVar
 from gantool.cores import on_one_core
 from gantool.data.images import ImageSource, Picture, upright_size
 from gantool.errors import GantoolError
+from gantool.fetch.remote.outbox import NothingArrivesError, RemoteFile
 from gantool.files import Target
 from gantool.hardware import threads_to_compute
+from gantool.shards.members import said
 from gantool.workflows.image_jobs import ImageJob
 from gantool.workflows.kept_memory import keep_freed_memory
 
@@ -29,6 +31,7 @@ Made = TypeVar("Made")
 
 _PIXELS_PER_CORE = 24 * 10**6  # of the images under way, which memory has to hold; ...
 _FEWEST = 3  # ... but one may always be read and one written while one is computed
+_MOST_SENDING = 64  # images whose results are on their way
 _THREADS_PER_CORE = 3  # since one waits for the disk, or for another thread's turn in Python, now and then
 
 
@@ -109,7 +112,11 @@ def look_at(job: ImageJob, size: tuple[int, int] | None = None, copies: float = 
 
 
 def work_through(jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[ImageOutcome]:
-    """Yield what became of each image, in order; one that fails does not stop the others."""
+    """Yield what became of each image, in order; one that fails does not stop the others.
+
+    Raises:
+        OutputError: a server refuses the first results, as it will all others.
+    """
     cores = threads_to_compute()
     line = _Line(work, cores)
     if len(jobs) > cores:
@@ -122,6 +129,11 @@ def work_through(jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[ImageOut
             line.add(group)
         while line.is_busy:
             yield from line.next()
+    except BaseException:
+        for target in (target for job in jobs[:1] for target in job.outputs.values()):
+            if isinstance(target, RemoteFile):
+                target.outbox.give_up()
+        raise
     finally:
         line.close()
 
@@ -188,6 +200,7 @@ class _Line:
         self._threads = ThreadPoolExecutor(_THREADS_PER_CORE * cores)
         self._begun: deque[tuple[_Group, Future[Any]]] = deque()
         self._written: deque[tuple[int, Future[ImageOutcome]]] = deque()
+        self._sending: deque[ImageOutcome] = deque()
 
     def is_full(self, group: _Group) -> bool:
         """Whether something has to be finished before this group can be begun."""
@@ -199,7 +212,7 @@ class _Line:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._begun or self._written)
+        return bool(self._begun or self._written or self._sending)
 
     def add(self, group: _Group) -> None:
         self._begun.append((group, self._threads.submit(self._whole if group.apart else self._read, group)))
@@ -212,7 +225,10 @@ class _Line:
             self._written += [(group.pixels // len(group.jobs), result) for result in results]
         behind = self._work.behind * self._work.batch_size if self._begun else 0
         while self._written and (len(self._written) > behind or self._written[0][1].done()):
-            yield _concluded(self._written.popleft()[1].result())
+            self._sending.append(self._written.popleft()[1].result())
+        ahead = _MOST_SENDING if self._begun or self._written else 0
+        while self._sending and (len(self._sending) > ahead or not _is_on_its_way(self._sending[0])):
+            yield _concluded(self._sending.popleft())
 
     def close(self) -> None:
         """Wait for what threads are doing; what they have not begun is left."""
@@ -269,21 +285,29 @@ def _finished(outcome: ImageOutcome) -> Future[ImageOutcome]:
     return future
 
 
+def _is_on_its_way(outcome: ImageOutcome) -> bool:
+    return any(isinstance(target, RemoteFile) and target.is_on_its_way for target in outcome.outputs.values())
+
+
 def _concluded(outcome: ImageOutcome) -> ImageOutcome:
-    """Do what is left to do for an image in its turn."""
-    last = outcome.written.last
-    if last is None:
-        return outcome
+    """Wait until its results have arrived, and do what is left to do for an image in its turn."""
     try:
-        last()
+        for target in outcome.outputs.values():
+            if isinstance(target, RemoteFile):
+                target.arrive()
+        if outcome.written.last is not None:
+            outcome.written.last()
+    except NothingArrivesError:
+        raise
     except GantoolError as error:
         return ImageOutcome(outcome.source, {}, error=_about(outcome, error))
     return replace(outcome, written=replace(outcome.written, last=None))
 
 
 def _about(job: ImageJob | ImageOutcome, error: Exception) -> str:
+    image = said(job.source)
     if isinstance(error, GantoolError):
-        named = any(str(path) in str(error) for path in (job.source, *job.outputs.values()))
-        return str(error) if named else f"{job.source}: {error}"
+        named = any(str(path) in str(error) for path in (image, *job.outputs.values()))
+        return str(error) if named else f"{image}: {error}"
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"{job.source}: {line} (a smaller --tile may help)"
+    return f"{image}: {line} (a smaller --tile may help)"

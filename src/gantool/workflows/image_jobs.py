@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from gantool.data.images import SUFFIXES, ImageBytes, ImageSource, find_images
-from gantool.errors import DataError, OutputError, UsageError
-from gantool.fetch.remote.addresses import is_address
+from gantool.data.images import SUFFIXES, ImageSource
+from gantool.errors import OutputError, UsageError
 from gantool.files import LONGEST_NAME, ByteStream, Target, safe_name
-from gantool.shards.members import is_member, may_be_shards
-from gantool.workflows.lists import listed_paths, read_standard_input
+from gantool.shards.members import is_member, said
+from gantool.workflows.image_inputs import ImageInput, find_inputs
+from gantool.workflows.lists import listed_paths
+from gantool.workflows.result_places import AtAddress, OnDisk, place_of
 from gantool.workflows.shares.share import ALONE, Share
+
+if TYPE_CHECKING:
+    from gantool.fetch.remote.outbox import Outbox
 
 __all__ = [
     "FORMATS",
@@ -46,7 +47,8 @@ class FileOptions:
 
     Attributes:
         inputs: files, folders, globs, shards, or ``-`` for an image, or paths, on standard input.
-        output: a folder, a file for a single input, ``-`` for ``stream``, or None for the current folder.
+        output: a folder, a file for a single input, an address of one, ``-`` for ``stream``, or None for the current
+            folder.
         recursive: look into folders within folders.
         overwrite: replace outputs that exist.
         skip_existing: leave those, and do the rest.
@@ -83,6 +85,15 @@ class FileOptions:
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
 
+    @cached_property
+    def place(self) -> OnDisk | AtAddress:
+        """Where the results go.
+
+        Raises:
+            OutputError, UsageError, DataError: see `place_of`.
+        """
+        return place_of(self.output, replace=self.overwrite, keep=self.skip_existing)
+
     def _check_share(self) -> None:
         if self.share.is_alone:
             return
@@ -102,27 +113,6 @@ class FileOptions:
         same = {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
         if suffix in SUFFIXES and same != f".{self.format}" and not Path(self.output or "").is_dir():
             raise UsageError(f"--format {self.format}: -o {self.output} names another format.", "Leave one out.")
-
-
-@dataclass(frozen=True)
-class ImageInput:
-    """An image to read.
-
-    Attributes:
-        path: its file, or how a file of it would be called.
-        tree: its folder relative to the folder that was named.
-        data: its bytes where there is no file.
-        place: among all inputs, those of other shares included.
-    """
-
-    path: Path
-    tree: Path = Path()
-    data: ImageBytes | None = None
-    place: int = 0
-
-    @property
-    def source(self) -> ImageSource:
-        return self.data or self.path
 
 
 @dataclass(frozen=True)
@@ -153,7 +143,7 @@ def plan_jobs(
     stdin: TextIO | None = None,
     every: bool = False,
     files_only: str = "",
-) -> tuple[list[ImageJob], list[Path]]:
+) -> tuple[list[ImageJob], list[Target]]:
     """Find every image and decide every output before anything is computed.
 
     Args:
@@ -173,7 +163,11 @@ def plan_jobs(
         OutputError: two inputs have one output, or an output exists.
         UsageError: a file as output for several inputs, or no names on standard input where they are announced.
     """
-    inputs = _collect(files, {*_MARKS, *marks}, stdin)
+    listed = [] if files.files_from is None else listed_paths(files.files_from, stdin, null=files.null)
+    inputs = find_inputs(
+        files.inputs, listed, recursive=files.recursive, marks={*_MARKS, *marks}, stdin=stdin,
+        takes=lambda item: files.share.takes(_share_key(item)),
+    )  # fmt: skip
     if files_only and any(item.data is not None for item in inputs):
         raise UsageError(f"{files_only} names the image's file, and standard input is none.", "Save the image first.")
     if files.output == "-":
@@ -181,16 +175,16 @@ def plan_jobs(
     return _plan(inputs, files, names, beside, every)
 
 
-def output_folder(files: FileOptions) -> Path:
-    """The folder of the results.
+def output_folder(files: FileOptions) -> Path | Outbox:
+    """The folder of the results, or what sends them to an address.
 
     Raises:
-        OutputError: it is a file.
+        OutputError, UsageError, DataError: see `place_of`.
     """
-    return _output_place(files.output)[0]
+    return files.place.folder
 
 
-def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
+def plan_file(files: FileOptions, name: str) -> tuple[Target, bool]:
     """Where a file of that name goes that is of all images together, and whether it exists and is skipped.
 
     Raises:
@@ -199,13 +193,12 @@ def plan_file(files: FileOptions, name: str) -> tuple[Path, bool]:
     """
     if files.output == "-":
         raise UsageError(f"-o -: standard output takes a picture, {name} is none.", "Name a folder.")
-    folder, file = _output_place(files.output)
-    if file is not None:
+    if files.place.file is not None:
         raise UsageError(f"-o {files.output}: names an image file, {name} is none.", "Name a folder.")
-    path = folder / name
-    if path.exists() and not (files.overwrite or files.skip_existing):
-        raise _exists([path])
-    return path, path.exists() and files.skip_existing
+    spot = files.place.spot(name)
+    if spot.there and not (files.overwrite or files.skip_existing):
+        raise _exists([spot.target])
+    return spot.target, spot.there and files.skip_existing
 
 
 def marked_name(source: Path, mark: str, format: str | None = None) -> str:
@@ -243,60 +236,6 @@ def is_renamed(source: ImageSource, output: Target) -> bool:
     return any(stem != source.stem and output.name.startswith(f"{stem}.") for stem in given)
 
 
-def _collect(files: FileOptions, marks: set[str], stdin: TextIO | None) -> list[ImageInput]:
-    """The images of the share, each once, in order."""
-    listed = [] if files.files_from is None else listed_paths(files.files_from, stdin, null=files.null)
-    piped = read_standard_input(stdin) if "-" in files.inputs else []
-    found: dict[ImageSource, ImageInput] = {}
-    count = 0
-    for name in (*files.inputs, *listed):
-        for item in _piped(piped, files.recursive, marks) if name == "-" else _expand(name, files.recursive, marks):
-            count += 1
-            if files.share.takes(_share_key(item)):  # there may be millions of the others
-                found.setdefault(item.source, replace(item, place=count))
-    if not count:
-        raise DataError("No images named.", "Name files, folders or globs, or - for an image on standard input.")
-    return list(found.values())
-
-
-def _share_key(item: ImageInput) -> str:
-    """The same for images whose results could get the same name, so that one share sees that."""
-    return (item.tree / name_with_ending(item.path, "x")).as_posix()
-
-
-def _piped(content: ImageBytes | list[str], recursive: bool, marks: set[str]) -> list[ImageInput]:
-    """What standard input holds: an image itself, or the images that its paths name."""
-    if isinstance(content, ImageBytes):
-        return [ImageInput(Path(f"stdin{content.suffix}"), data=content)]
-    return [item for name in content for item in _expand(name, recursive, marks)]
-
-
-def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
-    if is_address(name):
-        return [item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks]
-    path = Path(name)
-    in_shards = _in_shards(path) if may_be_shards(path) else None
-    if in_shards is not None:
-        return [ImageInput(*one) for one in in_shards]
-    if path.is_dir():
-        images = [
-            image for image in find_images(path, recursive=recursive) if image.stem.rpartition(".")[2] not in marks
-        ]
-        if not images:
-            hint = "" if recursive else "Use --recursive to look into its folders."
-            raise DataError(f"{name}: holds no images.", hint)
-        return [ImageInput(image, image.parent.relative_to(path)) for image in images]
-    if path.exists():
-        return [ImageInput(path)]
-    if glob.has_magic(name):
-        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 -- a pattern can be absolute
-        images = [Path(match) for match in matches if Path(match).suffix.lower() in SUFFIXES]
-        if not images:
-            raise DataError(f"{name}: matches no images.")
-        return [ImageInput(image) for image in images]
-    raise DataError(f"{name}: there is no such file or folder.")
-
-
 def _into_stream(
     inputs: Sequence[ImageInput], files: FileOptions, names: Callable[[Path], Mapping[str, str]]
 ) -> ImageJob:
@@ -315,49 +254,23 @@ def _into_stream(
     return ImageJob(item.source, {kind: ByteStream("standard output", Path(name).suffix.lower(), files.stream)})
 
 
-def _in_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
-    from gantool.data.sources.sharded import images_in_shards  # a tenth of a second, which a photo need not wait for
-
-    return images_in_shards(path)
-
-
-def _at_address(address: str, recursive: bool) -> list[ImageInput]:
-    """The images of a set of shards, or of a folder."""
-    from gantool.data.sources.names import resolve_data
-    from gantool.data.sources.webdataset import NoShardsError
-    from gantool.shards.remote import files_at
-
-    in_shards = None
-    if Path(address).suffix.lower() not in SUFFIXES:
-        with suppress(NoShardsError):
-            in_shards = _in_shards(resolve_data(address))
-    if in_shards is not None:
-        return [ImageInput(*one) for one in in_shards]
-    found = files_at(address, recursive=recursive, wanted=lambda name: Path(name).suffix.lower() in SUFFIXES)
-    if not found:
-        hint = "" if recursive else "Use --recursive to look into its folders."
-        raise DataError(f"{address}: holds no images.", hint)
-    return [ImageInput(path, Path(tree)) for path, tree in found]
-
-
 def _plan(
     inputs: Sequence[ImageInput],
     files: FileOptions,
     names: Callable[[Path], Mapping[str, str]],
     beside: Collection[str],
     every: bool,
-) -> tuple[list[ImageJob], list[Path]]:
-    folder, file = _output_place(files.output)
+) -> tuple[list[ImageJob], list[Target]]:
+    place = files.place
     jobs: list[ImageJob] = []
-    owner: dict[Path, ImageSource] = {}
-    existing: list[Path] = []
-    resolved = cache(Path.resolve)
-    if file is not None and not files.share.is_alone:
+    owner: dict[Path | str, ImageSource] = {}
+    existing: list[Target] = []
+    if place.file is not None and not files.share.is_alone:
         raise UsageError(f"-o {files.output}: names one file, which has no shares.", "Name a folder.")
     for item in inputs:
         planned: dict[str, Target] = {}
         wanted = names(item.path)
-        if file is not None and (len(inputs) > 1 or len(wanted) > 1):
+        if place.file is not None and (len(inputs) > 1 or len(wanted) > 1):
             many = f"{len(inputs)} inputs" if len(inputs) > 1 else f"{len(wanted)} outputs ({', '.join(wanted)})"
             raise UsageError(
                 f"-o {files.output}: names one file, but there are {many}.",
@@ -365,24 +278,19 @@ def _plan(
             )
         for kind, name in wanted.items():
             is_beside = kind in beside and files.output is None and not is_member(item.path)
-            place = item.path.parent if is_beside else folder / item.tree
-            target = file if file is not None else place / name
-            there = os.path.lexists(target)
-            # Thousands of results go into few folders, each of which is looked up once.
-            same = target.resolve() if there else resolved(target.parent) / target.name
-            if same in owner:
+            spot = place.spot(name, item.tree, item.path.parent if is_beside else None)
+            if spot.same in owner:
                 raise OutputError(
-                    f"{owner[same]} and {item.source} would both be written to {target}.",
+                    f"{owner[spot.same]} and {item.source} would both be written to {spot.target}.",
                     "Give them to separate calls with different -o folders.",
                 )
-            if there and item.data is None and same == item.path.resolve():
-                raise OutputError(f"{item.path}: its result would replace it.", "Choose another -o.")
-            owner[same] = item.source
-            there = there and target.exists()
-            if there:
-                existing.append(target)
-            if not (files.skip_existing and there):
-                planned[kind] = target
+            if item.data is None and place.is_input(spot, item.path):
+                raise OutputError(f"{said(item.path)}: its result would replace it.", "Choose another -o.")
+            owner[spot.same] = item.source
+            if spot.there:
+                existing.append(spot.target)
+            if not (files.skip_existing and spot.there):
+                planned[kind] = spot.target
         if planned or every:
             jobs.append(ImageJob(item.source, planned, item.place))
     if existing and not (files.overwrite or files.skip_existing):
@@ -390,19 +298,13 @@ def _plan(
     return jobs, existing if files.skip_existing else []
 
 
-def _exists(paths: Sequence[Path]) -> OutputError:
+def _share_key(item: ImageInput) -> str:
+    """The same for images whose results could get the same name, so that one share sees that."""
+    return (item.tree / name_with_ending(item.path, "x")).as_posix()
+
+
+def _exists(paths: Sequence[Target]) -> OutputError:
     others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return OutputError(
         f"{paths[0]}{others}: exists already.", "Use --overwrite to replace, or --skip-existing to leave it."
     )
-
-
-def _output_place(output: str | None) -> tuple[Path, Path | None]:
-    if output is None:
-        return Path(), None
-    path = Path(output)
-    if path.is_dir() or output.endswith(("/", "\\")) or path.suffix.lower() not in SUFFIXES:
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"-o {output}: is a file, expected a folder or an image file.")
-        return path, None
-    return path.parent, path

@@ -18,7 +18,8 @@ from gantool.arrays import IGNORE
 from gantool.data.images import Picture, write_picture
 from gantool.data.masks import write_mask
 from gantool.errors import OutputError, UsageError, closest
-from gantool.files import ByteStream, Target, atomic, put
+from gantool.fetch.remote.outbox import on_disk_first
+from gantool.files import ByteStream, Target, atomic, folder_of, put
 from gantool.predict.segmenter import LabelMap
 from gantool.workflows.image_files import Written
 from gantool.workflows.image_jobs import FileOptions, ImageJob, name_with_ending, plan_file, plan_jobs
@@ -85,13 +86,13 @@ class LabelPlan:
     Attributes:
         skipped: outputs that exist and are left.
         coco: the file of all images, if there is one.
-        seen_from: the folder that images are named from in it; None for its own.
+        seen_from: the folder, or its address, that images are named from in it; None for its own.
     """
 
     jobs: Sequence[ImageJob]
-    skipped: Sequence[Path] = ()
-    coco: Path | None = None
-    seen_from: Path | None = None
+    skipped: Sequence[Target] = ()
+    coco: Target | None = None
+    seen_from: Path | str | None = None
 
 
 def plan_labels(
@@ -129,10 +130,15 @@ def plan_labels(
         every=ranked or (coco is not None and not there),
         files_only="--rank" if ranked else f"--outputs {needs_files[0]}" if needs_files else "",
     )
-    taken = {path.resolve(): job.source for job in jobs for path in job.outputs.values() if isinstance(path, Path)}
-    if coco is not None and coco.resolve() in taken:
-        raise OutputError(f"{coco}: is also the output of {taken[coco.resolve()]}.", "Leave one of them out.")
+    if coco is not None:
+        taken = {_same(path): job.source for job in jobs for path in job.outputs.values()}
+        if _same(coco) in taken:
+            raise OutputError(f"{coco}: is also the output of {taken[_same(coco)]}.", "Leave one of them out.")
     return LabelPlan(jobs, [*skipped, coco] if coco is not None and there else skipped, None if there else coco)
+
+
+def _same(target: Target) -> Path | str:
+    return target.resolve() if isinstance(target, Path) else target.name
 
 
 def _check_streamed(files: FileOptions, outputs: Sequence[str]) -> None:
@@ -180,7 +186,6 @@ class LabelWriter:
         elif kind == "polygons":
             from gantool.data.regions.labelme import write_labelme
 
-            assert isinstance(path, Path)
             write_labelme(path, result.mask, result.classes, job.file, simplify=self._regions.simplify)
         elif kind == "probabilities":
             assert result.probabilities is not None
@@ -212,5 +217,9 @@ def label_writer(plan: LabelPlan, classes: Sequence[str], regions: RegionOptions
         return
     from gantool.data.regions.coco import open_coco
 
-    with open_coco(plan.coco, classes, simplify=regions.simplify, seen_from=plan.seen_from) as add:
+    seen_from = plan.seen_from or folder_of(plan.coco)
+    with (
+        on_disk_first(plan.coco) as path,
+        open_coco(path, classes, simplify=regions.simplify, seen_from=seen_from) as add,
+    ):
         yield LabelWriter(regions, add)

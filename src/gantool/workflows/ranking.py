@@ -18,6 +18,7 @@ from gantool.arrays import Pixels, hex_color, resized
 from gantool.data.images import Picture, read_picture
 from gantool.data.regions.places import path_from
 from gantool.errors import ModelError, OutputError, UsageError, closest
+from gantool.fetch.remote.addresses import require_disk
 from gantool.files import atomic
 from gantool.metrics.uncertainty import Doubts
 from gantool.predict.segmenter import LabelMap, LoadedSegmenter
@@ -87,12 +88,19 @@ def plan_ranking(files: FileOptions, rank: str, top: int = 0) -> RankPlan:
         raise UsageError(f"--top {top}: expected a number of images, 0 or more.")
     if files.skip_existing:
         raise UsageError("--rank looks at all images anew, so it does not go with --skip-existing.", "Leave one out.")
-    table, page, pictures = (plan_file(files, f"{rank}{suffix}")[0] for suffix in (".csv", ".html", ""))
-    to_label = plan_file(files, _TO_LABEL)[0] if top else None
+    require_disk(files.output, "--rank writes its page and pictures")
+    table, page, pictures = (_plan_file(files, f"{rank}{suffix}") for suffix in (".csv", ".html", ""))
+    to_label = _plan_file(files, _TO_LABEL) if top else None
     for folder in (pictures, to_label):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: is a file, expected a folder or nothing.", "Choose another -o.")
     return RankPlan(table, page, pictures, top, to_label)
+
+
+def _plan_file(files: FileOptions, name: str) -> Path:
+    target, _ = plan_file(files, name)
+    assert isinstance(target, Path)
+    return target
 
 
 class Ranking:

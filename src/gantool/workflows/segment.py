@@ -81,10 +81,10 @@ def segment(
         tile: ``auto``, ``off`` or the side of windows in pixels.
         size: shorter side to scale to before segmenting, or ``native``; default as in training.
         tta: average over mirrored and differently scaled views.
-        probabilities: also return those.
+        probabilities: also return the class probabilities.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
-        min_area: smaller regions, in pixels, become part of what surrounds them.
-        fill_holes: what lies within a region becomes part of it.
+        min_area: smaller regions, in pixels, become part of the class around them.
+        fill_holes: everything inside a region becomes part of it.
 
     Raises:
         GantoolError: the image or the model cannot be used.

@@ -13,6 +13,7 @@ from PIL import Image
 
 from gantool.arrays import Pixels, resized
 from gantool.data.images import Picture, read_picture, write_picture
+from gantool.files import Target
 from gantool.models.find import FoundModel, find_model, find_model_for
 from gantool.predict.load import open_translator
 from gantool.predict.sizes import require_size
@@ -31,7 +32,7 @@ class TranslateOptions:
 
     Attributes:
         to: name of the domain to translate to.
-        model: a path, a run's name or kind; None for the newest run that reaches the domain.
+        model: a path, a run's name or kind; None for the newest run that translates to the domain.
         tile: ``auto``, ``off`` or the side of tiles in pixels.
         size: ``(width, height)`` to scale to first.
         batch_size: images of one size that run together.
@@ -76,13 +77,13 @@ def translate(
     Args:
         image: a file, a PIL image, or an array ``(H, W, 3)`` or ``(H, W)`` of uint8.
         to: name of the domain to translate to.
-        model: a path, a run's name or kind; default the newest run that reaches the domain.
+        model: a path, a run's name or kind; default the newest run that translates to the domain.
         tile: ``auto``, ``off`` or the side of tiles in pixels.
         size: ``(width, height)`` to scale to first.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
 
     Returns:
-        An array for an array, otherwise a PIL image, of the input's size (or ``size``).
+        An array if the input is an array, otherwise a PIL image; of the input's size (or ``size``).
 
     Raises:
         GantoolError: the image or the model cannot be used.
@@ -127,7 +128,7 @@ def _resolve(options: TranslateOptions) -> FoundModel:
 
 def plan_translation(
     translator: Translator, files: FileOptions, stdin: TextIO | None = None
-) -> tuple[list[ImageJob], list[Path]]:
+) -> tuple[list[ImageJob], list[Target]]:
     """Find inputs and decide outputs; see `plan_jobs`."""
     target = translator.target.name
     marks = [domain.name for domain in translator.model.card.domains]

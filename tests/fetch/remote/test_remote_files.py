@@ -15,10 +15,11 @@ import pytest
 from remote_servers import Faults, http_server
 
 from gantool.errors import DataError, UsageError
-from gantool.fetch.remote import addresses, files
-from gantool.fetch.remote.addresses import NotThereError, Server, is_address
+from gantool.fetch.remote import files, patience
+from gantool.fetch.remote.addresses import Server, is_address
 from gantool.fetch.remote.blocks import BlockCache, cache_limit
 from gantool.fetch.remote.files import RemoteFiles
+from gantool.fetch.remote.patience import NotThereError
 
 CONTENT = np.random.default_rng(0).integers(0, 256, 100_000, dtype=np.uint8).tobytes()
 
@@ -28,7 +29,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small blocks, little patience, a cache of one's own."""
     monkeypatch.setenv("GANTOOL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(files, "BLOCK", 8192)
-    monkeypatch.setattr(addresses, "PATIENCE", 0.01)
+    monkeypatch.setattr(patience, "PATIENCE", 0.01)
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_a_server_with_every_fault(server: str, faults: Faults) -> None:
 
 
 def test_a_server_that_is_away_for_a_while(server: str, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses, "PATIENCE", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE", 0.1)
     found = remote(server)
     assert found.read("a b.tar", 0, 10) == CONTENT[:10]
     faults.dead_until = time.monotonic() + 0.4

@@ -29,7 +29,7 @@ Add = Callable[[Path, Mask], None]
 
 @contextmanager
 def open_coco(
-    path: Path, classes: Sequence[str], *, simplify: float = 0.0, seen_from: Path | None = None
+    path: Path, classes: Sequence[str], *, simplify: float = 0.0, seen_from: Path | str | None = None
 ) -> Iterator[Add]:
     """Yield what writes an image's regions; of the images, only names and sizes stay in memory.
 
@@ -41,7 +41,7 @@ def open_coco(
         path: where it will lie.
         classes: names by index.
         simplify: how many pixels away an outline may come to lie.
-        seen_from: the folder that images are named from; default the file's own.
+        seen_from: the folder that images are named from, or its address; default the file's own.
 
     Raises:
         OutputError: it cannot be written, or could not be for one of the images.
@@ -53,17 +53,20 @@ def open_coco(
         file.finish()
 
 
-def merge_coco(path: Path, parts: Sequence[Path], images: Sequence[Path]) -> None:
+def merge_coco(
+    path: Path, parts: Sequence[Path], images: Sequence[Path | str], *, seen_from: Path | str | None = None
+) -> None:
     """Make one file of several that `open_coco` wrote of parts of the images: the one it would have written of all.
 
     Args:
-        parts: their images are named from the folder of ``path``.
+        parts: their images are named from there, too.
         images: in their order.
+        seen_from: see `open_coco`.
 
     Raises:
         OutputError: it cannot be written, or a part is damaged.
     """
-    order = {path_from(path.parent, image): n for n, image in enumerate(images)}
+    order = {path_from(seen_from or path.parent, image): n for n, image in enumerate(images)}
     found: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
     categories: dict[int, str] = {}
     for part in parts:
@@ -86,7 +89,7 @@ def merge_coco(path: Path, parts: Sequence[Path], images: Sequence[Path]) -> Non
 
 class _CocoFile:
     def __init__(
-        self, path: Path, categories: Mapping[int, str], simplify: float, seen_from: Path, opened: ExitStack
+        self, path: Path, categories: Mapping[int, str], simplify: float, seen_from: Path | str, opened: ExitStack
     ) -> None:
         self._path, self._simplify, self._seen_from, self._opened = path, simplify, seen_from, opened
         self._categories = categories

@@ -11,14 +11,14 @@ from gantool.data.regions.places import path_from
 from gantool.data.regions.regions import find_regions
 from gantool.data.regions.simplify import simplified_outline
 from gantool.data.sources.labels.tables import BACKGROUND_NAMES
-from gantool.files import atomic
+from gantool.files import Target, folder_of, put
 
 __all__ = ["write_labelme"]
 
 _VERSION = "5.5.0"  # of labelme, whose files these are like
 
 
-def write_labelme(path: Path, mask: Mask, classes: Sequence[str], image: Path, *, simplify: float = 0.0) -> None:
+def write_labelme(target: Target, mask: Mask, classes: Sequence[str], image: Path, *, simplify: float = 0.0) -> None:
     """Write the regions of ``(H, W)`` uint8 as polygons that, painted in their order, give it back.
 
     labelme's polygons have no holes: what lies in one comes after it and is painted over it. The background has
@@ -50,10 +50,9 @@ def write_labelme(path: Path, mask: Mask, classes: Sequence[str], image: Path, *
         "version": _VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": path_from(path.parent, image),
+        "imagePath": path_from(folder_of(target), image),
         "imageData": None,
         "imageHeight": height,
         "imageWidth": width,
     }
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(tree), "utf-8")
+    put(target, json.dumps(tree).encode())

@@ -5,7 +5,7 @@ by domain name. The first of these that fits decides what it is:
 
 1. **Two folders by domain name** are two domains, or pairs if their images have the same names (see 6).
 2. **Shards**, tar files that ``gantool prepare --shards`` or others wrote, are what their index says.
-3. **The kind that the caller names** (``--as``, the catalogue), or else ``dataset.yaml`` of a prepared set, is the
+3. **The kind that the caller names** (``--as``, the catalog), or else ``dataset.yaml`` of a prepared set, is the
    only one that is tried.
 4. **Images with labels** (`find_labelled`): prepared, well-known sets, annotation files, masks. Not looked for where
    the caller names the two sides.

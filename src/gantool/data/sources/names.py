@@ -1,8 +1,8 @@
 """From what a person types to a folder: a path, a name, an archive, or a data set to download.
 
-A name is looked for in this order: an existing path, ``./data/NAME``, ``data/NAME`` in the cache, and the catalogue.
+A name is looked for in this order: an existing path, ``./data/NAME``, ``data/NAME`` in the cache, and the catalog.
 Training and evaluation take what is there (`resolve_data`); ``gantool prepare`` also unpacks archives and downloads
-what the catalogue has (`opened`).
+what the catalog has (`opened`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Opened:
     """A source that is here: a folder, an annotation file, or two folders by domain name.
 
     Attributes:
-        domains, kind: where the catalogue says.
+        domains, kind: where the catalog says.
     """
 
     data: Path | Mapping[str, str]

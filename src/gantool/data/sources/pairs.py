@@ -54,7 +54,7 @@ def find_halves(root: Path, names: tuple[str, str] | None, *, force: bool = Fals
     They do if four fifths of the first images are exactly twice as wide as high.
 
     Args:
-        names: of the halves; else those that the catalogue has for a folder of this name.
+        names: of the halves; else those that the catalog has for a folder of this name.
         force: take the images for pairs whatever their shapes.
     """
     pairs = tuple(

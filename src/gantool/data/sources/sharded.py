@@ -160,7 +160,7 @@ def noted_labels(
 
 
 def of_split(samples: Sequence[Sample], split: str) -> Sequence[Sample]:
-    """The pairs or labelled images of a split: a view where they are in shards."""
+    """The pairs or labeled images of a split: a view where they are in shards."""
     if isinstance(samples, _Samples):
         return samples.of(split)
     return [one for one in samples if one.split == split]

@@ -1,4 +1,4 @@
-"""Asking servers for parts of files, again and again until they answer, through whatever fsspec knows.
+"""Asking servers for parts of files, or to take files, through whatever fsspec knows.
 
 Credentials come from where fsspec and its file systems look for them (environment, ``~/.aws``, ``~/.config/fsspec``),
 never from an address.
@@ -7,24 +7,21 @@ never from an address.
 from __future__ import annotations
 
 import os
-import random
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from gantool.errors import DataError, UsageError
+from gantool.fetch.remote.making import Making, has_buckets
+from gantool.fetch.remote.patience import ShortError, in_a_line, patiently
 
-__all__ = ["NotThereError", "Server", "is_address"]
+__all__ = ["Server", "is_address", "require_disk", "takes_files"]
 
-ATTEMPTS = 8
-PATIENCE = 0.25  # seconds before the second attempt; doubled each time
 _TIMEOUT = 30  # seconds without a byte
-_REFUSED = frozenset({401, 403, 407})
-_GONE = frozenset({400, 404, 405, 410, 416})
 _HTTP = ("http", "https")
 
 Answer = TypeVar("Answer")
@@ -37,6 +34,29 @@ def is_address(text: str) -> bool:
     (True, False, False)
     """
     return re.match(r"[a-z][a-z0-9+.-]+://", text) is not None
+
+
+def takes_files(address: str) -> bool:
+    """Whether servers of such addresses take files, as far as the address tells.
+
+    >>> takes_files("s3://bucket/out"), takes_files("https://example.com/out")
+    (True, False)
+    """
+    return urlsplit(address).scheme not in _HTTP
+
+
+def require_disk(output: object, what: str) -> None:
+    """Refuse an address for what needs a disk.
+
+    Args:
+        output: text, or a path that was made of it.
+
+    Raises:
+        UsageError: it is one.
+    """
+    text = re.sub("^([a-z][a-z0-9+.-]+):/+", r"\1://", str(output))
+    if is_address(text):
+        raise UsageError(f"-o {text}: {what} to a disk.", "Name a folder, and copy it there with any tool.")
 
 
 class Server:
@@ -63,6 +83,7 @@ class Server:
             )
         self.address = address.rstrip("/")
         self.scheme = parts.scheme
+        self._making, self._has_bucket = Making(self.scheme), False
         self._systems: dict[int, Any] = {}
         self._lock = threading.Lock()
         self._system()
@@ -83,7 +104,7 @@ class Server:
                         "Copy the set to a disk, or to a server that knows ranges.",
                     )
                 if len(content) < end - start:
-                    raise _ShortError(f"only {len(content)} of {end - start} bytes came")
+                    raise ShortError(f"only {len(content)} of {end - start} bytes came")
             return content
 
         return self._patiently(name, ask)
@@ -101,7 +122,7 @@ class Server:
             return {key: str(about[key]) for key in known if about.get(key) is not None}
 
         try:
-            return self._patiently(name, ask, attempts=2 if self.scheme in _HTTP else ATTEMPTS)
+            return self._patiently(name, ask, attempts=2 if self.scheme in _HTTP else None)
         except DataError:
             if self.scheme in _HTTP:  # it has no HEAD, or said nothing in time
                 return {}
@@ -132,6 +153,72 @@ class Server:
 
         return self._patiently("", ask)
 
+    def names(self, folder: str = "") -> frozenset[str]:
+        """What the files in a folder are called; nothing where there is no such folder yet.
+
+        Raises:
+            OutputError: the bucket is not there, may not be listed, or the server does not answer for a while.
+        """
+
+        def ask() -> frozenset[str]:
+            system, path = self._system(), self._path(folder)
+            system.invalidate_cache()
+            try:
+                listed = system.ls(path, detail=True)
+            except FileNotFoundError:
+                self._require_bucket(system)
+                return frozenset()
+            found = (str(one["name"]).rpartition("/")[2] for one in listed if one.get("type") != "directory")
+            return frozenset(found)
+
+        return self._patiently(folder, ask, doing="listed")
+
+    def write(self, name: str, content: bytes, *, replace: bool, stopped: threading.Event | None = None) -> bool:
+        """Make a file, whole or not at all.
+
+        Args:
+            replace: what is there.
+            stopped: set when nobody waits for the file any more.
+
+        Returns:
+            Whether the file has this content now; False where another one is there that is not to be replaced.
+
+        Raises:
+            OutputError: it may not be written, or the server does not answer for a while.
+        """
+
+        def ask() -> bool:
+            try:
+                self._making.make(self._system(), self._path(name), content, replace=replace)
+            except FileExistsError:  # perhaps by an earlier attempt whose answer was lost
+                return self.read(name) == content
+            return True
+
+        return self._patiently(name, ask, doing="written", stopped=stopped)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there.
+
+        Raises:
+            OutputError: as `write`.
+        """
+
+        def ask() -> None:
+            with suppress(FileNotFoundError):
+                self._system().rm_file(self._path(name))
+
+        self._patiently(name, ask, doing="removed")
+
+    def _require_bucket(self, system: Any) -> None:
+        """Raise FileNotFoundError where an address begins with what is not there; others can be made."""
+        if self._has_bucket or not has_buckets(self.scheme):
+            return
+        bucket = f"{self.scheme}://{urlsplit(self.address).netloc}"
+        if not system.exists(bucket):  # which says so of all that goes wrong, too
+            with suppress(PermissionError):  # who may write in a folder need not know the rest
+                system.ls(bucket, detail=False)
+        self._has_bucket = True
+
     def _path(self, name: str) -> str:
         plain = quote(name) if self.scheme in _HTTP else name
         return f"{self.address}/{plain}".rstrip("/")
@@ -144,40 +231,22 @@ class Server:
                 found = self._systems[os.getpid()] = _opened(self.address, self.scheme)
             return found
 
-    def _patiently(self, name: str, ask: Callable[[], Answer], attempts: int | None = None) -> Answer:
-        """Ask until there is an answer; see `read` for what is raised."""
-        where = f"{self.address}/{name}".rstrip("/")
-        attempts = attempts or ATTEMPTS
-        for attempt in range(1, attempts + 1):
-            try:
-                return ask()
-            except DataError:
-                raise
-            except Exception as error:  # of fsspec's many file systems, each with its own
-                final = _final(where, error)
-                if final is not None:
-                    raise final from None
-                if attempt == attempts:
-                    raise DataError(
-                        f"{where}: cannot be read, also at the {attempts}th attempt ({_line(error)}).",
-                        "Run the command again when the server answers; what was done so far is kept.",
-                    ) from None
-                time.sleep(PATIENCE * 2 ** (attempt - 1) * random.SystemRandom().uniform(0.5, 1.5))
-        raise AssertionError
+    def _patiently(
+        self,
+        name: str,
+        ask: Callable[[], Answer],
+        attempts: int | None = None,
+        doing: str = "read",
+        stopped: threading.Event | None = None,
+    ) -> Answer:
+        """Ask until there is an answer; see `read` and `write` for what is raised."""
+        return patiently(f"{self.address}/{name}".rstrip("/"), ask, attempts, doing, stopped)
 
     def __getstate__(self) -> str:
         return self.address
 
     def __setstate__(self, address: str) -> None:
         self.__init__(address)  # type: ignore[misc]
-
-
-class NotThereError(DataError):
-    """There is nothing at an address."""
-
-
-class _ShortError(Exception):
-    """An answer that ended too early."""
 
 
 def _opened(address: str, scheme: str) -> Any:
@@ -199,28 +268,13 @@ def _opened(address: str, scheme: str) -> Any:
         system, _ = fsspec.core.url_to_fs(address, **options)
     except ImportError as error:
         raise DataError(
-            f"{scheme}://: needs a package ({_line(error)}).", 'Install it: pip install "gantool[remote]".'
+            f"{scheme}://: needs a package ({in_a_line(error)}).", 'Install it: pip install "gantool[remote]".'
         ) from None
     except ValueError as error:
         raise DataError(
-            f"{address}: {_line(error)}.", "Expected s3://, gs://, https:// or another of fsspec's."
+            f"{address}: {in_a_line(error)}.", "Expected s3://, gs://, https:// or another of fsspec's."
         ) from None
     return system
-
-
-def _final(where: str, error: Exception) -> DataError | None:
-    """The error where asking again changes nothing."""
-    status = getattr(error, "status", None)
-    named = type(error).__name__
-    if isinstance(error, PermissionError) or status in _REFUSED or "Credentials" in named or "NoAuth" in named:
-        return DataError(
-            f"{where}: may not be read ({_line(error)}).", "See to the credentials; the page on scale says where."
-        )
-    if isinstance(error, FileNotFoundError) or status in _GONE:
-        return NotThereError(f"{where}: is not there.", "Look for mistakes in the address.")
-    if isinstance(error, (ImportError, NotImplementedError, TypeError)):
-        return DataError(f"{where}: cannot be read ({_line(error)}).")
-    return None
 
 
 def _time(about: Mapping[str, Any]) -> int:
@@ -228,8 +282,3 @@ def _time(about: Mapping[str, Any]) -> int:
     if isinstance(found, datetime):
         found = found.timestamp()
     return int(found * 10**9) if isinstance(found, (int, float)) else 0
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 
 from gantool.errors import DataError
 from gantool.fetch.cache import cache_folder
 from gantool.fetch.remote.addresses import Server
+from gantool.fetch.remote.background import Background
 from gantool.fetch.remote.blocks import BlockCache, cache_limit
 
 __all__ = ["RemoteFiles"]
@@ -23,6 +22,8 @@ BLOCK = 4 * 2**20
 _AHEAD = 8  # blocks of the same file
 _THREADS = 8
 _RECENT = 8
+
+_ahead = Background("gantool-ahead", _THREADS)  # whoever wants a block gets its error
 
 
 class RemoteFiles:
@@ -123,27 +124,7 @@ class RemoteFiles:
                 if len(self._coming) >= 2 * _THREADS or (name, other) in self._coming:
                     continue
                 future = self._coming[name, other] = Future()
-            _in_background(partial(self._fetch, future, name, other, length))
+            _ahead.do(partial(self._fetch, future, name, other, length))
 
     def _key(self, name: str, number: int) -> str:
         return f"{self._version(name)}:{BLOCK}:{number}"
-
-
-_jobs: dict[int, queue.SimpleQueue[Callable[[], None]]] = {}
-"""What the threads of each process are to do; a forked one has none of its parent's threads."""
-
-
-def _in_background(job: Callable[[], None]) -> None:
-    """Have one of a few threads do it, which nobody waits for when the process ends."""
-    jobs = _jobs.get(os.getpid())
-    if jobs is None:
-        jobs = _jobs[os.getpid()] = queue.SimpleQueue()
-        for _ in range(_THREADS):
-            threading.Thread(target=_work, args=(jobs,), daemon=True, name="gantool-ahead").start()
-    jobs.put(job)
-
-
-def _work(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        with suppress(Exception):  # whoever wants the block gets the error
-            jobs.get()()

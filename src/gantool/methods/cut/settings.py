@@ -18,27 +18,27 @@ class Model(gan.Model):
     """The networks."""
 
     projection_width: Width = 256
-    """Length of the vectors that patches are compared by."""
+    """Dimension of the embeddings by which patches are compared."""
 
 
 class Loss(gan.Loss):
     """The objective."""
 
     contrast: NotNegative
-    """Weight of the contrastive loss: a patch of the result is to be nearer to the source's patch at its place than
-    to others (lambda_NCE)."""
+    """Weight of the contrastive loss (lambda_NCE): a patch of the result is to be closer to the source's patch at the
+    same place than to others."""
     identity: bool
-    """Apply it to pictures of the target domain, too, which are to stay as they are; each counts half. Keeps
-    colors."""
+    """Also apply the contrastive loss to pictures of the target domain, which are to stay as they are; each counts
+    half. Keeps colors."""
     flip: bool = False
-    """Mirror what is translated in half of the steps, and its features back (flip equivariance)."""
+    """Flip equivariance: in half of the steps, mirror the picture to translate, and mirror its features back."""
     patches: Positive = 256
     """Patches per layer that are compared."""
     temperature: Annotated[float, Field(gt=0, le=100)] = 0.07
-    """The smaller, the more the most similar other patches count (tau)."""
+    """Temperature of the contrastive loss (tau): the smaller, the more the most similar other patches count."""
     layers: tuple[Annotated[int, Field(ge=0, le=10**4)], ...] | None = None
-    """Layers of the generator whose features are compared, by their places in it, rising; null takes the picture,
-    both halvings, and the first and the middle block."""
+    """Layers of the generator whose features are compared, by index, ascending; null takes the picture, both
+    downsampling layers, and the first and the middle block."""
 
 
 class CutSettings(OneWaySettings):

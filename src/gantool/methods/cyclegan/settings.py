@@ -28,17 +28,17 @@ class Loss(gan.Loss):
 
 
 class Train(schema.Train):
-    """Length, batches and what is kept."""
+    """Length, batches and what is saved."""
 
     pool_size: Annotated[int, Field(ge=0, le=10**6)] = 50
-    """Earlier fakes kept per domain for the discriminators; 0 for none."""
+    """Size of the image pool: earlier translations kept per domain for the discriminators; 0 for none."""
 
 
 class Runtime(gan.Runtime):
     """Where and how fast it runs; nothing here changes what is learned."""
 
     split_backward: bool = False
-    """Differentiate one cycle at a time: the same gradients with half of the memory."""
+    """Run the backward pass one cycle at a time: the same gradients with half of the memory."""
 
 
 class CycleGanSettings(UnpairedSettings):

@@ -18,16 +18,16 @@ class Model(gan.Model):
     """The networks."""
 
     teacher: Annotated[str, Field(min_length=1, max_length=4096)]
-    """A run or a model file that is learned from; --distill sets it."""
+    """The teacher: a run or a model file; --distill sets it."""
 
 
 class Loss(gan.Loss):
     """The objective."""
 
     reconstruction: NotNegative
-    """Weight of the absolute distance to the teacher's picture."""
+    """Weight of the L1 distance to the teacher's picture."""
     features: NotNegative
-    """Weight of the distance between what the discriminator's layers make of both (feature matching)."""
+    """Weight of feature matching: the distance between the discriminator's features of both pictures."""
 
 
 class DistillSettings(OneWaySettings):

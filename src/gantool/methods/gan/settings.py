@@ -33,8 +33,8 @@ class Model(Section):
 
     generator: Name
     """Generator network: resnet_9blocks, resnet_6blocks, the same with _resize (no checkerboard) or _antialias
-    (filters where it halves and doubles), resnet_light, resnet_light_skip (changes the picture instead of making it
-    anew), or unet_N for a power of two N."""
+    (antialiased down- and upsampling), resnet_light, resnet_light_skip (changes the picture instead of generating a
+    new one), or unet_N for a power of two N."""
     discriminator: Name
     """Discriminator network: basic (70x70 patches), basic_antialias, n_layers or pixel."""
     width: Width
@@ -42,18 +42,18 @@ class Model(Section):
     discriminator_width: Width
     """Channels after the discriminator's first layer (ndf)."""
     discriminator_layers: Annotated[int, Field(ge=1, le=16)] = 3
-    """Halvings of the discriminator n_layers; more see larger patches."""
+    """Downsampling layers of the discriminator n_layers; with more it sees larger patches."""
     discriminator_scales: Annotated[int, Field(ge=1, le=4)] = 1
-    """So many discriminators, each on a picture of half the size of the one before; their mean counts."""
+    """Number of discriminators, each on a picture of half the size of the one before; their losses are averaged."""
     norm: Literal["instance", "batch", "none"]
     """Normalization layer in generator and discriminator."""
     discriminator_norm: Literal["instance", "batch", "none", "spectral"] | None = None
     """Normalization in the discriminator; null is the generator's. spectral bounds its weights and, unlike instance
-    norm, lets it see colors and brightness of the whole."""
+    norm, lets it see the overall color and brightness."""
     dropout: bool = False
     """Drop half of the activations inside the generator while training."""
     padding: Literal["reflect", "replicate", "zeros"] = "reflect"
-    """How a ResNet generator continues an image beyond its border."""
+    """How a ResNet generator pads an image at its borders."""
     activation: Literal["relu", "leaky_relu"] = "relu"
     """Activation of a ResNet generator; leaky_relu has slope 0.2."""
     init: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"
@@ -71,9 +71,10 @@ class Loss(Section):
     gradient_penalty: NotNegative = 10.0
     """Weight of the gradient penalty of wgan-gp."""
     r1: NotNegative = 0.0
-    """Weight of the squared gradient of the discriminator on real pictures (gamma); keeps it from being too sure."""
+    """Weight (gamma) of the penalty on the squared gradient of the discriminator at real pictures; keeps it from
+    getting too confident."""
     r2: NotNegative = 0.0
-    """The same on translated pictures."""
+    """The same at translated pictures."""
 
 
 class Pictures(schema.Data):
@@ -86,7 +87,7 @@ class Pictures(schema.Data):
     size: int = Field(ge=16, le=2**14)
     """Side of the square crops the networks see, in pixels."""
     load_size: Annotated[int, Field(ge=1, le=2**16)] | None = None
-    """Side or width images are scaled to before cropping; null is size * 286 / 256 where preprocess resizes."""
+    """Side or width that images are scaled to before cropping; null is size * 286 / 256 where preprocess resizes."""
     channels: tuple[Literal[1, 3], Literal[1, 3]] = (3, 3)
     """Channels of both domains: 3 for color, 1 for gray."""
     max_images: Positive | None = None
@@ -115,15 +116,15 @@ class Augment(Section):
     """Random changes of the training images."""
 
     preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
-    """resize_and_crop scales to a square of load_size and crops; crop crops the image as it is; scale_width keeps
-    the aspect ratio (rows rounded down, as in the reference); none only trims to a multiple that the generator
-    takes."""
+    """resize_and_crop scales to a square of load_size and crops; crop crops the image at its own size; scale_width
+    keeps the aspect ratio (rows rounded down, as in the reference); none only trims to a multiple that the generator
+    accepts."""
     flip: bool = True
     """Mirror half of the images left to right."""
 
 
 class Optimizer(schema.Optimizer):
-    """How the weights move."""
+    """How the weights are updated."""
 
     name: Literal["adam", "sgd"] = "adam"
     """Optimizer of generators and discriminators."""
@@ -142,15 +143,15 @@ class Runtime(schema.Runtime):
     """Where and how fast it runs; nothing here changes what is learned."""
 
     checkpointing: bool = False
-    """Compute the residual blocks of generators again in the backward pass instead of keeping what they computed:
-    less memory, more time."""
+    """Gradient checkpointing: recompute the residual blocks of generators in the backward pass instead of keeping
+    their activations; less memory, more time."""
 
 
 class Domains(Pictures):
     """Where the pictures come from and how large they are."""
 
     align: bool = False
-    """Keep image n of one domain with image n of the other, with the same crop and flip (paired data)."""
+    """Pair image n of one domain with image n of the other, with the same crop and flip (paired data)."""
 
 
 class OneWayDomains(Domains):
@@ -171,12 +172,12 @@ class UnpairedAugment(Augment):
     """Random changes of the training images."""
 
     discriminator: tuple[Literal["color", "translation", "cutout"], ...] = ()
-    """Random changes of all that the discriminators see, real and translated: color, translation, cutout. For small
-    data sets, which discriminators otherwise learn by heart."""
+    """Differentiable augmentation of everything that the discriminators see, real and translated: color, translation,
+    cutout. For small data sets, which discriminators otherwise memorize."""
 
 
 class GanSettings(schema.Settings):
-    """What every GAN method has settings of; a method adds its objective, and says more of some sections."""
+    """The settings of every GAN method; a method adds its objective and extends some sections."""
 
     model: Model
     data: Pictures

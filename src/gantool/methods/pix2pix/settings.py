@@ -16,16 +16,16 @@ class Loss(gan.Loss):
     """The objective."""
 
     reconstruction: NotNegative
-    """Weight of the distance to the true picture (lambda)."""
+    """Weight of the reconstruction loss, the distance to the true picture (lambda)."""
     distance: Literal["l1", "mse"] = "l1"
-    """That distance."""
+    """Distance in the reconstruction loss."""
 
 
 class Train(schema.Train):
-    """Length, batches and what is kept."""
+    """Length, batches and what is saved."""
 
     discriminator_every: Positive = 1
-    """Train the discriminator in every so manieth step only."""
+    """Train the discriminator only every this many steps."""
 
 
 class Pix2PixSettings(PairedSettings):

@@ -18,7 +18,7 @@ def _load() -> Callable[..., Method]:
 
 
 _RECIPES = {
-    "segmentation-small": "a light U-Net for a few hundred labelled images or fewer, from the built-in segmenter's "
+    "segmentation-small": "a light U-Net for a few hundred labeled images or fewer, from the built-in segmenter's "
     "weights",
     "segmentation-landscape": "the recipe of the built-in segmenter (needs its data set)",
 }

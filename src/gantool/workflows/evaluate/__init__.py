@@ -58,12 +58,12 @@ def evaluate(
         split: ``train``, ``val`` or ``test``.
         to: only translations to this domain; default all directions.
         size: scale the images to squares of this side first (translations).
-        segmenter: a model that labels the generated pictures, to see whether they show what they should.
+        segmenter: a model that segments the generated pictures, to see whether they show what they should.
         inception_weights: a file with the weights for FID and KID; default the cache, or a download.
-        fid_mode: how images come to Inception's size: ``clean`` or ``legacy``.
+        fid_mode: how images are scaled to Inception's size: ``clean`` or ``legacy``.
         trust: also run TorchScript and ``.pt2`` files that were not exported here.
         output: folder for ``evaluation.json``, ``.csv`` and ``.html``; None writes nothing.
-        on_progress: called with what is done, how many images are done and how many there are.
+        on_progress: called with a description, the number of images done and their total.
 
     Raises:
         GantoolError: a model or the data cannot be used, or they do not fit together.

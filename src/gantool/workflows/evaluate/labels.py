@@ -39,7 +39,7 @@ class _Labeler:
 
 
 def evaluate_label_maps(options: EvaluateOptions, on_progress: Progress, gather: Gather) -> Evaluation | None:
-    """Measure segmenters on labelled images, each at the size of its own mask.
+    """Measure segmenters on labeled images, each at the size of its own mask.
 
     U-Nets, DeepLab, and translations to label maps are measured alike.
 

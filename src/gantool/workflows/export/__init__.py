@@ -144,14 +144,14 @@ def export(
         output: a file, or a folder for several; default the current folder.
         to: only this direction of a translation.
         precision: ``fp16`` computes in half precision inside; ``int8`` is for ONNX and needs images.
-        calibrate: a folder of images that show what the model will see, for int8.
+        calibrate: a folder of typical input images, to calibrate int8.
         static_size: ``(height, width)`` instead of free sizes.
-        pixels: take and give uint8 images, for programs without gantool.
-        running_statistics: use the batch-norm averages in a checkpoint of the reference implementation, as that does
-            with ``--eval``, and not the statistics of each image.
+        pixels: take and return uint8 images, for programs without gantool.
+        running_statistics: use the running batch-norm statistics in a checkpoint of the reference implementation, as
+            that does with ``--eval``, and not the statistics of each image.
 
     Raises:
-        ModelError: the file does not do what the model does; nothing is left under its name.
+        ModelError: the file's results differ from the model's; nothing is left under its name.
         GantoolError: a wrong option, model or output.
     """
     options = ExportOptions(

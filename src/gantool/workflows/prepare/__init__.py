@@ -74,8 +74,8 @@ def prepare(
 ) -> Prepared:
     """Check a data set and write a canonical copy of it.
 
-    Args are those of `PrepareOptions`, and:
-        on_progress: called with what is done, how many images are and how many there are.
+    The arguments are those of `PrepareOptions`, and:
+        on_progress: called with a description, the number of images done and their total.
 
     Raises:
         DataError, UsageError, OutputError: with the remedy.

@@ -45,7 +45,7 @@ class PrepareOptions:
             ``domains``, two plain folders by domain name.
         output: the new data set's folder; default ``data/NAME``.
         names: names of the two halves of side-by-side pairs, left to right.
-        kind: settles what the source is where it could be read in two ways.
+        kind: decides what the source is where it is ambiguous.
         size: scale so that the shorter side has this many pixels.
         tile: cut images and masks into squares of this side (segmentation); all tiles of one image share its split.
         stride: from one tile to the next; default the tile's side.
@@ -56,18 +56,18 @@ class PrepareOptions:
         attribute: of VIA regions, the attribute that holds the class.
         snap: largest distance in RGB from a mask's color to its class.
         split: fractions of train, val and test; default the source's own splits, or 10 % for testing.
-        seed: changes which images a split draws.
-        drop_duplicates: leave out images whose pixels are those of another (see `without_duplicates`).
-        check_only: look, write nothing; images of one kind will do.
+        seed: changes which images are drawn for each split.
+        drop_duplicates: leave out images whose pixels equal those of another (see `without_duplicates`).
+        check_only: only check, write nothing; images of a single domain are enough.
         report: also write the page about the data set here; a data set always has its own ``report.html``.
         overwrite: replace an existing data set.
         image_format: of images whose pixels change (scaled, cut, turned, converted); others keep their files.
-        link: give files that nothing changes a second name (a hard link) instead of copying them.
-        dry_run: do all but write.
-        skip_existing: leave a data set that is there.
-        share: which of the images this process looks at and writes.
-        shards: pack the files of the copy into tar files that WebDataset reads, too.
-        shard_size: of one tar file at most: bytes such as ``256MB``, or a number of images.
+        link: hard-link unchanged files instead of copying them.
+        dry_run: do everything but write.
+        skip_existing: leave an existing data set as it is.
+        share: which of the images this process checks and writes.
+        shards: pack the files of the copy into tar files that WebDataset also reads.
+        shard_size: largest size of one tar file: bytes such as ``256MB``, or a number of images.
     """
 
     source: str | Path | None = None

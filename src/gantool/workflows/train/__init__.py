@@ -82,27 +82,27 @@ def train(
         data: a folder or a name under ``./data``; default the built-in sample.
         domains: two plain folders by domain name, instead of ``data``.
         epochs: how often every training image is seen.
-        batch_size: images of one step, of all devices together.
+        batch_size: images per step, over all devices together.
         size: side of the square crops in pixels.
         lr: learning rate.
         seed: of initial weights, order and augmentation.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
-        settings: any others by dotted key, such as ``{"loss.identity": 0}``.
+        settings: any other settings by dotted key, such as ``{"loss.identity": 0}``.
         config: a YAML file of settings.
-        to: domain that a model of one direction translates to.
+        to: the target domain of a model that translates in one direction.
         encoder_weights: of a segmenter: ``imagenet``, ``none`` or a file.
         name: the run's name.
-        runs: the folder it is made in.
-        resume: a run to go on with, or ``latest``.
-        init_from: a run or model file to take initial weights from; ``none`` for none where the model's name stands
-            for some.
+        runs: the folder in which the run is created.
+        resume: a run to resume, or ``latest``.
+        init_from: a run or model file to take initial weights from; ``none`` for random weights where the model's
+            name implies pretrained ones.
         distill: a run or model file whose translations a light generator is to learn, instead of ``model``.
-        accept_changed_data: go on with ``resume`` although files of its data were added, removed or changed.
+        accept_changed_data: resume even if files of the run's data were added, removed or changed.
         on_event: called with every `Event` while training.
 
     Raises:
-        GantoolError: with the key, file or run at fault and the remedy.
+        GantoolError: names the key, file or run at fault and the remedy.
     """
     options = TrainOptions(
         model, data, domains, None, epochs, batch_size, size, lr, seed, device=device, precision=precision, to=to,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantool.errors import DataError, OutputError, UsageError
+from gantool.fetch.remote.addresses import require_disk
 from gantool.files import safe_name
 from gantool.video.names import ANIMATIONS, CONTAINERS, has_number, is_clip
 from gantool.workflows.image_jobs import FileOptions
@@ -72,8 +73,9 @@ def plan_clips(files: FileOptions, names: Callable[[str], Mapping[str, str]]) ->
     Raises:
         DataError: a clip that is not there.
         OutputError: two clips have one output, or an output exists.
-        UsageError: a file as output for several.
+        UsageError: a file as output for several, or an address.
     """
+    require_disk(files.output, "clips are written")
     sources = list(dict.fromkeys(found for name in files.inputs for found in _expanded(name)))
     jobs: list[ClipJob] = []
     owner: dict[Path, str] = {}
