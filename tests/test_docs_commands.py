@@ -48,9 +48,10 @@ CLUSTER = re.compile(r"^#!|\b(srun|torchrun|parallel)\b|/shared/|s3://", re.MULT
 
 # Commands that are meant to end otherwise than with 0.
 CODES = {
-    "gantool segment photo.jpg --model unet-resnet50-1.onnx --device cuda": 2,  # where there is none
-    "gantool export cyclegan --format reference": 2,  # of the sample's light network, which the reference has not
-    "gantool export unet-resnet50 --precision int8 --calibrate photos/": 1,  # of an untrained model: too far from it
+    "gantool segment photo.jpg --model unet-resnet50-1.onnx --device cuda": (0, 2),  # where there is none
+    "gantool export cyclegan --format reference": (2,),  # of the sample's light network, which the reference has not
+    # Of a model trained for a second: as a rule too far from it.
+    "gantool export unet-resnet50 --precision int8 --calibrate photos/": (0, 1),
 }
 
 # What a page takes for granted, as shell lines in a folder that has everything of `world`.
@@ -96,7 +97,7 @@ SETUP = {
     ],
     "segmentation.md": [
         "rm -r data/bob-ross data/facades",
-        "cp -r data/scenes paintings && (cd paintings && zip -q -r ../paintings.zip .)",
+        f"cp -r data/scenes paintings && cd paintings && {sys.executable} -m zipfile -c ../paintings.zip *",
         "cp -r photos building_facades_coco && gantool segment building_facades_coco --outputs polygons",
     ],
 }
@@ -210,7 +211,8 @@ def expanded(word: str) -> list[str]:
 
 def run_line(line: str, bin_folder: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
     """A line in this process, where torch is loaded, if it is one command without anything that needs a shell."""
-    if line.startswith("gantool ") and not re.search(r"[|&;<>$~`(){}!]", line):
+    bare = re.sub(r"'[^']*'|\"[^\"$`]*\"", "", line)
+    if line.startswith("gantool ") and not re.search(r"[|&;<>$~`(){}!]", bare):
         words = shlex.split(line)[1:]
         arguments = [one for word in words for one in expanded(word)]
         capsys.readouterr()
@@ -242,5 +244,5 @@ def test_commands_do_what_the_page_says(
         assert done.code == 0, f"{line}\n{done.err}"
     for line in commands(page):
         done = run_line(line, bin_folder, capsys)
-        wanted = (0, 1) if "--fail-" in line else (CODES.get(line, 0),)  # what gates say of an untrained model
+        wanted = (0, 1) if "--fail-" in line else CODES.get(line, (0,))  # what gates say of an untrained model
         assert done.code in wanted, f"{page.name}: {line}\n{done.out}\n{done.err}"
