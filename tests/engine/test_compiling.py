@@ -285,9 +285,11 @@ def test_networks_that_gain_nothing() -> None:
 # -- with the compiler itself ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not compiling.has_compiler(), reason="no C++ compiler")
-@pytest.mark.parametrize("preset", ["cyclegan-light", "pix2pix"])
+@pytest.mark.parametrize(
+    "preset",
+    [pytest.param("cyclegan-light", marks=pytest.mark.release), pytest.param("pix2pix", marks=pytest.mark.slow)],
+)
 def test_compiled_and_resumed_equals_compiled(
     preset: str, workplace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
