@@ -91,6 +91,7 @@ SETUP = {
     "scale.md": ["rm -r photos && cp -r data/seasons photos && cp photos/test/summer/{1,0042}.jpg"],
     "label-maps.md": ["cp -r data/pairs .", "gantool train unet"],
     "labelling.md": ANNOTATED,
+    "seasons.md": ["rm -r data/seasons"],
     "video.md": [
         "ffmpeg -v error -f lavfi -i testsrc2=s=96x64:r=10:d=3 -f lavfi -i sine=d=3 -pix_fmt yuv420p clip.mp4",
         "ffmpeg -v error -i clip.mp4 -t 1 loop.gif && mkdir frames && ffmpeg -v error -i loop.gif frames/%04d.png",
