@@ -1,8 +1,9 @@
-"""Make the pictures of docs/gallery.md from runs on the built-in sample.
+"""Make the pictures of docs/gallery.md from runs on the built-in sample, and that of the built-in model.
 
     gantool train cyclegan --epochs 20 && gantool train cut --to winter --epochs 20 && gantool train pix2pix
     gantool train pix2pix --to labels --name labels && gantool train unet
     python tools/make_gallery.py
+    python tools/make_gallery.py --only seasons    # needs no runs
 
 Each picture has three drawn scenes above, which no training has seen, and below what a model makes of them.
 """
@@ -32,7 +33,9 @@ Pixels = NDArray[np.uint8]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    runs = parser.parse_args().runs
+    parser.add_argument("--only", help="one of the pictures")
+    arguments = parser.parse_args()
+    runs, only = arguments.runs, arguments.only
     rows: dict[str, tuple[Callable[[Scene], Pixels], Callable[[Scene], Pixels]]] = {
         "seasons": (lambda scene: scene.summer, lambda scene: translate(scene.summer, "winter", "seasons", runs)),
         "cyclegan": (lambda scene: scene.summer, lambda scene: translate(scene.summer, "winter", "cyclegan", runs)),
@@ -47,11 +50,28 @@ def main() -> None:
         "landscape": (lambda scene: scene.summer, lambda scene: overlay(scene)),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if only in (None, "seasons"):
+        home(runs).save(FOLDER.parent / "seasons.jpg", quality=82, optimize=True)
     for name, (before, after) in rows.items():
+        if only not in (None, name):
+            continue
         scenes = [draw_scene(index, size=64 if name in SQUARE else SIZE) for index in SCENES]
         picture = grid([[before(scene) for scene in scenes], [after(scene) for scene in scenes]])
         picture.save(FOLDER / f"{name}.jpg", quality=82, optimize=True)
         print(FOLDER / f"{name}.jpg", (FOLDER / f"{name}.jpg").stat().st_size // 1000, "kB")
+
+
+def home(runs: Path) -> Image.Image:
+    """Two scenes in summer and winter, each followed by what the built-in model makes of it for the other season."""
+    rows = []
+    for index in (90_012, 90_014):
+        scene = draw_scene(index, size=(360, 240))
+        to_winter = translate(scene.summer, "winter", "seasons", runs)
+        rows.append(
+            np.hstack([scene.summer, to_winter, scene.winter, translate(scene.winter, "summer", "seasons", runs)])
+        )
+    white = np.full((4, rows[0].shape[1], 3), 255, np.uint8)
+    return Image.fromarray(np.vstack([rows[0], white, rows[1]]))
 
 
 def translate(image: Pixels, to: str, model: str, runs: Path) -> Pixels:

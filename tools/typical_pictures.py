@@ -1,11 +1,12 @@
 """Keep the half of two sets of pictures that tells them apart best.
 
-    python tools/typical_pictures.py data/yosemite data/typical
+    python tools/typical_pictures.py data/yosemite data/typical --aside 60
 
 Pictures of two seasons often look alike, and a discriminator learns little from those. A logistic regression (of the
 colors of 4x4 fields, the hues, and how saturated, bright, white and green the upper, middle and lower third are) is
 trained on four fifths of the training pictures and rates the others, five times; of each domain the half that it is
-surest of is copied. The test pictures are copied as they are, so that numbers can be compared.
+surest of is copied. The test pictures are copied as they are, so that numbers can be compared; with --aside that many
+of the half, drawn at random, become the test pictures: what is chosen by them has not seen those of the set.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--share", type=float, default=0.5)
+    parser.add_argument("--aside", type=int, default=0)
     arguments = parser.parse_args()
     names = sorted(path.name for path in (arguments.data / "train").iterdir() if path.is_dir())
     files = [sorted((arguments.data / "train" / name).iterdir()) for name in names]
@@ -55,12 +57,15 @@ def main() -> None:
     for place, (name, paths) in enumerate(zip(names, files, strict=True)):
         sure = second[domain == place] if place else 1 - second[domain == place]
         kept = np.argsort(-sure, kind="stable")[: round(len(paths) * arguments.share)]
-        folder = arguments.output / "train" / name
-        folder.mkdir(parents=True)
-        for n in kept:
-            shutil.copy2(paths[n], folder)
-        shutil.copytree(arguments.data / "test" / name, arguments.output / "test" / name)
-        print(f"{name}: {len(kept)} of {len(paths)}")
+        aside = set(np.random.default_rng(0).choice(kept, arguments.aside, replace=False))
+        for part, chosen in (("train", [n for n in kept if n not in aside]), ("test", sorted(aside))):
+            folder = arguments.output / part / name
+            folder.mkdir(parents=True)
+            for n in chosen:
+                shutil.copy2(paths[n], folder)
+        if not aside:
+            shutil.copytree(arguments.data / "test" / name, arguments.output / "test" / name, dirs_exist_ok=True)
+        print(f"{name}: {len(kept)} of {len(paths)}, {len(aside)} of them aside")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ class Direction(_Part):
     architecture: Architecture
     change_strength: float = 1.0
     """Fraction of the change that is applied, where `Card.change_size` has one found on a small picture."""
+    change_size: SideOrNone = 0
+    """Longer side of that picture for this direction; 0 is the card's."""
 
 
 class Origin(_Part):

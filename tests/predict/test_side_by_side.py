@@ -64,7 +64,7 @@ def test_how_many_run_at_the_same_time() -> None:
 
 def test_it_is_the_size_that_a_network_sees_that_counts() -> None:
     seasons = open_translator(find_model("seasons", Path("runs")), "winter", live=False).predictor
-    assert seasons.at_once(4000, 6000) == seasons.at_once(64, 96) > 400
+    assert seasons.at_once(4000, 6000) == seasons.at_once(85, 128) > 200
     whole = open_translator(find_model("seasons", Path("runs")), "winter", live=False, tiling=Tiling("off")).predictor
     assert whole.at_once(4000, 6000) == 1
     assert LabelPredictor(runner(), load_size=32).at_once(3000, 3000) == 9

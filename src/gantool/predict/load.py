@@ -76,7 +76,8 @@ def open_translator(
     """
     card = model.card
     direction = card.direction(target)
-    change = Change(card.change_size, card.change_blur, direction.change_strength) if card.change_size else None
+    side = direction.change_size or card.change_size
+    change = Change(side, card.change_blur, direction.change_strength) if side else None
     runner = open_runner(model, target, device=device, precision=precision, trust=trust, live=live)
     predictor = PicturePredictor(runner, tiling=tiling, change=change)
     return Translator(predictor, model, card.domain(direction.source), card.domain(target))

@@ -13,6 +13,7 @@ _MODELS = {
     "cut": "unpaired translation in one direction, by contrasts of patches (anti-aliased ResNet and PatchGAN)",
     "fastcut": "the same, lighter: no identity, mirrored pictures; for larger data sets",
     "cut-light": "the same method with a generator that a CPU trains in hours",
+    "cut-seasons": "the recipe of the built-in model for photographs, to winter (needs its data set)",
 }
 
 

@@ -12,7 +12,7 @@ __all__ = ["SPEC"]
 _MODELS = {
     "cyclegan": "unpaired translation with the paper's networks (ResNet generators, 70x70 PatchGAN)",
     "cyclegan-light": "the same method with generators that a CPU trains in hours",
-    "cyclegan-seasons": "the recipe of the built-in model for photographs (needs its data set)",
+    "cyclegan-seasons": "the recipe of the built-in model for photographs, to summer (needs its data set)",
 }
 
 
