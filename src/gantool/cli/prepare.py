@@ -183,7 +183,7 @@ def prepare(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of the new data set. Default: data/NAME.",
+            help="Folder of the new data set, or its address with --shards. Default: data/NAME.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -251,7 +251,7 @@ def prepare(
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     if list_sets:
         return _list(screen)
-    no_stream(output, "data sets")
+    no_stream(output, "data sets", addresses=True)
     if kind not in (None, "unpaired", "paired", "segmentation"):
         raise UsageError(f"--as {kind}: expected unpaired, paired or segmentation.")
     if stride is not None and tile is None:

@@ -35,6 +35,7 @@ from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.plan import WritingPlan
 from gantool.workflows.prepare.result import Prepared
+from gantool.workflows.prepare.sending import SetAtAddress
 from gantool.workflows.prepare.sharding import write_shards
 from gantool.workflows.prepare.target import choose_target, lock_target, require_free
 from gantool.workflows.prepare.writing import write_data_set
@@ -138,7 +139,7 @@ def _prepared(options: PrepareOptions, on_progress: Progress, left: Callable[[Pa
         if not options.share.is_alone:
             return _prepared_together(plan, source.name, target, on_progress, left)
         locked = True
-        if target is not None:
+        if isinstance(target, Path):
             locked = stack.enter_context(lock_target(target))
             require_free(target, options)  # now that nobody else makes it
         result = _decide_and_write(plan, look(found, on_progress), source.name, target, on_progress)
@@ -157,8 +158,13 @@ def _opened(options: PrepareOptions, on_progress: Progress) -> AbstractContextMa
 
 
 def _prepared_together(
-    plan: WritingPlan, name: str, target: Path | None, on_progress: Progress, left: Callable[[Parts], None]
+    plan: WritingPlan,
+    name: str,
+    target: Path | SetAtAddress | None,
+    on_progress: Progress,
+    left: Callable[[Parts], None],
 ) -> Prepared | None:
+    assert not isinstance(target, SetAtAddress)  # shards are written by one process
     folder = (target or plan.options.place(name)).parent
     parts = Parts(plan.options.share, folder, plan.question(), again=True)
     try:
@@ -191,7 +197,12 @@ def _looked_together(
 
 
 def _decide_and_write(
-    plan: WritingPlan, seen: Seen, name: str, target: Path | None, on_progress: Progress, parts: Parts | None = None
+    plan: WritingPlan,
+    seen: Seen,
+    name: str,
+    target: Path | SetAtAddress | None,
+    on_progress: Progress,
+    parts: Parts | None = None,
 ) -> Prepared | None:
     """Judge what was seen, and write what is good; None for a share that is not the last."""
     options, found = plan.options, plan.source
@@ -211,7 +222,7 @@ def _decide_and_write(
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
-        target,
+        target.address if isinstance(target, SetAtAddress) else target,
         findings,
         _counts(found, chosen),
         _statistics(found, facts),
@@ -227,7 +238,7 @@ def _decide_and_write(
             write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
         plan = replace(plan, images=tuple(chosen))
-        if options.shards:
+        if options.shards or isinstance(target, SetAtAddress):
             written: dict[str, int] | None
             written, shards = write_shards(plan, target, result.counts, finish, on_progress)
             result = replace(result, remarks=(*result.remarks, counted(shards, "shard")))
