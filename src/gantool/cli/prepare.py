@@ -26,7 +26,7 @@ from gantool.cli.options import (
     parse_domains,
     parse_halves,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, handed_in, screen_for
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, handed_in, note_share, screen_for
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -300,7 +300,8 @@ def prepare(
         if share.is_alone:
             result: Prepared | None = prepare_data(options, progress)
         else:
-            screen.note(f"share {share}")
+            if not dry_run:
+                note_share(screen, share)
             result = prepare_share(
                 options, progress, lambda parts: handed_in(screen, "prepare", parts, {"output": None})
             )

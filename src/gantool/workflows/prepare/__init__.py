@@ -40,6 +40,7 @@ from gantool.workflows.prepare.sharding import write_shards
 from gantool.workflows.prepare.target import choose_target, lock_target, require_free
 from gantool.workflows.prepare.writing import write_data_set
 from gantool.workflows.shares.parts import Parts
+from gantool.workflows.shares.share import ALONE
 
 __all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data", "prepare_share"]
 
@@ -103,6 +104,8 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
 def prepare_share(options: PrepareOptions, on_progress: Progress, left: Callable[[Parts], None]) -> Prepared | None:
     """Look at a share of the images and write a share of the copy; the last share completes it.
 
+    A dry run of a share is that of all.
+
     Args:
         left: called at the end by a share that is not the last.
 
@@ -117,6 +120,9 @@ def prepare_share(options: PrepareOptions, on_progress: Progress, left: Callable
             f"{options.source}: shares are of the images in a folder, which this is not.",
             "Unpack it first, or leave --shard and --devices out.",
         )
+    if options.dry_run:  # parts of it would have to be written
+        options.require_possible()
+        return prepare_data(replace(options, share=ALONE), on_progress)
     return _prepared(options, on_progress, left)
 
 
@@ -165,7 +171,7 @@ def _prepared_together(
     left: Callable[[Parts], None],
 ) -> Prepared | None:
     assert not isinstance(target, SetAtAddress)  # shards are written by one process
-    folder = (target or plan.options.place(name)).parent
+    folder = (target or Path(plan.options.output or name)).parent
     parts = Parts(plan.options.share, folder, plan.question(), again=True)
     try:
         with parts.working() as real:
