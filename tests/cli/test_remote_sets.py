@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -151,6 +154,33 @@ def test_two_writers(cli: Cli, labels: Path, workplace: Path, monkeypatch: pytes
     assert gone.code == 2 and f"memory://two: {writer_of(newer)} has begun to write there as well" in gone.err
     assert box.read(INDEX) == newer, "the newer one's"
     assert cli(*WORDS, "memory://two", "--overwrite").code == 0 and nothing_is_left(workplace)
+
+
+@pytest.mark.slow
+def test_processes_that_write_and_are_killed(cli: Cli, bucket: Bucket, workplace: Path) -> None:
+    assert cli(*WORDS, "out").code == 0
+    command = [sys.executable, "-m", "gantool", *WORDS, SET]
+    bucket.faults.latency = 0.3
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while "train-000000.tar" not in bucket.files():
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    bucket.faults.latency = 0.0
+    assert len(bucket.files()[INDEX]) == MARK_SIZE and cli("info", SET).code == 2
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 2 and f"is being written by process {first.pid} on " in again.stderr, again.stderr
+    assert subprocess.run([*command, "--overwrite"], capture_output=True).returncode == 0
+    assert bucket.files() == on_disk("out") and nothing_is_left(workplace), "also what the killed one left here"
+    # Two at once: one is told, before or after it has looked at its images.
+    bucket.clear()
+    bucket.faults.latency = 0.1
+    two = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[1] for process in two]
+    assert sorted(process.returncode for process in two) == [0, 2], said
+    assert any(f"{SET}: is being written by process" in one or f"{SET}: exists already" in one for one in said)
+    assert bucket.files() == on_disk("out")
 
 
 def test_a_shard_that_cannot_be_sent(cli: Cli, labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
