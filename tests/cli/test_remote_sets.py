@@ -147,6 +147,17 @@ def test_two_writers(cli: Cli, labels: Path, workplace: Path, monkeypatch: pytes
     assert late.code == 2 and f"memory://two: is being written by {writer_of(other)}, or" in late.err, late.err
     assert box.names() == {INDEX} and box.read(INDEX) == other
 
+    box.remove(INDEX)
+    newer = new_mark()
+
+    def replace_and_interrupt() -> None:
+        box.write(INDEX, newer, replace=True)
+        interrupt()
+
+    with monkeypatch.context() as patch:  # one that has sent nothing removes no other's mark
+        at(0, replace_and_interrupt, patch)
+        assert cli(*WORDS, "memory://two").code == 130 and box.read(INDEX) == newer
+
     newer = new_mark()
     with monkeypatch.context() as patch:  # one that replaces what this one has begun
         at(3, lambda: box.write(INDEX, newer, replace=True) and None, patch)

@@ -93,7 +93,8 @@ class SetAtAddress:
                 self._outbox.give_up()
                 if not replace and not sending.names:  # nothing was sent, so nothing is there
                     with suppress(GantoolError):
-                        self._server.remove(INDEX)
+                        if self._server.read(INDEX) == mark:  # else somebody has replaced it
+                            self._server.remove(INDEX)
                 raise
         except OSError as error:
             raise OutputError(
