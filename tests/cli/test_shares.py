@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -291,6 +292,32 @@ def test_folders_compared_in_shares(cli: Cli, workplace: Path, kind: str) -> Non
     assert _files("all") == _files("one")
 
 
+def test_evaluate_names_the_launcher_and_tells_of_missing_locks(
+    cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pairs(workplace / "pairs", 2)
+    folders = ("evaluate", "--generated", "pairs/test/winter", "--real", "pairs/test/summer", "-o", "all", "--paired")
+    monkeypatch.setattr(parts_module, "locked", lambda path, what, busy: contextlib.nullcontext(False))
+    Path("all", FOLDER).mkdir(parents=True)  # which taking a lock makes
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    said = cli(*folders)
+    assert said.code == 0 and "share 1/2 (torchrun)" in said.err, said.err
+    assert "no locks; make sure that nothing else writes to share 1/2 of all meanwhile" in said.err
+
+
+def test_a_dry_run_of_a_share_of_prepare_writes_nothing(cli: Cli, workplace: Path) -> None:
+    _pairs(workplace / "pairs", 2)
+    before = _files(workplace)
+    options = ("prepare", "pairs", "--as", "paired", "--dry-run")
+    whole = cli(*options, "--json")
+    part = cli(*options, "--json", "--shard", "1/2")
+    assert (part.code, part.out) == (0, whole.out), part.err
+    assert _files(workplace) == before and not Path("data").exists()
+    refused = cli(*options, "--shards", "--shard", "1/2")
+    assert refused.code == 2 and "--shards are written by one process" in refused.err
+
+
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "_PATIENCE", {True: 0.0, False: 0.0})
@@ -339,6 +366,7 @@ def test_labels_prepared_in_shares(cli: Cli, workplace: Path) -> None:
     looked = [cli(*options, "--check", "--shard", f"{number}/2") for number in (1, 2)]
     assert json.loads(looked[0].out)["share"] == "1/2"
     assert json.loads(looked[1].out)["tiles"] == {}
+    assert not Path(FOLDER).exists() and not Path("data").exists()
     refused = cli("prepare", "classes.txt", "--shard", "1/2")
     assert refused.code == 2
     assert "shares are of the images in a folder" in refused.err

@@ -38,8 +38,10 @@ from gantool.cli.shares import (
     choose_share,
     device_for,
     handed_in,
+    note_share,
     screen_for,
     start_tasks,
+    warn_of_no_lock,
 )
 from gantool.errors import UsageError, counted
 
@@ -282,9 +284,9 @@ def _as_share(screen: Screen, options: EvaluateOptions, progress: Progress) -> E
     from gantool.workflows.evaluate import parts_of_evaluation, run_share
 
     parts = parts_of_evaluation(options)
-    screen.note(f"share {options.share}")
+    note_share(screen, options.share)
     try:
-        result = run_share(parts, options, progress)
+        result = run_share(parts, options, progress, lambda: warn_of_no_lock(screen, options.share, parts.output))
         if result is None:
             handed_in(screen, "evaluate", parts, {})
         else:

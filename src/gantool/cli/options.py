@@ -224,8 +224,11 @@ def named_model(argument: str | None, option: str | None) -> str | None:
     return argument if argument is not None else option
 
 
-def no_stream(output: object, what: str) -> None:
+def no_stream(output: object, what: str, *, addresses: bool = False) -> None:
     """Refuse standard output, and addresses, for what are files on a disk.
+
+    Args:
+        addresses: leave those to others.
 
     Raises:
         UsageError: it is ``-``, or an address.
@@ -234,7 +237,8 @@ def no_stream(output: object, what: str) -> None:
 
     if str(output) == "-":
         raise UsageError(f"-o -: {what} are files.", "Name a folder; one that is called so is ./-")
-    require_disk(output, f"{what} are written")
+    if not addresses:
+        require_disk(output, f"{what} are written")
 
 
 def parse_size(option: str, text: str, *, square: bool = False) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from gantool.cli.options import (
     parse_domains,
     parse_halves,
 )
-from gantool.cli.shares import DevicesOption, ShardOption, choose_share, handed_in, screen_for
+from gantool.cli.shares import DevicesOption, ShardOption, choose_share, handed_in, note_share, screen_for
 from gantool.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def prepare(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder of the new data set. Default: data/NAME.",
+            help="Folder of the new data set, or its address with --shards. Default: data/NAME.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -251,7 +251,7 @@ def prepare(
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     if list_sets:
         return _list(screen)
-    no_stream(output, "data sets")
+    no_stream(output, "data sets", addresses=True)
     if kind not in (None, "unpaired", "paired", "segmentation"):
         raise UsageError(f"--as {kind}: expected unpaired, paired or segmentation.")
     if stride is not None and tile is None:
@@ -300,7 +300,8 @@ def prepare(
         if share.is_alone:
             result: Prepared | None = prepare_data(options, progress)
         else:
-            screen.note(f"share {share}")
+            if not dry_run:
+                note_share(screen, share)
             result = prepare_share(
                 options, progress, lambda parts: handed_in(screen, "prepare", parts, {"output": None})
             )

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from gantool.arrays import IGNORE
 from gantool.errors import DataError
 from gantool.files import atomic
+from gantool.shards.mark import MARK_SIZE, refuse_mark
 from gantool.shards.parts import Packed, Shard
 from gantool.shards.places import address_at
 from gantool.shards.ranges import LocalFiles, Ranges, RemoteShards
@@ -270,6 +271,8 @@ def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The header, and the arrays on the pages of the file, once their checksum is found right."""
     try:
         with path.open("rb") as file:
+            refuse_mark(file.read(MARK_SIZE), path)
+            file.seek(0)
             start = file.read(16)
             length = int.from_bytes(start[8:], "little")
             if start[:8] != _MAGIC or length > path.stat().st_size:

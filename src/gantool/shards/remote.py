@@ -11,6 +11,7 @@ from gantool.fetch.remote.addresses import Server
 from gantool.fetch.remote.patience import NotThereError
 from gantool.files import atomic
 from gantool.shards.index import INDEX, ShardIndex
+from gantool.shards.mark import refuse_mark
 from gantool.shards.members import register_folder
 from gantool.shards.parts import Shard
 from gantool.shards.places import folder_for, note_address, noted_facts
@@ -75,6 +76,7 @@ def _size(server: Server, name: str) -> int:
 def _fetch(server: Server, folder: Path) -> None:
     for left in reversed(range(_TIMES)):
         content = server.read(INDEX)
+        refuse_mark(content, f"{server.address}/{INDEX}")
         with atomic(folder / INDEX) as temporary:
             temporary.write_bytes(content)
         try:

@@ -48,7 +48,7 @@ class Sight:
     pixels: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """What was written for one image: ``size`` as (width, height), and class shares of label maps.
 
@@ -62,7 +62,7 @@ class Written:
     last: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageOutcome:
     """What became of one image: written to ``outputs``, or failed with ``error``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from gantool.workflows.lists import read_standard_input
 __all__ = ["ImageInput", "find_inputs"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there can be millions
 class ImageInput:
     """An image to read.
 
@@ -81,13 +81,14 @@ def _piped(content: ImageBytes | list[str], recursive: bool, marks: set[str]) ->
     return [item for name in content for item in _expand(name, recursive, marks)]
 
 
-def _expand(name: str, recursive: bool, marks: set[str]) -> list[ImageInput]:
+def _expand(name: str, recursive: bool, marks: set[str]) -> Iterable[ImageInput]:
+    """The images of a name; those in shards one by one, as a share keeps few of them."""
     if is_address(name):
-        return [item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks]
+        return (item for item in _at_address(name, recursive) if item.path.stem.rpartition(".")[2] not in marks)
     path = Path(name)
     in_shards = _in_shards(path) if may_be_shards(path) else None
     if in_shards is not None:
-        return [ImageInput(*one) for one in in_shards]
+        return (ImageInput(*one) for one in in_shards)
     if path.is_dir():
         images = [
             image for image in find_images(path, recursive=recursive) if image.stem.rpartition(".")[2] not in marks
@@ -113,7 +114,7 @@ def _in_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
     return images_in_shards(path)
 
 
-def _at_address(address: str, recursive: bool) -> list[ImageInput]:
+def _at_address(address: str, recursive: bool) -> Iterable[ImageInput]:
     """The images of a set of shards, or of a folder."""
     from gantool.data.sources.names import resolve_data
     from gantool.data.sources.webdataset import NoShardsError
@@ -124,7 +125,7 @@ def _at_address(address: str, recursive: bool) -> list[ImageInput]:
         with suppress(NoShardsError):
             in_shards = _in_shards(resolve_data(address))
     if in_shards is not None:
-        return [ImageInput(*one) for one in in_shards]
+        return (ImageInput(*one) for one in in_shards)
     found = files_at(address, recursive=recursive, wanted=lambda name: Path(name).suffix.lower() in SUFFIXES)
     if not found:
         hint = "" if recursive else "Use --recursive to look into its folders."

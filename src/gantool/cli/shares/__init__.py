@@ -31,9 +31,11 @@ __all__ = [
     "choose_share",
     "device_for",
     "handed_in",
+    "note_share",
     "screen_for",
     "start_tasks",
     "together",
+    "warn_of_no_lock",
     "whole_only",
 ]
 
@@ -222,19 +224,29 @@ def together(
             _begin(share, folder)
         yield None
         return
-    from gantool.locks import WITHOUT_LOCKS
-
     parts = _parts(share, folder, question)
-    screen.note(f"share {share}{f' ({share.launcher})' if share.launcher else ''}")
+    note_share(screen, share)
     try:
         with parts.working() as real:
             if not real:
-                screen.warn(WITHOUT_LOCKS.format(path=f"share {share} of {folder}"))
+                warn_of_no_lock(screen, share, folder)
             parts.forget()
             _begin(share, folder)
             yield parts
     finally:
         parts.tidy()
+
+
+def note_share(screen: Screen, share: Share) -> None:
+    """Say which share this process does, and what started it."""
+    screen.note(f"share {share}{f' ({share.launcher})' if share.launcher else ''}")
+
+
+def warn_of_no_lock(screen: Screen, share: Share, folder: Path | Outbox) -> None:
+    """Say that nothing keeps other processes from doing this share meanwhile."""
+    from gantool.locks import WITHOUT_LOCKS
+
+    screen.warn(WITHOUT_LOCKS.format(path=f"share {share} of {folder}"))
 
 
 def _begin(share: Share, folder: Path | Outbox) -> None:

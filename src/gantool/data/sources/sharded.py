@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -67,10 +67,11 @@ def images_in_shards(path: Path) -> Iterator[tuple[Path, Path]] | None:
     if index is None or (only is not None and index.shard_named(only) is None):
         return None
     pairs = index.kind == "paired"
+    trees = cache(lambda place: Path(place).with_suffix(""))  # one for each shard
     found = (image for numbers in ([index.first, index.second] if pairs else [index.first])
              for image in MemberPaths(index, numbers))  # fmt: skip
     named = ((image, _below(image, root)) for image in found)
-    return ((image, Path(place).with_suffix("")) for image, place in named if only in (None, place))
+    return ((image, trees(place)) for image, place in named if only in (None, place))
 
 
 def _below(image: Path, root: Path) -> str:

@@ -45,18 +45,19 @@ def takes_files(address: str) -> bool:
     return urlsplit(address).scheme not in _HTTP
 
 
-def require_disk(output: object, what: str) -> None:
+def require_disk(output: object, what: str, remedy: str = "Name a folder, and copy it there with any tool.") -> None:
     """Refuse an address for what needs a disk.
 
     Args:
         output: text, or a path that was made of it.
+        remedy: what to do instead.
 
     Raises:
         UsageError: it is one.
     """
     text = re.sub("^([a-z][a-z0-9+.-]+):/+", r"\1://", str(output))
     if is_address(text):
-        raise UsageError(f"-o {text}: {what} to a disk.", "Name a folder, and copy it there with any tool.")
+        raise UsageError(f"-o {text}: {what} to a disk.", remedy)
 
 
 class Server:

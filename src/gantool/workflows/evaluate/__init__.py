@@ -147,8 +147,13 @@ def _require_free(options: EvaluateOptions) -> None:
             )
 
 
-def run_share(parts: Parts, options: EvaluateOptions, on_progress: Progress) -> Evaluation | None:
+def run_share(
+    parts: Parts, options: EvaluateOptions, on_progress: Progress, on_no_lock: Callable[[], None] = lambda: None
+) -> Evaluation | None:
     """Measure a share of the images, unless that was done before; the last one writes the evaluation of all.
+
+    Args:
+        on_no_lock: called where nothing keeps other processes from measuring this share meanwhile.
 
     Returns:
         None where others are still to come, or have written it.
@@ -158,7 +163,9 @@ def run_share(parts: Parts, options: EvaluateOptions, on_progress: Progress) -> 
     """
     assert options.output is not None
     _require_free(options)
-    with parts.working():
+    with parts.working() as real:
+        if not real:
+            on_no_lock()
         known = _own(parts)
         gather = Gather(options.share, known=known)
         try:

@@ -35,10 +35,12 @@ from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.page import write_data_page
 from gantool.workflows.prepare.plan import WritingPlan
 from gantool.workflows.prepare.result import Prepared
+from gantool.workflows.prepare.sending import SetAtAddress
 from gantool.workflows.prepare.sharding import write_shards
 from gantool.workflows.prepare.target import choose_target, lock_target, require_free
 from gantool.workflows.prepare.writing import write_data_set
 from gantool.workflows.shares.parts import Parts
+from gantool.workflows.shares.share import ALONE
 
 __all__ = ["Finding", "PrepareOptions", "Prepared", "prepare", "prepare_data", "prepare_share"]
 
@@ -102,6 +104,8 @@ def prepare_data(options: PrepareOptions, on_progress: Progress) -> Prepared:
 def prepare_share(options: PrepareOptions, on_progress: Progress, left: Callable[[Parts], None]) -> Prepared | None:
     """Look at a share of the images and write a share of the copy; the last share completes it.
 
+    A dry run of a share is that of all.
+
     Args:
         left: called at the end by a share that is not the last.
 
@@ -116,6 +120,9 @@ def prepare_share(options: PrepareOptions, on_progress: Progress, left: Callable
             f"{options.source}: shares are of the images in a folder, which this is not.",
             "Unpack it first, or leave --shard and --devices out.",
         )
+    if options.dry_run:  # parts of it would have to be written
+        options.require_possible()
+        return prepare_data(replace(options, share=ALONE), on_progress)
     return _prepared(options, on_progress, left)
 
 
@@ -138,7 +145,7 @@ def _prepared(options: PrepareOptions, on_progress: Progress, left: Callable[[Pa
         if not options.share.is_alone:
             return _prepared_together(plan, source.name, target, on_progress, left)
         locked = True
-        if target is not None:
+        if isinstance(target, Path):
             locked = stack.enter_context(lock_target(target))
             require_free(target, options)  # now that nobody else makes it
         result = _decide_and_write(plan, look(found, on_progress), source.name, target, on_progress)
@@ -157,9 +164,14 @@ def _opened(options: PrepareOptions, on_progress: Progress) -> AbstractContextMa
 
 
 def _prepared_together(
-    plan: WritingPlan, name: str, target: Path | None, on_progress: Progress, left: Callable[[Parts], None]
+    plan: WritingPlan,
+    name: str,
+    target: Path | SetAtAddress | None,
+    on_progress: Progress,
+    left: Callable[[Parts], None],
 ) -> Prepared | None:
-    folder = (target or plan.options.place(name)).parent
+    assert not isinstance(target, SetAtAddress)  # shards are written by one process
+    folder = (target or Path(plan.options.output or name)).parent
     parts = Parts(plan.options.share, folder, plan.question(), again=True)
     try:
         with parts.working() as real:
@@ -191,7 +203,12 @@ def _looked_together(
 
 
 def _decide_and_write(
-    plan: WritingPlan, seen: Seen, name: str, target: Path | None, on_progress: Progress, parts: Parts | None = None
+    plan: WritingPlan,
+    seen: Seen,
+    name: str,
+    target: Path | SetAtAddress | None,
+    on_progress: Progress,
+    parts: Parts | None = None,
 ) -> Prepared | None:
     """Judge what was seen, and write what is good; None for a share that is not the last."""
     options, found = plan.options, plan.source
@@ -211,7 +228,7 @@ def _decide_and_write(
     _require_both_domains(found, chosen)
     result = Prepared(
         found,
-        target,
+        target.address if isinstance(target, SetAtAddress) else target,
         findings,
         _counts(found, chosen),
         _statistics(found, facts),
@@ -227,7 +244,7 @@ def _decide_and_write(
             write_data_page(folder / "report.html", target.name, result, label_facts, chosen)
 
         plan = replace(plan, images=tuple(chosen))
-        if options.shards:
+        if options.shards or isinstance(target, SetAtAddress):
             written: dict[str, int] | None
             written, shards = write_shards(plan, target, result.counts, finish, on_progress)
             result = replace(result, remarks=(*result.remarks, counted(shards, "shard")))

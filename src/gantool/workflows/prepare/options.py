@@ -10,8 +10,10 @@ from typing import Literal
 from gantool.data.sources.labels import ClassTable, LabelOptions, read_class_table
 from gantool.data.sources.names import Kind, name_of
 from gantool.errors import UsageError
+from gantool.fetch.remote.addresses import is_address, require_disk, takes_files
 from gantool.files import parse_bytes, safe_name
 from gantool.predict.sizes import require_size
+from gantool.workflows.prepare.sending import SetAtAddress
 from gantool.workflows.shares.share import ALONE, Share
 
 __all__ = ["PrepareOptions", "ShardLimit"]
@@ -43,7 +45,7 @@ class PrepareOptions:
     Attributes:
         source: a folder, an archive, an annotation file or a named data set (see `gantool.data.sources.catalog`); or
             ``domains``, two plain folders by domain name.
-        output: the new data set's folder; default ``data/NAME``.
+        output: the new data set's folder; default ``data/NAME``. With ``shards`` also an address, as text.
         names: names of the two halves of side-by-side pairs, left to right.
         kind: decides what the source is where it is ambiguous.
         size: scale so that the shorter side has this many pixels.
@@ -100,15 +102,32 @@ class PrepareOptions:
     def __post_init__(self) -> None:
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
+        if self.address is None or not self.shards:
+            require_disk(self.output or "", "data sets are written", "Name a folder, or pack it with --shards.")
+        elif not takes_files(self.address):
+            raise UsageError(
+                f"-o {self.output}: such servers take no files.", "Name a folder, or an address as s3://."
+            )
+
+    @property
+    def address(self) -> str | None:
+        """Where the new data set goes if that is no folder on a disk."""
+        return self.output if isinstance(self.output, str) and is_address(self.output) else None
 
     def place(self, name: str) -> Path:
         """The new data set's folder, ``data/NAME`` unless it is given."""
         return Path(self.output) if self.output is not None else Path("data") / safe_name(name)
 
-    def existing(self) -> Path | None:
-        """The data set that is there already, where it is to be left; None if there is something to do."""
+    def existing(self) -> Path | str | None:
+        """The data set that is there already, where it is to be left; None if there is something to do.
+
+        Raises:
+            OutputError: it is at an address that may not be listed, or the server does not answer for a while.
+        """
         if not self.skip_existing or self.check_only or (self.source is None and not self.domains):
             return None
+        if self.address is not None:
+            return self.address if SetAtAddress(self.address).is_complete() else None
         target = self.place(name_of(self.source) if self.source is not None else "2".join(self.domains or ()))
         return target if (target / "dataset.yaml").is_file() else None
 

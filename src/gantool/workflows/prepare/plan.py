@@ -40,7 +40,7 @@ class WritingPlan:
         if self.source.labels is not None:
             files += [file for one in self.source.labels.images for file in one.label_files]
         facts = [(str(file), *(file_facts(file) or ())) for file in files]
-        return ["prepare", self.key(), self.options.check_only, self.options.dry_run, self.options.link, facts]
+        return ["prepare", self.key(), self.options.check_only, self.options.link, facts]
 
     def key(self) -> str:
         """The same for calls that write the same."""

@@ -17,7 +17,7 @@ class Prepared:
     """What `prepare` found and wrote.
 
     Attributes:
-        output: the new data set, or None where it was only looked at.
+        output: the new data set, as text where that is an address, or None where it was only looked at.
         counts: images by split and domain, as written.
         statistics: per domain, mean and standard deviation of every channel in [0, 1].
         sizes: the most frequent image sizes with their counts.
@@ -29,7 +29,7 @@ class Prepared:
     """
 
     source: Contents
-    output: Path | None
+    output: Path | str | None
     findings: tuple[Finding, ...]
     counts: Mapping[str, Mapping[str, int]]
     statistics: Mapping[str, Mapping[str, tuple[float, float]]]

@@ -3,7 +3,8 @@
 The shards of a split (and domain) are ``train-summer-000000.tar`` and so on. An image is ``KEY.jpg``, with its mask
 ``KEY.mask.png``; a pair is ``KEY.a.jpg`` and ``KEY.b.jpg``. The same source and options give the same bytes: files
 come in the order of their names and carry neither times nor owners. Nothing is gone on with: a call that was
-interrupted leaves a folder with another name, which the next one removes.
+interrupted leaves a folder with another name, which the next one removes; at an address it leaves a mark
+(see `gantool.workflows.prepare.sending`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from gantool.workflows.prepare.options import ShardLimit
 from gantool.workflows.prepare.places import Memory
 from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
 from gantool.workflows.prepare.rendering import write_image, write_labelled
+from gantool.workflows.prepare.sending import SetAtAddress
 from gantool.workflows.prepare.target import give_name, writing_to
 
 __all__ = ["write_shards"]
@@ -44,24 +46,31 @@ Sample = tuple[Files, Seen | None]
 
 def write_shards(
     plan: WritingPlan,
-    target: Path,
+    target: Path | SetAtAddress,
     counts: Mapping[str, Mapping[str, int]],
     finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
 ) -> tuple[dict[str, int], int]:
     """Write everything beside the target, call ``finish`` with that folder, and give it its name.
 
+    What goes to an address is sent shard by shard instead.
+
     Returns:
         The images (or tiles) by split, and how many shards there are.
 
     Raises:
-        OutputError: the target's folder cannot be written to, or the disk is full.
+        OutputError: the target's folder cannot be written to, or the disk is full; or it cannot be sent.
     """
+    if isinstance(target, SetAtAddress):
+        with target.writing(replace=plan.options.overwrite) as sending:
+            written, shards = _write(plan, sending.folder, counts, finish, on_progress, sending.send)
+            sending.complete()
+        return written, shards
     partial = target.with_name(f"{target.name}.partial")
     with writing_to(target):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        written, shards = _write(plan, partial, counts, finish, on_progress)
+        written, shards = _write(plan, partial, counts, finish, on_progress, lambda shard: None)
         give_name(partial, target)
     return written, shards
 
@@ -72,6 +81,7 @@ def _write(
     counts: Mapping[str, Mapping[str, int]],
     finish: Callable[[Path], None],
     on_progress: Callable[[str, int, int], None],
+    on_shard: Callable[[Path], None],
 ) -> tuple[dict[str, int], int]:
     builder, written, done = IndexBuilder(), dict[str, int](), 0
     labels = plan.source.label_of()
@@ -87,7 +97,7 @@ def _write(
 
     for (split, domain), images in _groups(plan).items():
         stem = f"{split}-{safe_name(domain)}" if domain else split
-        line = _Line(folder, stem, plan.options.shard_limit(), builder)
+        line = _Line(folder, stem, plan.options.shard_limit(), builder, on_shard)
         with line:
             for samples in in_order(render, images):
                 for files, seen in samples:
@@ -135,6 +145,7 @@ class _Line:
     stem: str
     limit: ShardLimit
     builder: IndexBuilder
+    on_shard: Callable[[Path], None]
     _open: TarFile | None = None
     _number: int = 0
     _inside: int = 0
@@ -169,8 +180,9 @@ class _Line:
 
     def _close(self) -> None:
         assert self._open is not None
-        self.builder.shards.append(self._open.close())
-        self._open = None
+        shard, self._open = self._open.close(), None
+        self.builder.shards.append(shard)
+        self.on_shard(self.folder / shard.name)
 
     def _key(self, stem: str) -> str:
         """A name without dots, at the first of which WebDataset ends it, used once."""

@@ -10,21 +10,32 @@ from pathlib import Path
 from gantool.errors import OutputError
 from gantool.locks import locked
 from gantool.workflows.prepare.options import PrepareOptions
+from gantool.workflows.prepare.sending import SetAtAddress
 
 __all__ = ["choose_target", "give_name", "lock_target", "require_free", "writing_to"]
 
 
-def choose_target(name: str, sources: Sequence[Path], options: PrepareOptions) -> Path:
-    """The new data set's folder, ``data/NAME`` unless it is given.
+def choose_target(name: str, sources: Sequence[Path], options: PrepareOptions) -> Path | SetAtAddress:
+    """The new data set's place, ``data/NAME`` unless it is given.
 
     Raises:
         OutputError: it exists, or lies within a source.
     """
+    if options.address is not None:
+        return _choose_address(options.address, options)
     target = options.place(name)
     require_free(target, options)
     for folder in sources:
         if folder.resolve() in (target.resolve(), *target.resolve().parents):
             raise OutputError(f"{target}: lies within its own source {folder}.", "Choose another -o.")
+    return target
+
+
+def _choose_address(address: str, options: PrepareOptions) -> SetAtAddress:
+    target, source = SetAtAddress(address), str(options.source).rstrip("/")
+    if f"{target}/".startswith(f"{source}/"):
+        raise OutputError(f"{target}: lies within its own source {source}.", "Choose another -o.")
+    target.require_free(replace=options.overwrite)
     return target
 
 
