@@ -45,18 +45,20 @@ def takes_files(address: str) -> bool:
     return urlsplit(address).scheme not in _HTTP
 
 
-def require_disk(output: object, what: str) -> None:
+def require_disk(output: object, what: str, option: str = "-o") -> None:
     """Refuse an address for what needs a disk.
 
     Args:
-        output: text, or a path that was made of it.
+        output: text, or a path that was made of it; None for none.
+        option: that names it.
 
     Raises:
         UsageError: it is one.
     """
     text = re.sub("^([a-z][a-z0-9+.-]+):/+", r"\1://", str(output))
     if is_address(text):
-        raise UsageError(f"-o {text}: {what} to a disk.", "Name a folder, and copy it there with any tool.")
+        place = "folder" if option in ("-o", "--runs") else "file"
+        raise UsageError(f"{option} {text}: {what} to a disk.", f"Name a {place}, and copy it there with any tool.")
 
 
 class Server:
