@@ -220,8 +220,8 @@ def segment(
         raise UsageError("--top: there is no ranking to take the first of.", "Add --rank uncertainty.")
     if engine is not None and not dry_run:
         start_tasks(
-            screen, share, shared_folder(files), (*files.inputs, files_from), lambda: [work.find_model_of(options).path],
-            devices=devices, device=device,
+            screen, share, shared_folder(files), (*files.inputs, files_from),
+            lambda: [work.find_model_of(options).path], devices=devices, device=device,
             whole="clips" if clips is not None else "rankings" if rank is not None else "",
         )  # fmt: skip
     segmenter = work.load_segmentation(options)

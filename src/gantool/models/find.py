@@ -147,7 +147,7 @@ def find_segmenter(runs: Path) -> FoundModel:
 
 
 def is_on_every_machine(model: Path) -> bool:
-    """Whether a model file comes with gantool, or was downloaded by its name, so that other machines have their own."""
+    """Whether a model file comes with gantool, or is fetched by its name, so that each machine has its own."""
     return model in bundled_models().values() or model.is_relative_to(cache_folder())
 
 
