@@ -150,7 +150,8 @@ def translate(
     if engine is not None and not dry_run:
         start_tasks(
             screen, share, shared_folder(files), (*files.inputs, files_from),
-            lambda: [work.find_model_of(options).path], devices=devices, device=device, whole="clips" if clips is not None else "",
+            lambda: [work.find_model_of(options).path], devices=devices, device=device,
+            whole="clips" if clips is not None else "",
         )  # fmt: skip
     translator = work.load_translator(options)
     head = {
