@@ -100,14 +100,14 @@ def closest(name: str, known: Iterable[str]) -> str:
     >>> closest("wintr", ["summer", "winter"])
     'Did you mean "winter"?'
     """
-    names = [str(entry) for entry in known]
+    names = list(dict.fromkeys(str(entry) for entry in known))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f'Did you mean "{near[0]}"?'
     if not names:
         return ""
     shown = ", ".join(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..." for name in sorted(names)[:12])
-    return f"Known: {shown}{', ...' if len(names) > 12 else ''}."
+    return f"Known: {shown}{', ...' if len(names) > 12 else '.'}"
 
 
 def counted(number: int, noun: str) -> str:

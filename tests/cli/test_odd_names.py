@@ -82,7 +82,9 @@ def test_new_names_are_told(cli: Cli, with_run: Path) -> None:
     assert "2 results named differently from the image" in result.err
     assert "allows its name: 12_23_20.winter.png, ..." in result.err
     for options in (["plain.png", "--overwrite"], ["12:23:20.png", "-o", "out.png"]):
-        assert "not named" not in cli("translate", *options, "--to", "winter").err
+        assert "named differently" not in cli("translate", *options, "--to", "winter").err
+    sent = cli("translate", "12:23:20.png", "--to", "winter", "-o", "memory://odd-names")
+    assert "allows its name: memory://odd-names/12_23_20.winter.png\n" in sent.err
     for part in ("trainA", "trainB"):
         Path("set", part).mkdir(parents=True)
         picture(f"set/{part}/12:23:20.png")

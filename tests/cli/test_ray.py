@@ -21,12 +21,15 @@ from PIL import Image
 from support import Cli
 
 import gantool.cli.translate as translate_module
+import gantool.workflows.evaluate as evaluate_module
 from gantool.errors import OutputError
+from gantool.workflows.evaluate import EvaluateOptions, parts_of_evaluation, run_share
 from gantool.workflows.shares import ray_cluster, ray_tasks
 from gantool.workflows.shares.parts import FOLDER, Parts
 from gantool.workflows.shares.ray_tasks import Launch
-from gantool.workflows.shares.ray_worker import ShareTask, do_share
+from gantool.workflows.shares.ray_worker import ShareEnd, ShareTask, do_share
 from gantool.workflows.shares.share import Share
+from gantool.workflows.shares.tries import launch_folder
 
 TO_WINTER = ("--to", "winter", "--model", "seasons", "--device", "cpu")
 
@@ -211,11 +214,40 @@ def test_what_cannot_be_read_fails_as_without_a_cluster(cli: Cli, photos: Path, 
 
 
 def test_what_all_find_out_is_told_once(cli: Cli, photos: Path, cluster: _Double) -> None:
-    outcome = cli("translate", photos, "--to", "nowhere", "-o", "all/", "--json", "--engine", "ray")
+    outcome = cli("translate", photos, *TO_WINTER, "--tile", "x", "-o", "all/", "--json", "--engine", "ray")
     assert outcome.code == 2
-    assert outcome.err.count('can translate to "nowhere"') == 1
-    assert json.loads(outcome.out)["error"]["kind"] == "ModelError"
+    assert len(cluster.tries) == 4
+    assert outcome.err.count("--tile x: ") == 1
+    assert json.loads(outcome.out)["error"]["kind"] == "UsageError"
     assert not Path("all").exists()
+
+
+def test_models_are_found_before_a_cluster_and_seen_by_its_workers(
+    cli: Cli, with_run: Path, photos: Path, cluster: _Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (
+        ("translate", photos, "--to", "nowhere", "-o", "all/"),
+        ("segment", photos, "--model", "nowhere", "-o", "all/"),
+        ("evaluate", "seasons", "--segmenter", "nowhere", "-o", "all/"),
+    ):
+        outcome = cli(*words, "--engine", "ray", "--json")
+        assert json.loads(outcome.out)["error"]["kind"] == "ModelError"
+    assert not cluster.options and not Path("all").exists()
+    seen: list[tuple[str, ...]] = []
+
+    def note(run: Callable[[list[str]], int], task: ShareTask, stdin: bytes | None) -> ShareEnd:
+        seen.append(task.seen[1:])  # after the folder of the launch
+        return ShareEnd(0, 0)
+
+    monkeypatch.setattr(ray_tasks, "do_share", note)
+    run = str(Path("runs/cyclegan-1/model.safetensors").absolute())
+    for words, files in (
+        (("translate", photos, "--to", "winter", "-o", "all/"), (run, str(photos))),
+        (("translate", photos, "--to", "winter", "-o", "all/", "--model", "seasons"), (str(photos),)),
+        (("evaluate", "cyclegan", "--segmenter", "landscape"), (run,)),
+    ):
+        cli(*words, "--engine", "ray", "--devices", "1")
+        assert seen.pop() == files
 
 
 def test_paths_on_standard_input_reach_every_task(
@@ -240,6 +272,53 @@ def test_measured_by_tasks(cli: Cli, photos: Path, cluster: _Double) -> None:
     assert cli(*folders, "-o", "one").code == 0
     assert cli(*folders, "-o", "all", "--engine", "ray", "--devices", "3").code == 0
     assert _files("all") == _files("one")
+    assert cli(*folders, "-o", "all", "--engine", "ray").code == 2  # exists already
+
+
+@pytest.mark.parametrize("shares", ["1", "2"])
+@pytest.mark.parametrize("leave", [(), ("--skip-existing",)])
+def test_who_dies_while_the_evaluation_is_written_is_followed(
+    cli: Cli, photos: Path, cluster: _Double, shares: str, leave: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = ("evaluate", "--generated", photos, "--real", photos)
+    cli(*folders, "-o", "one")
+    write, deaths = evaluate_module.write_evaluation, []
+
+    def dies_once(evaluation: Any, folder: Path) -> Any:
+        if not deaths:  # with its first file written
+            deaths.append(folder)
+            (folder / "evaluation.json").write_text("{}")
+            raise _Died
+        return write(evaluation, folder)
+
+    monkeypatch.setattr(evaluate_module, "write_evaluation", dies_once)
+    outcome = cli(*folders, "-o", "all", "--engine", "ray", "--devices", shares, *leave)
+    assert outcome.code == 0, outcome.err
+    assert deaths
+    assert len(cluster.tries) == int(shares) + 1
+    assert _files("all") == _files("one")
+
+
+def test_who_is_tried_again_when_all_is_done_finds_that(photos: Path) -> None:
+    first, second = (
+        EvaluateOptions(
+            (), predicted=photos, truth=photos, output=Path("all"), overwrite=False, share=Share(n, 2, "ray", "job")
+        )
+        for n in range(2)
+    )
+
+    def done(options: EvaluateOptions) -> bool:
+        return run_share(parts_of_evaluation(options), options, lambda what, done, total: None) is not None
+
+    for path in photos.iterdir():
+        Image.new("L", (16, 16), 1).save(path)
+    with launch_folder(Path("all"), "job"):
+        assert [done(second), done(first)] == [False, True]
+        before = _files("all")
+        assert not done(second)
+        assert _files("all") == before
+    with pytest.raises(OutputError, match="exists already"):
+        done(second)
 
 
 def test_ctrl_c_cancels_what_waits(cli: Cli, photos: Path, cluster: _Double, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +403,7 @@ def test_a_worker_tells_what_it_does_not_see(tmp_path: Path) -> None:
     end = do_share(never, far, None)
     assert (end.place, end.code) == (1, 2)
     assert f"{tmp_path}/photos: Ray's worker on " in end.err
-    assert "Inputs and -o have to be on a disk that all machines of the cluster share." in end.err
+    assert "Inputs, models and -o have to be on a disk that all machines of the cluster share." in end.err
     old = ShareTask(("translate",), "1/4:job:ray", "0.0.1", "/", ())
     assert "this is 0.0.1. Install one version on all." in do_share(never, old, None).err
 

@@ -199,3 +199,19 @@ def test_addresses_that_take_nothing(cli: Cli, bucket: Bucket, monkeypatch: pyte
     ):
         done = cli(*others)
         assert done.code == 2 and "-o s3://bucket/out" in done.err and "to a disk" in done.err, done.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "prepare photos --check --report s3://bucket/a.html",
+        "train cyclegan --dry-run --runs s3://bucket/runs",
+        "train cyclegan --write-settings s3://bucket/a.yaml",
+        "info --page s3://bucket/a.html",
+    ],
+)
+def test_pages_runs_and_settings_need_a_disk(cli: Cli, workplace: Path, command: str) -> None:
+    done = cli(*command.split())
+    *_, option, address = command.split()
+    assert done.code == 2 and f"{option} {address}: " in done.err and "to a disk" in done.err, done.err
+    assert not list(workplace.glob("s3*"))

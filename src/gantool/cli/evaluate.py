@@ -151,8 +151,8 @@ def evaluate(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder for evaluation.json, .csv and .html. Default: evaluation/ in the folder of the run, for "
-            "anything else evaluation/ here.",
+            help="Folder for evaluation.json, .csv and .html. Default: evaluation/, in the folder of the run "
+            "if one run is measured, else in the current folder.",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -244,8 +244,10 @@ def evaluate(
         screen.json("evaluate", {**what, "files": [str(path) for path in ahead.files]} if dry_run else what)
         return 0
     if engine is not None:
-        read = (*options.models, data, segmenter, inception_weights, *_folders(options))
-        start_tasks(screen, share, options.output or Path(), read, devices=devices, device=device)
+        read = (data, inception_weights, *_folders(options))
+        start_tasks(
+            screen, share, options.output or Path(), read, lambda: ahead.models, devices=devices, device=device
+        )  # fmt: skip
     from gantool.models.history import unfinished
 
     for text in filter(None, map(unfinished, ahead.models)):

@@ -77,8 +77,10 @@ def info(
 
 
 def _compare(screen: Screen, names: list[str], runs: Path, page: Path) -> int:
+    from gantool.fetch.remote.addresses import require_disk
     from gantool.workflows.compare_runs import compare_runs
 
+    require_disk(page, "pages are written", "--page")
     found = compare_runs(names, runs, page)
     screen.result(page)
     screen.json("info", {"describes": "runs", "page": str(page), "runs": [str(run.path) for run in found]})

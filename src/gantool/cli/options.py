@@ -134,8 +134,8 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="Output file, or folder if it exists as one, ends in / or has no image suffix, or its address "
-        "(s3://...); - for standard output. Default: the current folder.",
+        help="Output file; a folder if it exists as one, ends in / or has no image suffix; an address "
+        "(s3://...) of either; - for standard output. Default: the current folder.",
         rich_help_panel=RESULTS,
     ),
 ]

@@ -155,7 +155,7 @@ def prepare(
             "--tile",
             metavar="N",
             min=16,
-            help="Cut labelled images into squares of this side.",
+            help="Cut labeled images into squares of this side.",
             rich_help_panel=COMPUTING,
         ),
     ] = None,
@@ -251,7 +251,10 @@ def prepare(
     screen = screen_for(share, quiet=quiet, verbose=verbose, json_output=json_output)
     if list_sets:
         return _list(screen)
+    from gantool.fetch.remote.addresses import require_disk
+
     no_stream(output, "data sets", addresses=True)
+    require_disk(report, "pages are written", "--report")
     if kind not in (None, "unpaired", "paired", "segmentation"):
         raise UsageError(f"--as {kind}: expected unpaired, paired or segmentation.")
     if stride is not None and tile is None:

@@ -207,11 +207,6 @@ def segment(
     from gantool.workflows.image_jobs import output_folder, shared_folder
     from gantool.workflows.label_outputs import RegionOptions, plan_labels
 
-    if engine is not None and not dry_run:
-        start_tasks(
-            screen, share, shared_folder(files), (*files.inputs, files_from, model), devices=devices, device=device,
-            whole="clips" if clips is not None else "rankings" if rank is not None else "",
-        )  # fmt: skip
     wanted = outputs if outputs is not None else "" if rank is not None else "mask,overlay"
     options = work.SegmentOptions(
         model=model, runs=runs, device=device_for(share, device), precision=precision or "auto", tile=tile,
@@ -223,6 +218,12 @@ def segment(
         raise UsageError("--rank puts all images in one order, which has no shares.", "Leave --shard or --rank out.")
     if top and rank is None:
         raise UsageError("--top: there is no ranking to take the first of.", "Add --rank uncertainty.")
+    if engine is not None and not dry_run:
+        start_tasks(
+            screen, share, shared_folder(files), (*files.inputs, files_from),
+            lambda: [work.find_model_of(options).path], devices=devices, device=device,
+            whole="clips" if clips is not None else "rankings" if rank is not None else "",
+        )  # fmt: skip
     segmenter = work.load_segmentation(options)
     if clips is not None:
         whole_only(share, "clips")

@@ -233,8 +233,11 @@ def train(
         screen.print_table(("model", "what it is"), MODELS.items())
         screen.json("models", {"models": dict(MODELS)})
         return 0
+    from gantool.fetch.remote.addresses import require_disk
     from gantool.workflows import plan_training as planning
 
+    require_disk(runs, "runs are written", "--runs")
+    require_disk(write_settings, "settings are written", "--write-settings")
     model = named_model(model, model_option)
     if data is not None and domain:
         raise UsageError("--data and --domain name the images twice; give one of them.")

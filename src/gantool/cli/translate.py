@@ -141,17 +141,18 @@ def translate(
     from gantool.workflows import translate as work
     from gantool.workflows.image_jobs import output_folder, shared_folder
 
-    if engine is not None and not dry_run:
-        start_tasks(
-            screen, share, shared_folder(files), (*files.inputs, files_from, model), devices=devices, device=device,
-            whole="clips" if clips is not None else "",
-        )  # fmt: skip
     options = work.TranslateOptions(
         to=to, model=model, runs=runs, device=device_for(share, device), precision=precision or "auto", tile=tile,
         size=wanted,
         trust=trust, files=files,
         batch_size=batch_size or 1, side_by_side=side_by_side,
     )  # fmt: skip
+    if engine is not None and not dry_run:
+        start_tasks(
+            screen, share, shared_folder(files), (*files.inputs, files_from),
+            lambda: [work.find_model_of(options).path], devices=devices, device=device,
+            whole="clips" if clips is not None else "",
+        )  # fmt: skip
     translator = work.load_translator(options)
     head = {
         **({"dry_run": True} if dry_run else {}),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gantool.cards import Card
 from gantool.errors import ModelError, RunError, closest
+from gantool.fetch.cache import cache_folder
 from gantool.models.files import is_model_folder, read_card
 from gantool.models.pretrained import PRETRAINED, fetch_pretrained
 from gantool.models.runs import Run, list_runs
@@ -20,6 +21,7 @@ __all__ = [
     "find_model",
     "find_model_for",
     "find_segmenter",
+    "is_on_every_machine",
 ]
 
 BUNDLED_SEGMENTER = "landscape"
@@ -142,6 +144,11 @@ def find_segmenter(runs: Path) -> FoundModel:
         if model.card.is_segmenter:
             return model
     return _bundled(BUNDLED_SEGMENTER)
+
+
+def is_on_every_machine(model: Path) -> bool:
+    """Whether a model file comes with gantool, or is fetched by its name, so that each machine has its own."""
+    return model in bundled_models().values() or model.is_relative_to(cache_folder())
 
 
 def bundled_models() -> dict[str, Path]:

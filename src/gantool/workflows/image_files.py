@@ -130,9 +130,7 @@ def work_through(jobs: Sequence[ImageJob], work: Work[Any]) -> Iterator[ImageOut
         while line.is_busy:
             yield from line.next()
     except BaseException:
-        for target in (target for job in jobs[:1] for target in job.outputs.values()):
-            if isinstance(target, RemoteFile):
-                target.outbox.give_up()
+        _give_up(jobs)
         raise
     finally:
         line.close()
@@ -283,6 +281,13 @@ def _finished(outcome: ImageOutcome) -> Future[ImageOutcome]:
     future: Future[ImageOutcome] = Future()
     future.set_result(outcome)
     return future
+
+
+def _give_up(jobs: Sequence[ImageJob]) -> None:
+    """Send nothing more; all results at an address have one outbox."""
+    sent = (target for job in jobs for target in job.outputs.values() if isinstance(target, RemoteFile))
+    if (first := next(sent, None)) is not None:
+        first.outbox.give_up()
 
 
 def _is_on_its_way(outcome: ImageOutcome) -> bool:

@@ -260,10 +260,11 @@ def _same_format(suffix: str, format: str) -> bool:
 
 def is_renamed(source: ImageSource, output: Target) -> bool:
     """Whether a result lacks the name of its image because not every system accepts that."""
-    if not isinstance(source, Path) or not isinstance(output, Path):
+    if not isinstance(source, Path):
         return False
+    name = output.name.rpartition("/")[2]  # that of an address is all of it
     given = (name_with_ending(source, "x").removesuffix(".x"), _short_stem(source))
-    return any(stem != source.stem and output.name.startswith(f"{stem}.") for stem in given)
+    return any(stem != source.stem and name.startswith(f"{stem}.") for stem in given)
 
 
 def _into_stream(

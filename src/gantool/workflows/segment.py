@@ -23,7 +23,7 @@ from gantool.workflows.image_jobs import FileOptions, ImageJob
 from gantool.workflows.label_outputs import LabelPlan, RegionOptions, label_writer
 from gantool.workflows.one_picture import keep_loaded, picture_of
 
-__all__ = ["SegmentOptions", "load_segmentation", "segment", "segment_files"]
+__all__ = ["SegmentOptions", "find_model_of", "load_segmentation", "segment", "segment_files"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def segment(
     wanted = str(size) if size is not None else None
     regions = RegionOptions(min_area, fill_holes)
     options = SegmentOptions(model, Path(runs).resolve(), device, precision, str(tile), wanted, tta, trust=trust)
-    path = _resolve(options).path
+    path = find_model_of(options).path
     loaded = keep_loaded(load_segmentation, replace(options, model=str(path)), path)
     if isinstance(image, np.ndarray) and image.ndim == 3:
         image = image[:, :, :3]  # how transparent a pixel is says nothing about its class
@@ -108,7 +108,7 @@ def load_segmentation(options: SegmentOptions, *, live: bool = False) -> LoadedS
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
     """
-    tiling, model = parse_tiling(options.tile), _resolve(options)
+    tiling, model = parse_tiling(options.tile), find_model_of(options)
     return open_segmenter(
         model,
         device=options.device,
@@ -121,7 +121,12 @@ def load_segmentation(options: SegmentOptions, *, live: bool = False) -> LoadedS
     )
 
 
-def _resolve(options: SegmentOptions) -> FoundModel:
+def find_model_of(options: SegmentOptions) -> FoundModel:
+    """The model that is named, or one that segments; nothing is loaded.
+
+    Raises:
+        ModelError: there is none, or it does not segment.
+    """
     name = options.model
     if name is None:
         return find_segmenter(options.runs)

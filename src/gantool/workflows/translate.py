@@ -23,7 +23,14 @@ from gantool.workflows.image_files import ImageOutcome, Sight, Work, Written, lo
 from gantool.workflows.image_jobs import FileOptions, ImageJob, marked_name, plan_jobs
 from gantool.workflows.one_picture import keep_loaded, picture_of
 
-__all__ = ["TranslateOptions", "load_translator", "plan_translation", "translate", "translate_files"]
+__all__ = [
+    "TranslateOptions",
+    "find_model_of",
+    "load_translator",
+    "plan_translation",
+    "translate",
+    "translate_files",
+]
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def translate(
         GantoolError: the image or the model cannot be used.
     """
     options = TranslateOptions(to, model, Path(runs).resolve(), device, precision, str(tile), size, trust=trust)
-    path = _resolve(options).path
+    path = find_model_of(options).path
     translator = keep_loaded(load_translator, replace(options, model=str(path), size=None), path)
     name = "The array" if isinstance(image, np.ndarray) else "The image" if isinstance(image, Image.Image) else image
     picture = picture_of(image)
@@ -113,14 +120,19 @@ def load_translator(options: TranslateOptions, *, live: bool = False) -> Transla
     Raises:
         ModelError, SettingsError, UsageError: with the remedy.
     """
-    tiling, model = parse_tiling(options.tile), _resolve(options).named(options.to)
+    tiling, model = parse_tiling(options.tile), find_model_of(options).named(options.to)
     return open_translator(
         model, options.to, device=options.device, precision=options.precision, tiling=tiling, trust=options.trust,
         live=live,
     )  # fmt: skip
 
 
-def _resolve(options: TranslateOptions) -> FoundModel:
+def find_model_of(options: TranslateOptions) -> FoundModel:
+    """The model that is named, or one that translates to the domain; nothing is loaded.
+
+    Raises:
+        ModelError: there is none.
+    """
     if options.model is None:
         return find_model_for(options.to, options.runs)
     return find_model(options.model, options.runs)

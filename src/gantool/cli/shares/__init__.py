@@ -54,7 +54,8 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="ray",
-        help="Do shares, --devices of them, as tasks of the Ray cluster at RAY_ADDRESS, or of one started here.",
+        help="Divide the work into tasks (--devices says how many) of the Ray cluster at RAY_ADDRESS, or of one "
+        "that is started on this machine.",
         rich_help_panel=COMPUTING,
         autocompletion=completion.of("ray"),
     ),
@@ -135,7 +136,8 @@ def start_tasks(
     screen: Screen,
     share: Share,
     output: Path,
-    named: Iterable[str | Path | None] = (),
+    named: Iterable[str | Path | None],
+    models: Callable[[], Iterable[Path]],
     *,
     devices: int | None,
     device: str | None,
@@ -145,29 +147,32 @@ def start_tasks(
 
     Args:
         output: the folder of the results.
-        named: inputs and models, of which one may be ``-``; the files and folders among them have to be there for
-            the tasks.
+        named: inputs, of which one may be ``-``; the files and folders among them have to be there for the tasks.
+        models: finds the model files, which have to be there as well, so that no task takes another model.
         devices: how many shares; None for some per worker.
         whole: what has no shares, if anything.
 
     Raises:
         StartTasks: this is none of its tasks.
         UsageError: there is no Ray, or no shares.
+        ModelError: a model is not there.
     """
     if share.launcher:
         return
     if whole:
         raise UsageError(f"{whole} have no shares.", "Leave --engine out.")
+    from gantool.models.find import is_on_every_machine
     from gantool.workflows.shares.ray_cluster import require_ray
     from gantool.workflows.shares.ray_tasks import Launch
 
     require_ray()
+    there = [path for path in models() if not is_on_every_machine(path)]
     names = [name for name in named if name is not None]
+    there += [path for path in map(Path, names) if str(path) != "-" and path.exists()]
     stdin = _all_of_stdin() if "-" in names else None
-    there = tuple(path for path in map(Path, names) if str(path) != "-" and path.exists())
 
     def launch(arguments: Sequence[str]) -> Launch:
-        return Launch(tuple(arguments), output, there, devices, device == "cpu", stdin)
+        return Launch(tuple(arguments), output, tuple(there), devices, device == "cpu", stdin)
 
     raise StartTasks(screen, launch)
 

@@ -40,24 +40,13 @@ def conclude(screen: Screen, plan: TrainingPlan, result: TrainResult, *, over: b
     """
     if over:
         _say_finished(screen, plan, result)
-    elif result.stopped:
-        screen.note("Stopped and saved.")
-    elif not result.unseen:
-        _show_chosen(screen, result)
-    elif any(key.startswith("iou/") for key in result.metrics):
-        _show_classes(screen, result)
-    elif result.metrics:
-        _show_ratios(screen, result)
+    else:
+        _say_outcome(screen, result)
     if result.model is not None:
         screen.result(result.model)
     if not over:
         _name_report(screen, result.run)
-    if over:
-        pass
-    elif result.stopped:
-        screen.note_command("Resume", f"gantool train --resume {shlex.quote(result.run.name)}{_where(result)}")
-    elif result.model is not None:
-        screen.note_command("Next", f"{_next_command(plan, result)}{_where(result)}")
+        _say_next(screen, plan, result)
     screen.json(
         "train",
         {
@@ -85,6 +74,18 @@ def _say_finished(screen: Screen, plan: TrainingPlan, result: TrainResult) -> No
         screen.note_command(
             "To train on from its weights", f"gantool train {plan.kind} --init-from {run}{_where(result)}"
         )
+
+
+def _say_outcome(screen: Screen, result: TrainResult) -> None:
+    """What was measured at the end, or that it was stopped."""
+    if result.stopped:
+        screen.note("Stopped and saved.")
+    elif not result.unseen:
+        _show_chosen(screen, result)
+    elif any(key.startswith("iou/") for key in result.metrics):
+        _show_classes(screen, result)
+    elif result.metrics:
+        _show_ratios(screen, result)
 
 
 def _show_chosen(screen: Screen, result: TrainResult) -> None:
@@ -135,6 +136,14 @@ def _show_classes(screen: Screen, result: TrainResult) -> None:
         title="On images that the run has not seen",
     )
     screen.note(f"mean IoU {result.metrics['mean_iou']:.3f}, accuracy {result.metrics['accuracy']:.3f}")
+
+
+def _say_next(screen: Screen, plan: TrainingPlan, result: TrainResult) -> None:
+    """The command that goes on with it, or that uses the model."""
+    if result.stopped:
+        screen.note_command("Resume", f"gantool train --resume {shlex.quote(result.run.name)}{_where(result)}")
+    elif result.model is not None:
+        screen.note_command("Next", f"{_next_command(plan, result)}{_where(result)}")
 
 
 def _next_command(plan: TrainingPlan, result: TrainResult) -> str:

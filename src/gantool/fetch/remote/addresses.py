@@ -45,19 +45,23 @@ def takes_files(address: str) -> bool:
     return urlsplit(address).scheme not in _HTTP
 
 
-def require_disk(output: object, what: str, remedy: str = "Name a folder, and copy it there with any tool.") -> None:
+def require_disk(output: object, what: str, option: str = "-o", remedy: str | None = None) -> None:
     """Refuse an address for what needs a disk.
 
     Args:
-        output: text, or a path that was made of it.
-        remedy: what to do instead.
+        output: text, or a path that was made of it; None for none.
+        option: that names it.
+        remedy: what to do instead, if not to copy it there.
 
     Raises:
         UsageError: it is one.
     """
     text = re.sub("^([a-z][a-z0-9+.-]+):/+", r"\1://", str(output))
     if is_address(text):
-        raise UsageError(f"-o {text}: {what} to a disk.", remedy)
+        place = "folder" if option in ("-o", "--runs") else "file"
+        raise UsageError(
+            f"{option} {text}: {what} to a disk.", remedy or f"Name a {place}, and copy it there with any tool."
+        )
 
 
 class Server:

@@ -20,6 +20,7 @@ from gantool.workflows.evaluate.pictures import evaluate_pictures
 from gantool.workflows.evaluate.results import Evaluation, Progress, Result
 from gantool.workflows.shares.gather import Gather, MeasuredBefore
 from gantool.workflows.shares.parts import Parts
+from gantool.workflows.shares.tries import begin, has_begun
 
 __all__ = [
     "Ahead",
@@ -94,12 +95,15 @@ def run_evaluation(options: EvaluateOptions, on_progress: Progress = lambda what
     output = options.output
     evaluation = _measured(options, on_progress, Gather())
     assert evaluation is not None
-    return evaluation if output is None else replace(evaluation, files=write_evaluation(evaluation, output))
+    if output is None:
+        return evaluation
+    begin(options.share, output)
+    return replace(evaluation, files=write_evaluation(evaluation, output))
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """What an evaluation would write, whether it is there and to be left, and the model files that it is of."""
+    """What an evaluation would write, whether it is there and to be left, and the model files that it needs."""
 
     files: tuple[Path, ...]
     done: bool
@@ -113,9 +117,10 @@ def look_ahead(options: EvaluateOptions) -> Ahead:
         GantoolError: one of them is not there, or the output holds another evaluation that may not be replaced.
     """
     files = tuple((options.output or Path()) / name for name in FILES[:3])
-    if options.skip_existing and files[0].exists():
+    if options.skip_existing and files[0].exists() and not _has_begun(options):
         return Ahead(files, done=True)
-    models = tuple(find_model(name, options.runs).path for name in options.models)
+    names = (*options.models, *filter(None, [options.segmenter]))
+    models = tuple(find_model(name, options.runs).path for name in names)
     _require_free(options)
     if options.data is not None:
         resolve_data(options.data)
@@ -138,9 +143,16 @@ def usual_output(models: Sequence[str], runs: Path) -> Path:
     return Path(_FOLDER)
 
 
+def _has_begun(options: EvaluateOptions) -> bool:
+    """Whether what is there is of an earlier try of the same share, so that it may be replaced."""
+    return options.output is not None and has_begun(options.share, options.output)
+
+
 def _require_free(options: EvaluateOptions) -> None:
-    for name in FILES if options.output is not None and not options.overwrite else ():
-        path = (options.output or Path()) / name
+    if options.output is None or options.overwrite or _has_begun(options):
+        return
+    for name in FILES:
+        path = options.output / name
         if path.exists():
             raise OutputError(
                 f"{path}: exists already.", "Choose another -o, or use --overwrite, or --skip-existing to leave it."
@@ -167,6 +179,9 @@ def run_share(
         if not real:
             on_no_lock()
         known = _own(parts)
+        if known is None and not options.overwrite and _has_begun(options) and (options.output / FILES[0]).exists():
+            return None  # another one has put all together since the earlier try
+        begin(options.share, options.output)
         gather = Gather(options.share, known=known)
         try:
             _measured(options, on_progress, gather)

@@ -103,7 +103,7 @@ class PrepareOptions:
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing do not go together.", "Leave one of them out.")
         if self.address is None or not self.shards:
-            require_disk(self.output or "", "data sets are written", "Name a folder, or pack it with --shards.")
+            require_disk(self.output, "data sets are written", remedy="Name a folder, or pack it with --shards.")
         elif not takes_files(self.address):
             raise UsageError(
                 f"-o {self.output}: such servers take no files.", "Name a folder, or an address as s3://."

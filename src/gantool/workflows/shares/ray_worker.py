@@ -79,8 +79,8 @@ def _problem(task: ShareTask) -> str:
     missing = [path for path in task.seen if not Path(path).exists()]
     if missing:
         return (
-            f"{missing[0]}: Ray's worker on {host} does not see this. Inputs and -o have to be on a disk that all "
-            "machines of the cluster share."
+            f"{missing[0]}: Ray's worker on {host} does not see this. Inputs, models and -o have to be on a disk "
+            "that all machines of the cluster share."
         )
     with suppress(OSError):  # whose names are absolute need not see it
         os.chdir(task.folder)
