@@ -121,7 +121,7 @@ def machine(gpu: str = "") -> str:
         key, _, value = line.partition(":")
         name = value.strip() if key.strip() == "model name" else name
         flags = value if key.strip() == "flags" else flags
-    extra = " with AVX512-BF16" if "avx512_bf16" in flags else " with AMX" if "amx_bf16" in flags else ""
+    extra = " with AMX" if "amx_bf16" in flags else " with AVX512-BF16" if "avx512_bf16" in flags else ""
     count = {1: "one core", 2: "two cores"}.get(cores or 0, f"{cores} cores")
     return f"{gpu + ', ' if gpu else ''}{count} of {name}{extra}"
 

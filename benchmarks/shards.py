@@ -142,9 +142,11 @@ def index(folder: Path, count: int, rounds: int) -> list[Row]:
 def _serve(folder: Path, ready: Connection) -> None:
     from remote_servers import Faults, http_server
 
-    with http_server(folder, Faults(latency=LATENCY, rate=RATE)) as address:
+    faults = Faults(latency=LATENCY, rate=RATE)
+    with http_server(folder, faults) as address:
         ready.send(address)
-        ready.recv()
+        while ready.recv():  # None ends it, anything else asks how many requests there were so far
+            ready.send(faults.asked)
 
 
 def remote(folder: Path, count: int, rounds: int) -> list[Row]:
@@ -160,6 +162,10 @@ def remote(folder: Path, count: int, rounds: int) -> list[Row]:
     process.start()
     address = here.recv()
     server = Server(address)
+
+    def asked() -> int:
+        here.send("asked")
+        return int(here.recv())
 
     def shards() -> float:
         with tempfile.TemporaryDirectory() as cache:
@@ -186,7 +192,12 @@ def remote(folder: Path, count: int, rounds: int) -> list[Row]:
         return len(files) / (time.perf_counter() - begun)
 
     try:
-        values = [(shards(), one_by_one(), eight()) for _ in range(rounds)]
+        values, requests = [], []
+        for _ in range(rounds):
+            before = asked()
+            speed = shards()
+            requests.append((asked() - before) / count)
+            values.append((speed, one_by_one(), eight()))
     finally:
         here.send(None)
         process.join()
@@ -194,6 +205,7 @@ def remote(folder: Path, count: int, rounds: int) -> list[Row]:
     for n, name in ((1, "files, one by one"), (2, "files, eight threads")):
         ratio, noise = middle([one[n] / one[0] for one in values])
         rows.append(Row(name, middle([one[n] for one in values])[0], "images/s", ratio, rows[0].name, noise))
+    rows.append(Row("requests per image of a shard", middle(requests)[0], "requests"))
     size = sum(path.stat().st_size for path in (folder / "shards").glob("train-*.tar"))
     return [*rows, Row("size of an image in its shard", size / count / 1000, "kB")]
 
