@@ -29,6 +29,16 @@ def test_an_epoch_shows_the_larger_domain_once_and_the_smaller_evenly() -> None:
     assert set(counts.values()) <= {2, 3}
 
 
+def test_one_side_alone_is_as_it_is_with_the_other() -> None:
+    both = UnpairedDataset(flat(4), flat(10, 100), PLAIN, seed=2)
+    for name, count in (("a", 4), ("b", 10)):
+        alone = UnpairedDataset(flat(4), flat(10, 100), PLAIN, seed=2, sides=name)
+        assert len(alone) == count
+        for place in range(count):
+            item = alone[(1, place)]
+            assert list(item) == [name] and torch.equal(item[name], both[(1, place)][name])
+
+
 def test_an_order_by_shards_stays_near_each_shard() -> None:
     shards = np.repeat(np.arange(40), 25)
     order = ByShards(shards)

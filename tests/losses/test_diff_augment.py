@@ -26,6 +26,15 @@ def test_color_is_the_papers() -> None:
     assert diff_augment(gray, ("color",)).shape == gray.shape
 
 
+def test_pictures_on_one_another_are_recolored_each_by_itself_and_alike() -> None:
+    first, second = torch.rand(4, 3, 8, 8), torch.rand(4, 1, 8, 8) - 1
+    torch.manual_seed(3)
+    made = diff_augment(torch.cat([first, second], 1), ("color",), (3, 1))
+    for images, changed in ((first, made[:, :3]), (second, made[:, 3:])):
+        torch.manual_seed(3)
+        assert torch.equal(changed, diff_augment(images, ("color",)))
+
+
 def test_translation_shifts_by_whole_pixels_and_lets_black_in() -> None:
     images = torch.rand(40, 3, 16, 24)
     made = diff_augment(images, ("translation",))

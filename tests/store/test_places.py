@@ -188,6 +188,10 @@ def test_images_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     two_epochs(dataset, 0)
     monkeypatch.setattr(FileImages, "__getitem__", None)
     two_epochs(dataset, 0)
+    for sides, images in (("a", 4), ("b", 4)):  # one side alone has only its own slots
+        first, second = (a, b) if sides == "a" else (b, a)
+        alone = UnpairedDataset(first, second, Preparation("resize_and_crop", 24, 16, True), sides=sides)
+        assert (alone.slots, alone.most_bytes, len(alone)) == (images, images * 24 * 24 * 3, images)
     sample = UnpairedDataset(b, b, Preparation("none", 24, 16, True))
     assert (sample.slots, sample.most_bytes) == (0, None)
 

@@ -193,6 +193,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
     Args:
         preparation: of both domains, or of each.
         orders: which image stands where, of each.
+        sides: which domains are read; an epoch is that of these.
 
     Attributes:
         store: keeps images as they are before chance changes them; None reads them every time.
@@ -207,8 +208,10 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         seed: int = 0,
         align: bool = False,
         orders: Sequence[Order] = (shuffled, shuffled),
+        sides: str = "ab",
     ) -> None:
         self.images = (a, b)
+        self.sides = {name: side for side, name in enumerate("ab") if name in sides}
         self.preparations = preparation if isinstance(preparation, tuple) else (preparation, preparation)
         self.seed = seed
         self.align = align
@@ -218,24 +221,27 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
     @property
     def slots(self) -> int:
         """Images that a store can be asked for."""
-        return sum(len(images) for images in self.images) if any(map(_is_read, self.images)) else 0
+        used = [self.images[side] for side in self.sides.values()]
+        return sum(map(len, used)) if any(map(_is_read, used)) else 0
 
     @property
     def most_bytes(self) -> int | None:
         """Bytes that they take, as far as that is known."""
-        sizes = [preparation.scaled_size for preparation in self.preparations]
-        known = [size for size in sizes if size is not None]
-        if len(known) < len(sizes):
-            return None
-        return sum(3 * len(images) * size for images, size in zip(self.images, known, strict=True))
+        total = 0
+        for side in self.sides.values():
+            size = self.preparations[side].scaled_size
+            if size is None:
+                return None
+            total += 3 * len(self.images[side]) * size
+        return total
 
     def __len__(self) -> int:
-        return max(len(images) for images in self.images)
+        return max(len(self.images[side]) for side in self.sides.values())
 
     def __getitem__(self, position: Position) -> dict[str, Tensor]:
         epoch, place = position
         out = {}
-        for side, name in enumerate(("a", "b")):
+        for name, side in self.sides.items():
             order = 0 if self.align else side
             index = self.orders[side](self.seed, epoch, order, len(self.images[side]), place)
             rng = np.random.default_rng([self.seed, epoch, place, order])
@@ -246,7 +252,7 @@ class UnpairedDataset(Dataset[dict[str, Tensor]]):
         images, preparation = self.images[side], self.preparations[side]
         if self.store is None or not _is_read(images):
             return preparation.scaled(images[index])
-        slot = index + side * len(self.images[0])
+        slot = index + (len(self.images[0]) if side and "a" in self.sides else 0)
         return self.store.take(slot, lambda: (preparation.scaled(images[index]),))[0]
 
 

@@ -19,21 +19,30 @@ Policy = Literal["color", "translation", "cutout"]
 __all__ = ["Policy", "diff_augment"]
 
 
-def diff_augment(images: Tensor, policies: Sequence[Policy]) -> Tensor:
+def diff_augment(images: Tensor, policies: Sequence[Policy], pictures: Sequence[int] = ()) -> Tensor:
     """Change ``(N, C, H, W)`` in [-1, 1] at random, each image by itself; the shape stays.
 
     Args:
         policies: ``color`` changes brightness by up to 0.5, saturation by a factor in 0..2 and contrast by one in
             0.5..1.5; ``translation`` shifts by up to an eighth of the sides, black coming in; ``cutout`` makes a
             rectangle of half the sides gray (0), partly outside at times. No policies leave the images alone.
+        pictures: channels of the pictures that an image is made of, if several lie on one another: each keeps its own
+            gray and mean, and all are changed by the same factors. Empty for one picture.
     """
     for policy in policies:
-        images = _POLICIES[policy](images)
+        images = _color(images, pictures) if policy == "color" else _PLACES[policy](images)
     return images
 
 
-def _color(images: Tensor) -> Tensor:
-    brightness, saturation, contrast = torch.rand(3, len(images), 1, 1, 1, device=images.device)
+def _color(images: Tensor, pictures: Sequence[int]) -> Tensor:
+    factors = torch.rand(3, len(images), 1, 1, 1, device=images.device)
+    if len(pictures) < 2:
+        return _recolored(images, factors)
+    return torch.cat([_recolored(picture, factors) for picture in torch.split(images, list(pictures), 1)], 1)
+
+
+def _recolored(images: Tensor, factors: Tensor) -> Tensor:
+    brightness, saturation, contrast = factors
     images = images + (brightness - 0.5)
     gray = images.mean(1, keepdim=True)
     images = (images - gray) * (2 * saturation) + gray
@@ -64,8 +73,4 @@ def _cutout(images: Tensor) -> Tensor:
     return images * mask
 
 
-_POLICIES: dict[Policy, Callable[[Tensor], Tensor]] = {
-    "color": _color,
-    "translation": _translation,
-    "cutout": _cutout,
-}
+_PLACES: dict[Policy, Callable[[Tensor], Tensor]] = {"translation": _translation, "cutout": _cutout}

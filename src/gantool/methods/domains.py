@@ -244,11 +244,16 @@ def towards(data: UnpairedData, target: str | None) -> UnpairedData:
     return data.turned()
 
 
-def training_set(settings: UnpairedSettings, data: UnpairedData) -> UnpairedDataset:
-    """The training pairs by ``(epoch, position)``."""
+def training_set(settings: UnpairedSettings, data: UnpairedData, sides: str = "ab") -> UnpairedDataset:
+    """The training pairs by ``(epoch, position)``, or the images of one side."""
     orders = orders_by_shards(data.train) if settings.data.by_shards else (shuffled, shuffled)
     return UnpairedDataset(
-        *data.train, data.preparations, seed=settings.train.seed, align=settings.data.align, orders=orders
+        *data.train,
+        data.preparations,
+        seed=settings.train.seed,
+        align=settings.data.align,
+        orders=orders,
+        sides=sides,
     )
 
 

@@ -105,6 +105,14 @@ def test_layers_of_discriminators() -> None:
         critic_layers(nn.Identity(), x)
 
 
+def test_only_the_source_is_read_and_colors_are_changed_picture_by_picture() -> None:
+    made = method(**{"augment.discriminator": ["color"], "data.max_images": 2})
+    runtime = Runtime("cpu", 1, "fp32")
+    batches = list(made.batches(runtime).epoch(0, 0))
+    assert len(batches) == 2 and all(sorted(batch) == ["a"] for batch in batches)
+    assert made.task(runtime, fresh=True).game.pictures == (3, 3)
+
+
 def test_the_teacher_stays_and_the_student_learns() -> None:
     made = method()
     runtime = Runtime("cpu", 1, "fp32")

@@ -12,12 +12,14 @@ import torch
 from torch import nn
 
 from gantool.cards import Direction, Domain
+from gantool.engine.batches import EpochBatches, build_batches
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
 from gantool.errors import ModelError, SettingsError
 from gantool.methods.base import Split
 from gantool.methods.distill.settings import DistillSettings
 from gantool.methods.distill.task import Distill, DistillWeights
+from gantool.methods.domains import training_set
 from gantool.methods.gan.game import make_game
 from gantool.methods.gan.networks import generator_options, initialize_all, make_discriminator, make_player, place
 from gantool.methods.gan.one_way import OneWayMethod
@@ -85,9 +87,14 @@ class DistillMethod(OneWayMethod[DistillSettings]):
                 settings, "discriminator", {"pair": critic}, settings.optimizer.discriminator_lr or lr, runtime
             ),
             DistillWeights(loss.reconstruction, loss.features),
-            make_game(settings, settings.augment.discriminator),
+            make_game(settings, settings.augment.discriminator, channels),
             digest=hashlib.sha256(self._found.path.read_bytes()).hexdigest(),
         )
+
+    def batches(self, runtime: Runtime) -> EpochBatches:
+        """Of the source alone: the teacher makes the other half."""
+        dataset = training_set(self.settings, self.data, sides="a")
+        return build_batches(dataset, len(dataset), self.settings, runtime)
 
     def domains(self) -> tuple[Domain, Domain]:
         """With the classes of the teacher's label maps."""

@@ -27,6 +27,7 @@ class Game:
         gradient_penalty: weight of the penalty of wgan-gp.
         r1, r2: weights of the penalties on real and on translated pictures (gamma).
         policies: random changes of all that the discriminator sees; see `gantool.losses.diff_augment`.
+        pictures: channels of the pictures that it sees on one another, where these are several.
         batch_calls: let the discriminator judge real and translated pictures together, which is the same mathematics
             unless it mixes the images of a batch (batch norm).
     """
@@ -37,6 +38,7 @@ class Game:
     r2: float = 0.0
     policies: tuple[Policy, ...] = ()
     batch_calls: bool = True
+    pictures: tuple[int, ...] = ()
 
     def discriminator(self, d: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         """What the discriminator minimizes; ``fake`` carries no gradient."""
@@ -59,18 +61,21 @@ class Game:
 
     def generator(self, d: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What the generator minimizes: its fakes are to be taken for real, or for more real than real ones."""
-        made = _each(d(diff_augment(fake, self.policies)))
+        made = _each(d(self._shown(fake)))
         if self.adversarial != "relativistic":
             return _mean([adversarial_loss(logits, real=True, mode=self.adversarial) for logits in made])
-        true = _each(d(diff_augment(real, self.policies)))
+        true = _each(d(self._shown(real)))
         return _mean([relativistic(f, r) for f, r in zip(made, true, strict=True)])
+
+    def _shown(self, images: Tensor) -> Tensor:
+        return diff_augment(images, self.policies, self.pictures)
 
     def _judged(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
         """What the discriminator was shown, and its logits of real and fake at every scale."""
         groups = [torch.cat([real, fake])] if self.batch_calls else [real, fake]
         shown, logits = [], []
         for images in groups:
-            changed = diff_augment(images, self.policies)
+            changed = self._shown(images)
             if self.r1 or self.r2:
                 changed = changed.detach().requires_grad_(True)
             shown.append(changed)
@@ -95,13 +100,13 @@ class Game:
         return penalty
 
 
-def make_game(settings: GanSettings, policies: Sequence[Policy] = ()) -> Game:
+def make_game(settings: GanSettings, policies: Sequence[Policy] = (), pictures: Sequence[int] = ()) -> Game:
     """The game of these settings; norms that mix the images of a batch keep real and fake apart."""
     loss, model = settings.loss, settings.model
     mixes = "batch" in (model.norm, model.discriminator_norm)
     return Game(
         loss.adversarial, loss.gradient_penalty, loss.r1, loss.r2, tuple(policies),
-        settings.runtime.batch_calls and not mixes,
+        settings.runtime.batch_calls and not mixes, tuple(pictures),
     )  # fmt: skip
 
 
