@@ -23,7 +23,7 @@ from gantool.documents import load_json, shown
 from gantool.errors import GantoolError, OutputError
 from gantool.files import is_alive
 
-__all__ = ["WITHOUT_LOCKS", "locked"]
+__all__ = ["WITHOUT_LOCKS", "holder_of", "locked"]
 
 WITHOUT_LOCKS = "The file system has no locks; make sure that nothing else writes to {path} meanwhile."
 """What to tell where `locked` yields False."""
@@ -71,6 +71,15 @@ def locked(path: Path, what: Path, busy: Callable[[str], GantoolError]) -> Itera
             with suppress(OSError):
                 path.parent.rmdir()
         lock.release(force=True)
+
+
+def holder_of(path: Path) -> str | None:
+    """Which process of this machine seems to hold a lock, for people to read; None where none is known to."""
+    holder = path.with_name(f"{path.name}.holder")
+    known = _read(holder)
+    return (
+        _described(holder) if known is not None and known[1] == socket.gethostname() and is_alive(known[0]) else None
+    )
 
 
 def _acquire(lock: FileLock, path: Path, patience: float) -> bool:

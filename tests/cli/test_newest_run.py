@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,21 @@ def test_an_interrupted_run_counts_and_says_so(cli: Cli, picture: tuple[str, ...
     assert said in cli("evaluate", "cyclegan", "-o", "out").err
     exported = cli("export", "cyclegan", "--to", "winter", "-o", "w.pt", "--format", "torchscript")
     assert said in exported.err
+
+
+def test_a_run_that_is_being_trained_is_not_to_be_resumed(cli: Cli, picture: tuple[str, ...]) -> None:
+    run = later(2, planned=9)
+    with run.locked():
+        said = cli(*picture).err
+        assert re.search(
+            r"cyclegan-2 is still being trained by process \d+ on .* since .* \(1 of 9 epochs\)\.\n", said
+        )
+        assert "--resume" not in said
+        note = run.path / ".lock.holder"
+        here = json.loads(note.read_text("utf-8"))
+        for changed in ({"pid": 2**22 + 1}, {"host": "elsewhere"}):  # gone, or nobody here can tell
+            note.write_text(json.dumps({**here, **changed}), "utf-8")
+            assert "not trained to its end" in cli(*picture).err
 
 
 def test_a_run_that_ended_early_is_finished(with_run: Path) -> None:

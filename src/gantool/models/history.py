@@ -118,8 +118,10 @@ def unfinished(model: Path) -> str:
         return ""
     if history.is_finished:
         return ""
-    name = shlex.quote(run.name if run.path.parent == Path("runs") else str(run.path))
     done = f"{history.epochs} of {counted(history.planned or 0, 'epoch')}"
+    if (who := run.trained_by) is not None:
+        return f"{run.name} is still being trained by {who} ({done})."
+    name = shlex.quote(run.name if run.path.parent == Path("runs") else str(run.path))
     return f"{run.name} is not trained to its end ({done}). To finish it: gantool train --resume {name}"
 
 

@@ -176,6 +176,13 @@ class Run:
 
         return locked(self.path / ".lock", self.path, busy)
 
+    @property
+    def trained_by(self) -> str | None:
+        """The process of this machine that seems to be training the run, as a phrase for people."""
+        from gantool.locks import holder_of
+
+        return holder_of(self.path / ".lock")
+
     def facts(self) -> dict[str, Any]:
         """The contents of ``run.json``."""
         path = self._facts
