@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,22 @@ def test_parts_are_fetched_once_and_kept(server: str, faults: Faults) -> None:
     assert faults.sent == len(CONTENT) and faults.asked == 13
     read_all(remote(server), 1)
     assert faults.asked == 13, "another process would ask for nothing"
+
+
+def test_a_block_that_came_between_looking_and_claiming_is_not_fetched_again(
+    server: str, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_AHEAD", 0)
+    found, claim = remote(server), RemoteFiles._claim
+
+    def late(self: RemoteFiles, name: str, number: int) -> tuple[Future[bytes], bool]:
+        monkeypatch.setattr(RemoteFiles, "_claim", claim)
+        assert found.read("a b.tar", 0, 10) == CONTENT[:10]  # as another thread does meanwhile
+        return claim(self, name, number)
+
+    monkeypatch.setattr(RemoteFiles, "_claim", late)
+    assert found.read("a b.tar", 0, 100) == CONTENT[:100]
+    assert faults.asked == 1
 
 
 def test_a_server_with_every_fault(server: str, faults: Faults) -> None:

@@ -70,9 +70,7 @@ class RemoteFiles:
             self._cache.forget(self._key(name, number))
 
     def _part(self, name: str, number: int, length: int, start: int, size: int) -> bytes:
-        key = self._key(name, number)
-        recent = self._recent.get(key)
-        kept = recent[start : start + size] if recent is not None else self._cache.get(key, start, size)
+        kept = self._kept(self._key(name, number), start, size)
         if kept is None:
             future, mine = self._claim(name, number)
             if mine:
@@ -82,6 +80,10 @@ class RemoteFiles:
             self._asked[name] = number
             self._ask_ahead(name, number, length)
         return kept
+
+    def _kept(self, key: str, start: int, size: int) -> bytes | None:
+        recent = self._recent.get(key)
+        return recent[start : start + size] if recent is not None else self._cache.get(key, start, size)
 
     def _claim(self, name: str, number: int) -> tuple[Future[bytes], bool]:
         """The future of a block, and whether whoever asked has to fetch it."""
@@ -93,9 +95,13 @@ class RemoteFiles:
             return future, True
 
     def _fetch(self, future: Future[bytes], name: str, number: int, length: int) -> None:
+        key = self._key(name, number)
         try:
-            content = self.server.read(name, number * BLOCK, min((number + 1) * BLOCK, length))
-            self._keep(self._key(name, number), content)
+            # Another thread may have fetched it after whoever claims it looked, and before the claim.
+            content = self._kept(key, 0, BLOCK)
+            if content is None:
+                content = self.server.read(name, number * BLOCK, min((number + 1) * BLOCK, length))
+                self._keep(key, content)
             future.set_result(content)
         except BaseException as error:
             future.set_exception(error)
