@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -84,6 +85,21 @@ def test_a_run_that_is_being_trained_is_not_to_be_resumed(cli: Cli, picture: tup
         for changed in ({"pid": 2**22 + 1}, {"host": "elsewhere"}):  # gone, or nobody here can tell
             note.write_text(json.dumps({**here, **changed}), "utf-8")
             assert "not trained to its end" in cli(*picture).err
+
+
+def test_an_evaluation_of_before_a_run_was_trained_on_is_said_to_be_old(cli: Cli, picture: tuple[str, ...]) -> None:
+    again = ("evaluate", "cyclegan", "-o", "out", "--skip-existing")
+    cli(*again)
+    assert "is older than the model" not in cli(*again).err
+    model = Run(Path("runs/cyclegan-1")).model
+    written = Path("out/evaluation.json").stat().st_mtime
+    os.utime(model, (written + 5, written + 5))
+    done = cli(*again)
+    assert (
+        f"{Path('out/evaluation.json')}: is older than the model; --overwrite instead measures it again." in done.err
+    )
+    assert done.code == 0
+    assert "is older than the model" not in cli("evaluate", "cyclegan", "-o", "out", "--overwrite").err
 
 
 def test_a_run_that_ended_early_is_finished(with_run: Path) -> None:

@@ -238,6 +238,8 @@ def evaluate(
     ahead = look_ahead(options)
     if ahead.done or dry_run:
         screen.note("Dry run: nothing was measured." if dry_run else f"{ahead.files[0]}: exists already and is left.")
+        if ahead.older:
+            screen.warn(f"{ahead.files[0]}: is older than the model; --overwrite instead measures it again.")
         for path in ahead.files:
             screen.result(path)
         what = {"dry_run": True} if dry_run else {"skipped": [str(path) for path in ahead.files]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gantool.data.sources.names import resolve_data
-from gantool.errors import OutputError, UsageError
+from gantool.errors import GantoolError, OutputError, UsageError
 from gantool.metrics.inception import Resize
 from gantool.models.find import find_model
 from gantool.models.runs import Run
@@ -103,11 +103,16 @@ def run_evaluation(options: EvaluateOptions, on_progress: Progress = lambda what
 
 @dataclass(frozen=True)
 class Ahead:
-    """What an evaluation would write, whether it is there and to be left, and the model files that it needs."""
+    """What an evaluation would write, whether it is there and to be left, and the model files that it needs.
+
+    Attributes:
+        older: whether what is there is older than one of its models, which was trained on since.
+    """
 
     files: tuple[Path, ...]
     done: bool
     models: tuple[Path, ...] = ()
+    older: bool = False
 
 
 def look_ahead(options: EvaluateOptions) -> Ahead:
@@ -118,7 +123,7 @@ def look_ahead(options: EvaluateOptions) -> Ahead:
     """
     files = tuple((options.output or Path()) / name for name in FILES[:3])
     if options.skip_existing and files[0].exists() and not _has_begun(options):
-        return Ahead(files, done=True)
+        return Ahead(files, done=True, older=_is_older(files[0], options))
     names = (*options.models, *filter(None, [options.segmenter]))
     models = tuple(find_model(name, options.runs).path for name in names)
     _require_free(options)
@@ -128,6 +133,14 @@ def look_ahead(options: EvaluateOptions) -> Ahead:
         if folder is not None:
             require_folder(folder)
     return Ahead(files, done=False, models=models)
+
+
+def _is_older(file: Path, options: EvaluateOptions) -> bool:
+    try:
+        models = [find_model(name, options.runs).path for name in options.models]
+        return any(file.stat().st_mtime < model.stat().st_mtime for model in models)
+    except (GantoolError, OSError):
+        return False  # what is there may be of a model that is gone
 
 
 def usual_output(models: Sequence[str], runs: Path) -> Path:
