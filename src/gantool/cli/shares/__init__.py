@@ -274,7 +274,8 @@ def _parts(share: Share, folder: Path | Outbox, question: Any) -> AnyParts:
 def handed_in(screen: Screen, schema: str, parts: AnyParts, document: Mapping[str, Any]) -> None:
     """What is said at the end of a share that is not the last."""
     missing = [place + 1 for place in parts.missing(parts.stage)]
-    if missing and parts.share.place + 1 not in missing:  # else somebody else was the last
+    waited_for = parts.share.launcher in ("--devices", RAY)  # by the command that people look at
+    if missing and not waited_for and parts.share.place + 1 not in missing:  # else somebody else was the last
         some = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
         screen.note(f"Share {parts.share} is done; still to come: {some}. The last one puts all together.")
     if not parts.share.launcher:
