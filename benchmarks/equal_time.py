@@ -44,6 +44,16 @@ WAYS: Mapping[str, tuple[str, Sequence[str]]] = {
     "R1": ("cut-light", ("loss.r1=1",)),
     "spectral norm": ("cut-light", ("model.discriminator_norm=spectral",)),
     "augmentation": ("cut-light", ("augment.discriminator=[color, translation, cutout]",)),
+    "skip generator, spectral norm": (
+        "cut-light",
+        (
+            "model.generator=resnet_light_skip",
+            "model.norm=none",
+            "model.discriminator_norm=spectral",
+            "model.init=xavier",
+            "model.init_gain=1.0",
+        ),
+    ),
     "cyclegan-light": ("cyclegan-light", ()),
 }
 """What is compared: the preset, and the settings that make the difference. The first one is the baseline."""
