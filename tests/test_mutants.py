@@ -153,7 +153,7 @@ def test_a_seed_draws_the_same_sample(tool: ModuleType) -> None:
 
 def test_tests_are_those_of_the_mirror(tool: ModuleType) -> None:
     place = tool.Project(ROOT)
-    assert place.tests_of("predict/strips.py") == ["tests/predict/test_strips.py", "tests/predict"]
+    assert place.tests_of("predict/strips/walk.py")[:2] == ["tests/predict/strips", "tests/predict/test_changes.py"]
     assert place.tests_of("predict/bands.py") == ["tests/predict"]
     assert place.tests_of("methods/none/no_such.py") == ["tests/methods"]
     assert place.tests_of("methods/pix2pix/task.py") == [

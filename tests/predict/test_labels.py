@@ -197,7 +197,7 @@ def test_what_can_walk_is_walked_where_memory_is_short() -> None:
 
 def test_strips_end_with_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that were only there to fill up a multiple are no results."""
-    monkeypatch.setattr("gantool.predict.strips._STRIP_BYTES", 10_000)
+    monkeypatch.setattr("gantool.predict.strips.walk.STRIP_BYTES", 10_000)
     net = build_generator("resnet_light", width=4, out_channels=3)
     predictor = LabelPredictor(LiveRunner(net, memory=10_000))
     bands = list(predictor._bands(picture(61, 75)))

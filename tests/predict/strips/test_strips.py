@@ -12,10 +12,10 @@ from torch import nn
 from gantool.data.sample import draw_scene
 from gantool.nets.layers import initialize
 from gantool.nets.registry import build_generator
-from gantool.predict import strips
 from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import PicturePredictor, as_pictures
-from gantool.predict.strips import _affine, can_walk, run_in_strips
+from gantool.predict.strips import can_walk, rows, run_in_strips, walk
+from gantool.predict.strips.walk import affine
 from gantool.predict.tiling import Tiling
 
 NETS: list[tuple[str, dict[str, Any]]] = [
@@ -35,8 +35,8 @@ NETS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(autouse=True)
 def many_strips_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strips, "_STRIP_BYTES", 100_000)
-    monkeypatch.setattr(strips, "_MEMORY_BYTES", 50_000)
+    monkeypatch.setattr(walk, "STRIP_BYTES", 100_000)
+    monkeypatch.setattr(rows, "_MEMORY_BYTES", 50_000)
 
 
 def build(name: str, options: dict[str, Any]) -> nn.Module:
@@ -83,7 +83,7 @@ def test_nearly_flat_pictures_keep_their_contrast(name: str, options: dict[str, 
 
 def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values that float16 cannot hold make it start over in float32, where nothing is rounded."""
-    monkeypatch.setattr(strips, "_HALF_LIMIT", 0.0)
+    monkeypatch.setattr(rows, "_HALF_LIMIT", 0.0)
     net = build("resnet_light", {"width": 8})
     pixels = picture(3)
     whole = PicturePredictor(LiveRunner(net, multiple_of=4), tiling=Tiling("off"))(pixels)
@@ -95,7 +95,7 @@ def test_float32_storage_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_strips_are_as_high_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     net = build("resnet_light", {"width": 4})
     pixels = picture(3)
-    monkeypatch.setattr(strips, "_STRIP_BYTES", 64 * pixels.shape[1] * 4 * 150)
+    monkeypatch.setattr(walk, "STRIP_BYTES", 64 * pixels.shape[1] * 4 * 150)
     assert [part.shape for part in run_in_strips(net, pixels)] == [(3, 150, 320), (3, 42, 320)]
 
 
@@ -105,12 +105,12 @@ def test_nothing_is_stored_where_a_layer_can_be_computed_as_it_is_read(monkeypat
             super().__init__()
             self.model = nn.Sequential(nn.ReflectionPad2d(2), nn.Conv2d(3, 3, 5), nn.Tanh())
 
-    monkeypatch.delattr(strips, "_Stored")
+    monkeypatch.delattr(walk, "Stored")
     net, pixels = Small(), picture(3)
-    rows = np.concatenate(list(run_in_strips(net, pixels)), axis=1)
+    made = np.concatenate(list(run_in_strips(net, pixels)), axis=1)
     with torch.no_grad():
         whole = net.model(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1)[0].numpy()
-    assert np.abs(rows - whole).max() < 1e-5
+    assert np.abs(made - whole).max() < 1e-5
 
 
 @pytest.mark.parametrize("kind", [nn.BatchNorm2d, nn.InstanceNorm2d])
@@ -120,7 +120,7 @@ def test_a_norm_is_one_multiplication_and_one_addition(kind: Any) -> None:
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([5.0, 1.0]))
         norm.bias.copy_(torch.tensor([-7.0, 0.5]))
-    function = _affine(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 15.0]), norm)
+    function = affine(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 15.0]), norm)
     with torch.no_grad():
         made = function(torch.tensor([11.0, 8.0]).view(1, 2, 1, 1).repeat(1, 1, 2, 2))
     assert made[0, :, 0, 0].tolist() == pytest.approx([13.0, 2.5])

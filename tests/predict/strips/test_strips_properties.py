@@ -12,10 +12,9 @@ import torch
 from gantool.data.sample import draw_scene
 from gantool.nets.layers import initialize
 from gantool.nets.registry import GENERATORS, build_generator
-from gantool.predict import strips
 from gantool.predict.live import LiveRunner
 from gantool.predict.pictures import PicturePredictor, as_pictures
-from gantool.predict.strips import run_in_strips
+from gantool.predict.strips import rows, run_in_strips, walk
 from gantool.predict.tiling import Tiling, run_in_tiles, tile_starts
 
 
@@ -38,9 +37,9 @@ def test_strips_equal_one_piece(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     """In single precision, where nothing is rounded between layers: the same to one level."""
     rng = random.Random(seed)
     name, options = draw_network(rng)
-    monkeypatch.setattr(strips, "_HALF_LIMIT", 0.0)
-    monkeypatch.setattr(strips, "_STRIP_BYTES", rng.choice((1, 20_000, 200_000)))
-    monkeypatch.setattr(strips, "_MEMORY_BYTES", rng.choice((0, 20_000, 2**30)))
+    monkeypatch.setattr(rows, "_HALF_LIMIT", 0.0)
+    monkeypatch.setattr(walk, "STRIP_BYTES", rng.choice((1, 20_000, 200_000)))
+    monkeypatch.setattr(rows, "_MEMORY_BYTES", rng.choice((0, 20_000, 2**30)))
     torch.manual_seed(seed)
     net = build_generator(name, **options)
     # Steep networks that paint in black and white alone multiply the rounding of float32 by thousands.
@@ -53,10 +52,10 @@ def test_strips_equal_one_piece(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     net.eval()
     pixels = np.ascontiguousarray(draw_scene(seed, size=(width, height)).summer[:, :, : options["in_channels"]])
     whole = PicturePredictor(LiveRunner(net, multiple_of=1), tiling=Tiling("off"))(pixels)
-    rows = list(run_in_strips(net, pixels))
-    assert len(rows) > 1
+    made = list(run_in_strips(net, pixels))
+    assert len(made) > 1
     assert whole.std() > 0.5, "an example that is flat proves nothing"
-    difference = np.abs(whole.astype(int) - as_pictures(np.concatenate(rows, axis=1)[None])[0].astype(int))
+    difference = np.abs(whole.astype(int) - as_pictures(np.concatenate(made, axis=1)[None])[0].astype(int))
     assert difference.max() <= 1, f"{name} {options} {width}x{height}"
 
 
