@@ -78,6 +78,17 @@ def measure(name: str, steps: int) -> list[Row]:
     if problem:
         return [Row(f"{name}, compiled", None, "s", note=problem)]
     ways = {"as it is": subject.step(plain), "compiled": subject.step(compiled)}
+    clock, processor = timed(ways, steps)
+    note = f"{work.moved / 1e9:.2f} GB moved, {work.calls} calls, {torch.get_num_threads()} threads"
+    return [
+        *_rows(name, clock, note),
+        *_rows(f"{name}, processor time", processor, note),
+        Row(f"{name}, compiling, processor time", took, "s", note=note),
+    ]
+
+
+def timed(ways: Mapping[str, Callable[[], object]], steps: int) -> tuple[dict[str, list[float]], ...]:
+    """Take steps of each way in turn, the first untimed: seconds by the clock, and of this process's processor time."""
     clock: dict[str, list[float]] = {way: [] for way in ways}
     processor: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(-1, steps):
@@ -87,12 +98,7 @@ def measure(name: str, steps: int) -> list[Row]:
             if turn >= 0:
                 clock[way].append(time.perf_counter() - started)
                 processor[way].append(time.process_time() - used)
-    note = f"{work.moved / 1e9:.2f} GB moved, {work.calls} calls, {torch.get_num_threads()} threads"
-    return [
-        *_rows(name, clock, note),
-        *_rows(f"{name}, processor time", processor, note),
-        Row(f"{name}, compiling, processor time", took, "s", note=note),
-    ]
+    return clock, processor
 
 
 def _rows(name: str, times: Mapping[str, list[float]], note: str) -> list[Row]:

@@ -9,11 +9,10 @@ adds gantool's step with compiled networks, which is what a long run gets where 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import torch
-from compile_gain import CASES, Subject
+from compile_gain import CASES, Subject, timed
 from gpu_report.plain import plain_loop
 from measured import Row, argument_parser, finish, middle
 
@@ -36,15 +35,7 @@ def measure(name: str, steps: int, *, compiled: bool) -> list[Row]:
         if problem:
             raise SystemExit(problem)
         ways[f"{name}, compiled"] = subject.step(task)
-    clock: dict[str, list[float]] = {way: [] for way in ways}
-    processor: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(-1, steps):
-        for way, step in ways.items():
-            started, used = time.perf_counter(), time.process_time()
-            step()
-            if turn >= 0:
-                clock[way].append(time.perf_counter() - started)
-                processor[way].append(time.process_time() - used)
+    clock, processor = timed(ways, steps)
     note = f"{subject.runtime.precision}, {torch.get_num_threads()} threads"
     rows = []
     for kind, times in (("", clock), (", processor time", processor)):
