@@ -88,7 +88,7 @@ def measure(name: str, steps: int) -> list[Row]:
 
 
 def timed(ways: Mapping[str, Callable[[], object]], steps: int) -> tuple[dict[str, list[float]], ...]:
-    """Take steps of each way in turn, the first untimed: seconds by the clock, and of this process's processor time."""
+    """Take steps of each way in turn, the first untimed: seconds by the clock, and of processor time."""
     clock: dict[str, list[float]] = {way: [] for way in ways}
     processor: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(-1, steps):

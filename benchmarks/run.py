@@ -42,8 +42,8 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
 """What scripts are given beside ``--json``; the others run as they are."""
 NEEDS: Mapping[str, str] = {"seasons": "data", "against_reference": "reference"}
 """Scripts that need a folder, by the option that names it."""
-ELSEWHERE = ("gpu",)
-"""Scripts with a report of their own."""
+ELSEWHERE = ("gpu", "equal_time")
+"""Scripts with a report of their own, and one that trains for hours."""
 
 _LEAST = 0.03
 Found = dict[str, Any]

@@ -15,12 +15,16 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import against_reference
+import equal_time
 import folders
 import measured
+import plain_loops
 import run as benchmarks
 import shards
 from measured import Row
 
+from gantool.data.images import write_picture
+from gantool.data.sample import draw_scene
 from gantool.hardware import threads_to_compute
 
 
@@ -305,6 +309,44 @@ def test_folders_are_measured_against_plain_loops(verb: str, tmp_path: Path) -> 
     against = rows[f"{verb}, gantool, against the bound"]
     assert against.value is not None and against.ratio == pytest.approx(against.value / bound)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"], "what was written is removed"
+
+
+# -- trainings and steps ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_ways_are_trained_in_equal_time_and_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split, count in (("train", 4), ("test", 4)):
+        for n in range(count):
+            scene = draw_scene(n, size=(64, 64))
+            for name, pixels in (("summer", scene.summer), ("winter", scene.winter)):
+                (tmp_path / "data" / split / name).mkdir(parents=True, exist_ok=True)
+                write_picture(tmp_path / "data" / split / name / f"{n}.png", pixels)
+    monkeypatch.setattr(equal_time, "WAYS", {"cut-light": ("cut-light", ("model.width=2",))})
+    words = [str(tmp_path / "data"), "--to", "winter", "--minutes", "0.001", "--runs", str(tmp_path / "runs")]
+    out = tmp_path / "rows.json"
+    monkeypatch.setattr(sys, "argv", ["equal_time.py", *words, "--short", "2", "--json", str(out)])
+    equal_time.main()
+    rows = {row["name"]: row for row in json.loads(out.read_text())}
+    assert rows["cut-light: processor time"]["note"].startswith("4 steps of ")
+    assert rows["cut-light: processor time"]["value"] > 1
+    for name in ("SWD", "KID"):
+        assert rows[f"untranslated: {name}"]["value"] > 0
+        assert "; closer by " in rows[f"cut-light: {name} of the translated"]["note"]
+    assert 0 < rows["cut-light: structure kept in edges"]["value"] < 1
+    trained = (tmp_path / "runs" / "cut-light" / "model.safetensors").stat().st_mtime_ns
+    equal_time.main()
+    assert (tmp_path / "runs" / "cut-light" / "model.safetensors").stat().st_mtime_ns == trained, "made once"
+
+
+@pytest.mark.slow
+def test_steps_are_timed_against_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = ("cyclegan-light", {"data.size": 32, "model.width": 4, "model.discriminator_width": 4})
+    monkeypatch.setitem(plain_loops.CASES, "small", case)
+    rows = {row.name: row for row in plain_loops.measure("small", 3, compiled=False)}
+    assert list(rows) == [f"small{way}{kind}" for kind in ("", ", processor time") for way in (", plain loop", "")]
+    assert rows["small"].baseline == "small, plain loop"
+    assert rows["small"].ratio is not None and rows["small"].ratio > 0
 
 
 # -- shards ----------------------------------------------------------------------------------------------------------
