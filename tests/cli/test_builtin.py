@@ -130,7 +130,8 @@ def test_exported_it_does_the_same(cli: Cli, workplace: Path) -> None:
         made = gantool.translate(image, to="winter", model=name).astype(int)
         difference = np.abs(made - live)
         if name == "fixed.onnx":
-            assert 0 < difference.mean() < 6, "the picture is scaled to 64x64 first"
+            changed = np.abs(live - image.astype(int)).mean()
+            assert 0 < difference.mean() < 0.75 * changed, "the picture is scaled to 64x64 first"
         else:
             assert difference.max() <= 1
     alone = """
