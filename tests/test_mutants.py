@@ -43,6 +43,7 @@ def tool() -> Iterator[ModuleType]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package whose ``double`` is tested and whose ``loose`` is not, and one that never ends when it is changed."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # which tiny tests would mostly wait for
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # options of plugins that are not loaded then
     files = {
         "src/tiny/__init__.py": "",
         "src/tiny/room/__init__.py": "",

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from gantool.arrays import Pixels
+from gantool.data.helpers import in_order_by_helpers
 from gantool.data.images import as_rgb, open_image
 from gantool.data.threads import in_order
 from gantool.errors import DataError
+from gantool.shards.members import is_member
 
 __all__ = [
     "NEAR_DISTANCE",
@@ -38,6 +41,8 @@ SMALLEST_SIDE = 8
 
 NEAR_DISTANCE = 3
 """Largest number of differing fingerprint bits of a near duplicate."""
+
+Result = TypeVar("Result")
 
 _BANDS = NEAR_DISTANCE + 1  # two fingerprints that differ in 3 bits agree in at least one of 4 bands
 
@@ -77,17 +82,17 @@ def usable_image(path: Path) -> Image.Image:
     return image
 
 
-def problems(paths: Iterable[Path]) -> Iterator[str]:
-    """Decode all images on threads and yield what is wrong with some, in order."""
+def problems(paths: Sequence[Path]) -> Iterator[str]:
+    """Decode all images on all cores and yield what is wrong with some, in order."""
+    yield from filter(None, _all(_problem, paths))
 
-    def problem(path: Path) -> str:
-        try:
-            usable_image(path)
-        except DataError as error:
-            return error.message
-        return ""
 
-    yield from filter(None, in_order(problem, paths))
+def _problem(path: Path) -> str:
+    try:
+        usable_image(path)
+    except DataError as error:
+        return error.message
+    return ""
 
 
 def inspect_image(path: Path) -> ImageFacts:
@@ -113,9 +118,15 @@ def content_hash(pixels: Pixels) -> str:
     return content.hexdigest()
 
 
-def inspect_images(paths: Iterable[Path], *, workers: int | None = None) -> Iterator[ImageFacts]:
-    """Inspect images on threads, in order, reading only a few ahead."""
-    return in_order(inspect_image, paths, workers)
+def inspect_images(paths: Sequence[Path]) -> Iterator[ImageFacts]:
+    """Inspect images on all cores, in order, reading only a few ahead."""
+    return _all(inspect_image, paths)
+
+
+def _all(work: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result]:
+    if any(map(is_member, paths)):  # which only this process knows how to reach
+        return in_order(work, paths)
+    return in_order_by_helpers(work, paths)
 
 
 def exact_duplicates(facts: Iterable[ImageFacts]) -> list[list[ImageFacts]]:

@@ -198,7 +198,7 @@ def _file_data(settings: UnpairedSettings, files: UnpairedFiles, preparation: Pr
         )
     # Those of prepared shards were looked at when they were written, and are checked as they are read.
     looked_at = () if files.shards is not None and files.shards.checked else (*train, *test)
-    found = list(itertools.islice(problems(itertools.chain(*looked_at)), 200))
+    found = list(itertools.islice(itertools.chain.from_iterable(map(problems, looked_at)), 200))
     if found:
         listed = "\n  ".join(found[:20])
         more = f"\n  and {len(found) - 20} more" if len(found) > 20 else ""

@@ -33,7 +33,7 @@ def check_labels(
         return noted
     problems: list[str] = []
     counts: dict[Path, NDArray[np.int64]] = {}
-    facts = {one.path: one for one in inspect_images(image.image for image in images)}
+    facts = {one.path: one for one in inspect_images([image.image for image in images])}
 
     def count(one: LabelledImage) -> NDArray[np.int64] | str:
         known = facts[one.image]

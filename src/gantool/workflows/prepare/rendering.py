@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,36 +21,36 @@ from gantool.workflows.prepare.plan import WritingPlan
 __all__ = ["write_image", "write_labelled"]
 
 
-def write_image(plan: WritingPlan, image: SourceImage, name: str, place: Place) -> None:
+def write_image(options: PrepareOptions, domains: Sequence[str], image: SourceImage, name: str, place: Place) -> None:
     """Write an image, or both of a pair, under one name."""
-    stem, whole = Path(name).stem, plan.options.size is None
+    stem, whole = Path(name).stem, options.size is None
     if image.partner is not None:
-        for domain, path in zip(plan.source.domains, (image.path, image.partner), strict=True):
+        for domain, path in zip(domains, (image.path, image.partner), strict=True):
             keep = whole and stays_as_it_is(path)
-            _write_whole(plan, path, f"{image.split}/{domain}/{stem}", place, keep=keep)
+            _write_whole(options, path, f"{image.split}/{domain}/{stem}", place, keep=keep)
         return
     if image.domain:
         keep = whole and stays_as_it_is(image.path, plain=False)
-        _write_whole(plan, image.path, f"{image.split}/{image.domain}/{stem}", place, keep=keep)
+        _write_whole(options, image.path, f"{image.split}/{image.domain}/{stem}", place, keep=keep)
         return
-    targets = [f"{image.split}/{part}/{stem}.{plan.options.image_format}" for part in plan.source.domains]
+    targets = [f"{image.split}/{part}/{stem}.{options.image_format}" for part in domains]
     if all(place.has(target) for target in targets):
         return
     opened = as_rgb(open_image(image.path))
     half = opened.width // 2
     for n, target in enumerate(targets):
         piece = opened.crop((n * half, 0, (n + 1) * half, opened.height))
-        place.picture(np.asarray(_scaled(piece, plan.options)), target)
+        place.picture(np.asarray(_scaled(piece, options)), target)
 
 
-def _write_whole(plan: WritingPlan, path: Path, name: str, place: Place, *, keep: bool) -> None:
+def _write_whole(options: PrepareOptions, path: Path, name: str, place: Place, *, keep: bool) -> None:
     """Write one whole image under a name that lacks its suffix."""
     if keep:
         place.copy(path, f"{name}{path.suffix.lower()}")
         return
-    target = f"{name}.{plan.options.image_format}"
+    target = f"{name}.{options.image_format}"
     if not place.has(target):
-        place.picture(np.asarray(_scaled(as_rgb(open_image(path)), plan.options)), target)
+        place.picture(np.asarray(_scaled(as_rgb(open_image(path)), options)), target)
 
 
 def write_labelled(

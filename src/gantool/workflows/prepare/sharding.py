@@ -92,7 +92,7 @@ def _write(
         if plan.source.labels is not None:
             write_labelled(plan, plan.source.labels, labels[image.path], image.split, name, place)
         else:
-            write_image(plan, image, name, place)
+            write_image(plan.options, plan.source.domains, image, name, place)
         return [*_samples(place.files, paired=not image.domain, labelled=plan.source.labels is not None)]
 
     for (split, domain), images in _groups(plan).items():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gantool.data.helpers import in_order_by_helpers
+from gantool.data.sources.contents import SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.data.threads import in_order
 from gantool.files import atomic
+from gantool.shards.members import is_member
+from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.places import Folder
 from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
 from gantool.workflows.prepare.rendering import write_image, write_labelled
@@ -98,21 +102,45 @@ def _write_images(
 ) -> dict[str, int]:
     """Write the images at some places, as far as they are not there; returns the files by split."""
     names = names_of(plan.images)
-    source, labels = plan.source, plan.source.label_of()
+    chosen = [(plan.images[place], names[place]) for place in places]
     folder = Folder(partial, link=plan.options.link)
-
-    def write(place: int) -> tuple[str, int]:
-        image, name = plan.images[place], names[place]
-        if source.labels is not None:
-            return image.split, _write_once(plan, source.labels, labels[image.path], image.split, name, folder)
-        write_image(plan, image, name, folder)
-        return image.split, 1
-
     written: dict[str, int] = {}
-    for done, (split, count) in enumerate(in_order(write, places), 1):
+    for done, (split, count) in enumerate(_writing(plan, folder, chosen), 1):
         written[split] = written.get(split, 0) + count
         on_progress("writing", done, len(places))
     return written
+
+
+def _writing(
+    plan: WritingPlan, folder: Folder, chosen: Sequence[tuple[SourceImage, str]]
+) -> Iterator[tuple[str, int]]:
+    """Write images under their names; yields the split of each, and its number of files."""
+    source, labels = plan.source.labels, plan.source.label_of()
+    if source is None:
+        writer = _Writer(plan.options, plan.source.domains, folder)
+        # Files in shards can be reached by this process only.
+        several = in_order if any(is_member(image.path) for image, _ in chosen) else in_order_by_helpers
+        return several(writer, chosen)
+
+    def write(one: tuple[SourceImage, str]) -> tuple[str, int]:
+        image, name = one
+        return image.split, _write_once(plan, source, labels[image.path], image.split, name, folder)
+
+    return in_order(write, chosen)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes images without labels, also in another process."""
+
+    options: PrepareOptions
+    domains: Sequence[str]
+    folder: Folder
+
+    def __call__(self, one: tuple[SourceImage, str]) -> tuple[str, int]:
+        image, name = one
+        write_image(self.options, self.domains, image, name, self.folder)
+        return image.split, 1
 
 
 def _finish(
