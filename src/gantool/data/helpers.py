@@ -34,7 +34,7 @@ LEAST = 2000
 """Items from which on helpers pay: one takes a quarter of a second to start."""
 
 _AT_ONCE = 16  # items, so that a helper seldom waits for the next ones
-_MOST = 16  # helpers, which this process can just keep busy
+_MOST = 8  # helpers, of some 50 MB each
 
 _log = logging.getLogger("gantool")
 
