@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from gantool.arrays import Pixels
-from gantool.data.helpers import in_order_by_helpers
 from gantool.data.images import as_rgb, open_image
-from gantool.data.threads import in_order
+from gantool.data.parallel.helpers import in_order_by_helpers
+from gantool.data.parallel.threads import in_order
 from gantool.errors import DataError
 from gantool.shards.members import is_member
 

@@ -20,9 +20,9 @@ from PIL import Image
 
 from gantool.data.images import as_rgb
 from gantool.data.inspect import content_hash
+from gantool.data.parallel.threads import in_order
 from gantool.data.sources.contents import SourceImage
 from gantool.data.splits import SPLITS
-from gantool.data.threads import in_order
 from gantool.files import safe_name
 from gantool.shards.index import INDEX, NONE, IndexBuilder, Seen
 from gantool.shards.tar import TarFile

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gantool.data.helpers import in_order_by_helpers
+from gantool.data.parallel.helpers import in_order_by_helpers
+from gantool.data.parallel.threads import in_order
 from gantool.data.sources.contents import SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet
-from gantool.data.threads import in_order
 from gantool.files import atomic
 from gantool.shards.members import is_member
 from gantool.workflows.prepare.options import PrepareOptions

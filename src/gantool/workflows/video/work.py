@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from gantool.arrays import Floats
 from gantool.cores import on_one_core
-from gantool.data.threads import in_order
+from gantool.data.parallel.threads import in_order
 from gantool.errors import GantoolError
 from gantool.hardware import threads_to_compute
 from gantool.video.frames import Clip, Cut, Frame, Sink, Source

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gantool.data import helpers
-from gantool.data.helpers import in_order_by_helpers
 from gantool.data.inspect import inspect_image, inspect_images
+from gantool.data.parallel import helpers
+from gantool.data.parallel.helpers import in_order_by_helpers
 
 
 def tells_its_process(number: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from gantool.data.threads import in_order
+from gantool.data.parallel.threads import in_order
 from gantool.hardware import threads_to_compute
 
 __all__ = ["LEAST", "in_order_by_helpers"]
@@ -78,7 +78,7 @@ class _Helper:
     """A process that does some work."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
-        package = str(Path(__file__).parent.parent.parent)
+        package = str(Path(__file__).parents[3])
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False

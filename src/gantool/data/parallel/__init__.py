@@ -1,0 +1,1 @@
+"""Work on many files at once, with the results in order: on threads, or by processes."""
