@@ -63,6 +63,8 @@ def test_every_option_in_the_docs_exists() -> None:
         "--out",
         "--take",
         "--steps",
+        "--compiled",
+        "--processes",
         "--noise",
         "--generator",
         "--width",
