@@ -355,7 +355,6 @@ def test_steps_are_timed_against_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("count", [1000, pytest.param(10**6, marks=pytest.mark.slow)])
 def test_an_index_takes_no_memory_and_no_object_per_image(tmp_path: Path, count: int) -> None:
     rows = {row.name.partition(": ")[2]: row.value for row in shards.index(tmp_path, count, 1)}
-    assert rows["opened"] is not None and rows["opened"] > 0
     assert rows["memory grown after 10000 names"] is not None and rows["memory grown after 10000 names"] < 200
     assert rows["Python objects made"] is not None and rows["Python objects made"] < 1000, "none for an image"
 
@@ -367,5 +366,7 @@ def test_shards_wait_for_far_fewer_answers_than_files(tmp_path: Path) -> None:
     assert requests is not None and 0 < requests < 1 / 20, (
         "a file takes one each: what a slow server makes one wait for"
     )
+    fast = rows["shards, one reader"].value
     for name in ("files, one by one", "files, eight threads"):
-        assert rows[name].ratio is not None and rows[name].ratio > 0
+        value = rows[name].value
+        assert fast is not None and value is not None and rows[name].ratio == pytest.approx(value / fast)

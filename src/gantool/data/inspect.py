@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,9 +17,7 @@ from PIL import Image
 from gantool.arrays import Pixels
 from gantool.data.images import as_rgb, open_image
 from gantool.data.parallel.helpers import in_order_by_helpers
-from gantool.data.parallel.threads import in_order
 from gantool.errors import DataError
-from gantool.shards.members import is_member
 
 __all__ = [
     "NEAR_DISTANCE",
@@ -41,8 +38,6 @@ SMALLEST_SIDE = 8
 
 NEAR_DISTANCE = 3
 """Largest number of differing fingerprint bits of a near duplicate."""
-
-Result = TypeVar("Result")
 
 _BANDS = NEAR_DISTANCE + 1  # two fingerprints that differ in 3 bits agree in at least one of 4 bands
 
@@ -84,7 +79,7 @@ def usable_image(path: Path) -> Image.Image:
 
 def problems(paths: Sequence[Path]) -> Iterator[str]:
     """Decode all images on all cores and yield what is wrong with some, in order."""
-    yield from filter(None, _all(_problem, paths))
+    yield from filter(None, in_order_by_helpers(_problem, paths, paths))
 
 
 def _problem(path: Path) -> str:
@@ -120,13 +115,7 @@ def content_hash(pixels: Pixels) -> str:
 
 def inspect_images(paths: Sequence[Path]) -> Iterator[ImageFacts]:
     """Inspect images on all cores, in order, reading only a few ahead."""
-    return _all(inspect_image, paths)
-
-
-def _all(work: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result]:
-    if any(map(is_member, paths)):  # which only this process knows how to reach
-        return in_order(work, paths)
-    return in_order_by_helpers(work, paths)
+    return in_order_by_helpers(inspect_image, paths, paths)
 
 
 def exact_duplicates(facts: Iterable[ImageFacts]) -> list[list[ImageFacts]]:

@@ -55,7 +55,7 @@ def two_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_processes_work_and_results_are_in_order() -> None:
-    found = list(in_order_by_helpers(tells_its_process, range(100)))
+    found = list(in_order_by_helpers(tells_its_process, range(100), ()))
     assert [number for number, _ in found] == list(range(100))
     assert len({process for _, process in found}) == 2
     assert os.getpid() not in {process for _, process in found}
@@ -64,36 +64,36 @@ def test_two_processes_work_and_results_are_in_order() -> None:
 @pytest.mark.parametrize(("items", "threads"), [(9, "2"), (100, "1")])
 def test_few_items_and_one_core_need_none(items: int, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    assert {process for _, process in in_order_by_helpers(tells_its_process, range(items))} == {os.getpid()}
+    assert {process for _, process in in_order_by_helpers(tells_its_process, range(items), ())} == {os.getpid()}
 
 
 def test_an_error_is_raised_here_and_what_was_before_it_comes() -> None:
     found = []
     with pytest.raises(ValueError, match="twenty"):
-        for number in in_order_by_helpers(refuses_twenty, range(100)):
+        for number in in_order_by_helpers(refuses_twenty, range(100), ()):
             found.append(number)
     assert found == list(range(16)), "those that were asked for together with it are not"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills by a signal")
 def test_a_helper_that_dies_costs_nothing() -> None:
-    assert list(in_order_by_helpers(dies_elsewhere, range(100))) == list(range(100))
+    assert list(in_order_by_helpers(dies_elsewhere, range(100), ())) == list(range(100))
 
 
 def test_without_a_python_to_run_threads_do_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for program in (str(tmp_path / "none"), ""):
         monkeypatch.setattr("sys.executable", program)
-        assert {process for _, process in in_order_by_helpers(tells_its_process, range(20))} == {os.getpid()}
+        assert {process for _, process in in_order_by_helpers(tells_its_process, range(20), ())} == {os.getpid()}
 
 
 def test_what_is_logged_there_is_logged_here_and_what_is_printed_is_lost(caplog: pytest.LogCaptureFixture) -> None:
-    assert list(in_order_by_helpers(warns_of_nine, range(20))) == list(range(20))
+    assert list(in_order_by_helpers(warns_of_nine, range(20), ())) == list(range(20))
     assert [record.getMessage() for record in caplog.records] == ["9 is nine"]
 
 
 def test_whoever_stops_waits_for_nothing() -> None:
     begun = time.monotonic()
-    for number in in_order_by_helpers(takes_long, range(100)):
+    for number in in_order_by_helpers(takes_long, range(100), ()):
         if number == 7:
             break
     assert time.monotonic() - begun < 30

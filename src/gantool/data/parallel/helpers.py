@@ -16,7 +16,7 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from gantool.data.parallel.threads import in_order
 from gantool.hardware import threads_to_compute
+from gantool.shards.members import is_member
 
 __all__ = ["LEAST", "in_order_by_helpers"]
 
@@ -39,16 +40,20 @@ _MOST = 8  # helpers, of some 50 MB each
 _log = logging.getLogger("gantool")
 
 
-def in_order_by_helpers(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def in_order_by_helpers(
+    work: Callable[[Item], Result], items: Sequence[Item], files: Iterable[Path]
+) -> Iterator[Result]:
     """Yield ``work(item)`` of every item in order, by as many processes as there are cores, a few items ahead.
 
-    Few items, or one core (``OMP_NUM_THREADS``), are left to threads.
+    Few items, or one core (``OMP_NUM_THREADS``), are left to threads, and so are files in shards or at an address, which
+    only this process knows how to reach.
 
     Args:
         work: can be pickled, and done again: a function of a module, or an object of a class of one.
+        files: that the work reads.
     """
     count = min(threads_to_compute(), _MOST)
-    if len(items) < LEAST or count < 2 or not sys.executable:
+    if len(items) < LEAST or count < 2 or not sys.executable or any(map(is_member, files)):
         yield from in_order(work, items)
         return
     with ExitStack() as stack:

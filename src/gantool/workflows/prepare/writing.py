@@ -13,7 +13,6 @@ from gantool.data.parallel.threads import in_order
 from gantool.data.sources.contents import SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.files import atomic
-from gantool.shards.members import is_member
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.places import Folder
 from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
@@ -118,9 +117,8 @@ def _writing(
     source, labels = plan.source.labels, plan.source.label_of()
     if source is None:
         writer = _Writer(plan.options, plan.source.domains, folder)
-        # Files in shards can be reached by this process only.
-        several = in_order if any(is_member(image.path) for image, _ in chosen) else in_order_by_helpers
-        return several(writer, chosen)
+        files = (path for image, _ in chosen for path in (image.path, image.partner) if path is not None)
+        return in_order_by_helpers(writer, chosen, files)
 
     def write(one: tuple[SourceImage, str]) -> tuple[str, int]:
         image, name = one
