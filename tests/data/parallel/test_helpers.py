@@ -108,3 +108,10 @@ def test_images_are_inspected_alike(tmp_path: Path) -> None:
     found = list(inspect_images(paths))
     assert found == [inspect_image(path) for path in paths]
     assert [bool(one.problem) for one in found].index(True) == 7
+
+
+def test_files_in_shards_are_left_to_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "is_member", lambda path: path.name == "b.jpg")
+    for name, here in (("a.jpg", False), ("b.jpg", True)):
+        found = in_order_by_helpers(tells_its_process, range(20), [tmp_path / "a.jpg", tmp_path / name])
+        assert ({process for _, process in found} == {os.getpid()}) is here
