@@ -45,8 +45,8 @@ def in_order_by_helpers(
 ) -> Iterator[Result]:
     """Yield ``work(item)`` of every item in order, by as many processes as there are cores, a few items ahead.
 
-    Few items, or one core (``OMP_NUM_THREADS``), are left to threads, and so are files in shards or at an address, which
-    only this process knows how to reach.
+    Few items, or one core (``OMP_NUM_THREADS``), are left to threads, and so are files in shards or at an address,
+    which only this process knows how to reach.
 
     Args:
         work: can be pickled, and done again: a function of a module, or an object of a class of one.
