@@ -40,7 +40,7 @@ def test_a_worker_that_hangs_is_replaced(scene: Any) -> None:
 
 async def _hanging(body: bytes) -> None:
     restarts: list[None] = []
-    limits = Limits(seconds=1.0, queue=2)
+    limits = Limits(seconds=3.0, queue=2)
     pool = Pool(Setup(find_served(("landscape",), Path("runs")), limits), 1, on_restart=lambda: restarts.append(None))
     await pool.start()
     try:
@@ -59,12 +59,12 @@ async def _hanging(body: bytes) -> None:
         too_many = await refusal_of(pool.run(SEGMENT, body))
         assert (too_many.status, "Retry-After" in too_many.headers) == (429, True)
         took_long = await first
-        assert (took_long.status, took_long.sentence) == (504, "The image took longer than 1 seconds.")
-        assert 0.9 < time.monotonic() - started < 5
+        assert (took_long.status, took_long.sentence) == (504, "The image took longer than 3 seconds.")
+        assert time.monotonic() - started > 2.9
         assert not hung.is_running()
         assert pool.running == 0
         late = await asyncio.gather(*waiting, return_exceptions=True)
-        # They have waited for a second, in which the next worker may or may not have come.
+        # They have waited for three seconds, in which the next worker may or may not have come.
         assert all(isinstance(one, Answer) or (isinstance(one, Refusal) and one.status == 503) for one in late)
         await _until(lambda: pool.idle == 1)
         assert pool.running == 1
@@ -143,7 +143,7 @@ def test_what_is_under_way_is_answered_before_it_stops(tmp_path: Path, scene: An
     idle.close()
     assert lost == []
     assert len(answered) >= 8 and set(answered) == {200}
-    assert workers and not psutil.wait_procs(workers, timeout=10)[1]
+    assert workers and not psutil.wait_procs(workers, timeout=60)[1]
 
 
 def _send(served: Served, body: bytes, answered: list[int], lost: list[str], ready: threading.Barrier) -> None:

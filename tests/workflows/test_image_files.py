@@ -95,7 +95,7 @@ def test_several_run_on_a_core_each_where_memory_suffices(at_once: int, images: 
 
     def run(name: str) -> bool:
         if apart and int(name) < 8:
-            together.wait(timeout=20)  # breaks unless two run at the same time
+            together.wait(timeout=60)  # breaks unless two run at the same time
         assert (threading.current_thread() is not here) == apart
         return is_on_one_core()
 
@@ -113,7 +113,7 @@ def test_a_slow_image_keeps_the_others_waiting_and_no_more_than_a_few() -> None:
     def run(name: str) -> str:
         begun.append(name)
         if name == "000":
-            assert first.wait(timeout=20)
+            assert first.wait(timeout=60)
         return name
 
     results = work_through(jobs(100), simple(run))
@@ -217,7 +217,7 @@ def test_results_are_sent_while_others_are_computed(at_once: int, monkeypatch: p
     going, run, arrived = threading.Event(), list[str](), list[str]()
 
     def slowly(_: Server, name: str, content: bytes, **__: Any) -> bool:
-        assert going.wait(10)
+        assert going.wait(60)
         if name == "007.png":
             raise OutputError("memory://out/007.png: cannot be written.")
         arrived.append(name)
