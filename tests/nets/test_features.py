@@ -24,7 +24,7 @@ def test_layers_equal_those_of_the_papers_code() -> None:
     with torch.no_grad():
         made, found = layered(example["input"])
         last, same = layered(example["input"], whole=False)
-    assert torch.equal(made, net(example["input"]))
+        assert torch.equal(made, net(example["input"]))
     for ours, again, theirs in zip(found, same, example["features"], strict=True):
         assert (ours - theirs).abs().max() <= 1e-5
         assert torch.equal(ours, again)

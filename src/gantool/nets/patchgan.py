@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gantool.nets.antialias import BlurDown
-from gantool.nets.layers import Norm, needs_bias, norm_layer
+from gantool.nets.layers import LeakyRelu, Norm, needs_bias, norm_layer
 
 __all__ = ["MultiScaleDiscriminator", "PatchDiscriminator", "PixelDiscriminator"]
 
@@ -45,7 +45,7 @@ class PatchDiscriminator(nn.Module):
         halving = 1 if antialias else 2
         stack: list[nn.Module] = [
             nn.Conv2d(in_channels, width, 4, stride=halving, padding=1),
-            nn.LeakyReLU(0.2, True),
+            LeakyRelu(),
         ]
         if antialias:
             stack.append(BlurDown())
@@ -56,7 +56,7 @@ class PatchDiscriminator(nn.Module):
             stack += [
                 nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
                 norm_layer(norm, wider),
-                nn.LeakyReLU(0.2, True),
+                LeakyRelu(),
             ]
             if antialias and n < layers:
                 stack.append(BlurDown())
@@ -99,10 +99,10 @@ class PixelDiscriminator(nn.Module):
         bias = needs_bias(norm)
         self.net = nn.Sequential(
             nn.Conv2d(in_channels, width, 1),
-            nn.LeakyReLU(0.2, True),
+            LeakyRelu(),
             nn.Conv2d(width, width * 2, 1, bias=bias),
             norm_layer(norm, width * 2),
-            nn.LeakyReLU(0.2, True),
+            LeakyRelu(),
             nn.Conv2d(width * 2, 1, 1, bias=bias),
         )
 
