@@ -116,6 +116,7 @@ def _try(task: Task, batch: Batch, runtime: Runtime, *, again: bool = False) -> 
         return brief(str(error).strip().partition("\n")[0], 160) or type(error).__name__
     for call in calls:
         call.learning = False
+    runtime.in_turn = True
     return ""
 
 

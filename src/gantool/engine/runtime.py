@@ -19,7 +19,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gantool.devices import Precision, choose_device, choose_precision
-from gantool.engine.task import Batch, Objective, Player, Update, each_part
+from gantool.engine.at_once import Together
+from gantool.engine.task import Batch, Objective, Parts, Player, Update, each_part
 from gantool.errors import SettingsError
 
 T = TypeVar("T")
@@ -45,7 +46,12 @@ class Runtime:
         device: see `choose_device`.
         devices: processes on this machine; under torchrun or SLURM the launcher's number counts.
         precision: see `choose_precision`.
+
+    Attributes:
+        in_turn: never run parts of an objective at once. Compiled networks have the number of threads built in.
     """
+
+    in_turn = False
 
     def __init__(self, device: str = "auto", devices: int = 1, precision: str = "auto") -> None:
         chosen = choose_device(device)
@@ -68,6 +74,7 @@ class Runtime:
             precision=_FABRIC_PRECISION[self.precision],
         )
         self._optimizers: dict[str, Any] = {}
+        self._together: dict[int, Together] = {}
 
     @property
     def device(self) -> torch.device:
@@ -85,6 +92,11 @@ class Runtime:
     @property
     def is_main(self) -> bool:
         return self.rank == 0
+
+    @property
+    def shares_cores(self) -> bool:
+        """Whether parts of an objective can run at once."""
+        return self.device.type == "cpu" and torch.get_num_threads() > 1
 
     @property
     def steps_between_reads(self) -> int:
@@ -136,7 +148,10 @@ class Runtime:
             optimizer = self._optimizers[player.name]
             parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
             optimizer.zero_grad()
-            self.backward(objective)
+            if isinstance(objective, Parts) and objective.at_once and self.shares_cores and not self.in_turn:
+                self._at_once(len(objective.functions)).backward(objective, parameters)
+            else:
+                self.backward(objective)
             with torch.autocast(self.device.type, enabled=False):
                 self._average_gradients(parameters)
                 if clip_norm is not None:
@@ -147,7 +162,7 @@ class Runtime:
         return update
 
     def backward(self, objective: Objective) -> None:
-        """Add the gradients of an objective, scaled where the precision wants that."""
+        """Add the gradients of an objective, one part after the other, scaled where the precision wants that."""
         for part in each_part(objective):
             # Gradients follow the precision of the forward pass; a backward under autocast would cast again.
             with torch.autocast(self.device.type, enabled=False):
@@ -155,6 +170,11 @@ class Runtime:
             # Autocast keeps cast copies of weights; a net that is run again after its step must not use old ones.
             torch.clear_autocast_cache()
             del part  # the next one is computed without it
+
+    def _at_once(self, count: int) -> Together:
+        if count not in self._together:
+            self._together[count] = Together(count, self.autocast)
+        return self._together[count]
 
     def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
         if self.world_size == 1:

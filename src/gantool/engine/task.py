@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from gantool.cards import Card
 from gantool.engine.loss_terms import LossTerm
 
-__all__ = ["Batch", "Objective", "Player", "Task", "Update", "each_part"]
+__all__ = ["Batch", "Objective", "Parts", "Player", "Task", "Update", "each_part"]
 
 Batch = Mapping[str, Tensor]
 
@@ -35,9 +35,22 @@ class Player:
             net.requires_grad_(on)
 
 
-Objective = Tensor | Sequence[Callable[[], Tensor]]
-"""What a player minimizes. In parts it is a list of functions, each of which computes one: the gradients are those of
-their sum, but only what one part needs is in memory at a time."""
+@dataclass(frozen=True)
+class Parts:
+    """An objective as the sum of what some functions compute.
+
+    Attributes:
+        functions: each computes a part. One after the other, only what one of them needs is in memory at a time.
+        at_once: on a CPU they may run at the same time, each in a thread of its own on its share of the cores. They
+            draw no random numbers, and change nothing that another one uses.
+    """
+
+    functions: Sequence[Callable[[], Tensor]]
+    at_once: bool = False
+
+
+Objective = Tensor | Parts
+"""What a player minimizes."""
 
 Update = Callable[[Player, Objective], None]
 """``update(player, objective)``: zero gradients, backward, average over ranks, clip, step."""
@@ -48,7 +61,7 @@ def each_part(loss: Objective) -> Iterator[Tensor]:
     if isinstance(loss, Tensor):
         yield loss
         return
-    for compute in loss:
+    for compute in loss.functions:
         yield compute()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +137,18 @@ def test_translation_and_identity_are_one_call_where_the_sizes_are_one(together:
     assert len(seen) == calls
 
 
+@pytest.mark.parametrize("way", [{"split_backward": True}, {"at_once": True}])
+@pytest.mark.parametrize("game", [{}, {"batch_calls": False}, {"r1": 1.0, "adversarial": "relativistic"}])
 @pytest.mark.parametrize("identity", [0.0, 0.5])
-def test_cycles_one_at_a_time_have_the_same_gradients(identity: float) -> None:
+def test_cycles_by_themselves_have_the_same_gradients(
+    identity: float, game: dict[str, Any], way: dict[str, bool], two_cores: None
+) -> None:
     """In float64, where rounding hides nothing; the weights of both directions differ."""
 
-    def gradients(split: bool) -> tuple[dict[str, float], list[torch.Tensor]]:
+    def gradients(way: dict[str, bool]) -> tuple[dict[str, float], list[torch.Tensor]]:
         torch.manual_seed(3)
         weights = {"identity": identity, "cycle_a": 7.0, "cycle_b": 11.0}
-        task = make(weights=weights, split_backward=split)
+        task = make(weights=weights, game=game, **way)
         for player in task.players:
             for net in player.nets.values():
                 net.double()
@@ -157,13 +162,56 @@ def test_cycles_one_at_a_time_have_the_same_gradients(identity: float) -> None:
             found.extend(p.grad.clone() for p in player.parameters() if p.grad is not None)
 
         torch.manual_seed(4)
-        losses = task.step({name: images.double() for name, images in batch().items()}, noted)
+        images = batch()
+        chance = torch.get_rng_state()
+        losses = task.step({name: image.double() for name, image in images.items()}, noted)
+        assert torch.equal(torch.get_rng_state(), chance), "threads would share it"
         return {name: loss.item() for name, loss in losses.items()}, found
 
-    whole, parts = gradients(False), gradients(True)
+    whole, parts = gradients({}), gradients(way)
     assert parts[0] == pytest.approx(whole[0], rel=1e-9)
     assert len(whole[1]) == len(parts[1])
     assert all(torch.allclose(a, b, rtol=1e-8, atol=1e-12) for a, b in zip(whole[1], parts[1], strict=True))
+
+
+@pytest.fixture
+def two_cores() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("change", "at_once"),
+    [
+        ({}, True),
+        ({"runtime.parallel_cycles": False}, False),
+        ({"runtime.split_backward": True}, False),
+        ({"model.dropout": True}, False),
+        ({"model.norm": "batch"}, False),
+        ({"loss.adversarial": "wgan-gp"}, False),
+        ({"augment.discriminator": ["color"]}, False),
+        ({"model.discriminator_norm": "spectral"}, True),
+    ],
+)
+def test_both_cycles_at_once_where_nothing_is_random(change: dict[str, Any], at_once: bool, two_cores: None) -> None:
+    """What uses up chance in a step would do so in the order of the threads."""
+    small = {
+        "data.size": 32,
+        "data.scenes": 4,
+        "data.test_scenes": 2,
+        "model.width": 2,
+        "model.discriminator_width": 2,
+    }
+    plan = plan_training(TrainOptions("cyclegan-light", settings={**small, **change}))
+    method, runtime = make_method(plan.settings, "cyclegan-light"), Runtime("cpu", 1, "fp32")
+    task = method.task(runtime, fresh=False)
+    assert isinstance(task, CycleGan)
+    assert task.at_once is at_once
+    torch.set_num_threads(1)
+    alone = method.task(runtime, fresh=False)
+    assert isinstance(alone, CycleGan) and not alone.at_once
 
 
 def test_gray_to_color_without_identity() -> None:

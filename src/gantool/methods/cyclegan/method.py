@@ -61,8 +61,16 @@ class CycleGanMethod(UnpairedMethod[CycleGanSettings]):
             make_game(settings, settings.augment.discriminator),
             pool_size=settings.train.pool_size,
             split_backward=settings.runtime.split_backward,
+            at_once=self._at_once(runtime),
             seed=settings.train.seed + 2 * runtime.rank,
         )
+
+    def _at_once(self, runtime: Runtime) -> bool:
+        """Whether both cycles may run at the same time: no chance in a step, no statistics that both would keep."""
+        settings = self.settings
+        random = settings.model.dropout or settings.augment.discriminator or settings.loss.adversarial == "wgan-gp"
+        alone = bool(random) or settings.model.norm == "batch" or settings.runtime.split_backward
+        return settings.runtime.parallel_cycles and runtime.shares_cores and not alone
 
     def _card(self) -> Card:
         settings, model, names = self.settings, self.settings.model, self.data.names

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from gantool.cards import Card
 from gantool.engine.loss_terms import ADVERSARIAL, DISCRIMINATOR, LossTerm
-from gantool.engine.task import Batch, Player, Update
+from gantool.engine.task import Batch, Parts, Player, Update
 from gantool.losses.adversarial import undecided
 from gantool.losses.reconstruction import Distance, reconstruction_loss
 from gantool.methods.cyclegan.image_pool import ImagePool
@@ -53,6 +53,7 @@ class CycleGan:
             through a generator together.
         pool_size: images kept per domain, 0 for none.
         split_backward: differentiate one cycle at a time, which needs half of the memory.
+        at_once: differentiate both cycles at the same time; see `Parts`.
         seed: of the image pools.
     """
 
@@ -66,11 +67,13 @@ class CycleGan:
         *,
         pool_size: int = 50,
         split_backward: bool = False,
+        at_once: bool = False,
         seed: int = 0,
     ) -> None:
         self.players = (generators, discriminators)
         self.generators, self.discriminators = generators, discriminators
-        self.weights, self.game, self.split_backward = weights, game, split_backward
+        self.weights, self.game = weights, game
+        self.split_backward, self.at_once = split_backward, at_once
         self._card = card
         self._a, self._b = (domain.name for domain in card.domains)
         lines = {group: undecided(game.adversarial) for group in (ADVERSARIAL, DISCRIMINATOR)}
@@ -88,7 +91,7 @@ class CycleGan:
         w = self.weights
 
         self.discriminators.requires_grad_(False)
-        if self.split_backward:
+        if self.split_backward or self.at_once:
             fake_b, fake_a, losses = self._move_in_parts(batch, update)
         else:
             fake_b, same_b = self._translate(g, real_a, real_b)
@@ -105,18 +108,28 @@ class CycleGan:
             update(self.generators, torch.stack(list(losses.values())).sum())
         self.discriminators.requires_grad_(True)
 
-        critics = {
-            f"discriminator_{self._b}": self.game.discriminator(d_b, real_b, self._pool_b.exchange(fake_b)),
-            f"discriminator_{self._a}": self.game.discriminator(d_a, real_a, self._pool_a.exchange(fake_a)),
-        }
-        update(self.discriminators, torch.stack(list(critics.values())).sum())
-        return {name: loss.detach() for name, loss in (losses | critics).items()}
+        critics: dict[str, Tensor] = {}
+
+        def judge(domain: str, d: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+            critics[domain] = self.game.discriminator(d, real, fake)
+            return critics[domain]
+
+        judges = (
+            partial(judge, self._b, d_b, real_b, self._pool_b.exchange(fake_b)),
+            partial(judge, self._a, d_a, real_a, self._pool_a.exchange(fake_a)),
+        )
+        if self.at_once:
+            update(self.discriminators, Parts(judges, at_once=True))
+        else:
+            update(self.discriminators, torch.stack([judge() for judge in judges]).sum())
+        losses |= {f"{DISCRIMINATOR}_{domain}": critics[domain] for domain in (self._b, self._a)}
+        return {name: loss.detach() for name, loss in losses.items()}
 
     def _move_in_parts(self, batch: Batch, update: Update) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Move the generators by the same objective, one cycle at a time; return fakes and losses, detached."""
+        """Move the generators by the same objective, a cycle in each part; return fakes and losses, detached."""
         g, f, w = self.generators.nets["to_b"], self.generators.nets["to_a"], self.weights
         fakes: dict[str, Tensor] = {}
-        losses: dict[str, Tensor] = {}
+        losses: dict[str, dict[str, Tensor]] = {}
 
         def cycle(there: nn.Module, back: nn.Module, source: str, target: str, names: tuple[str, str]) -> Tensor:
             a, b = names
@@ -130,13 +143,13 @@ class CycleGan:
             if same is not None:
                 found[f"identity_{b}"] = weight_b * w.identity * reconstruction_loss(same, batch[target])
             fakes[target] = fake.detach()
-            losses.update({name: loss.detach() for name, loss in found.items()})
+            losses[target] = {name: loss.detach() for name, loss in found.items()}
             return torch.stack(list(found.values())).sum()
 
         first = partial(cycle, g, f, "a", "b", (self._a, self._b))
         second = partial(cycle, f, g, "b", "a", (self._b, self._a))
-        update(self.generators, [first, second])
-        return fakes["b"], fakes["a"], losses
+        update(self.generators, Parts((first, second), self.at_once))
+        return fakes["b"], fakes["a"], losses["b"] | losses["a"]
 
     def _translate(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the translated ``source`` and, where the objective asks for it, what becomes of ``target``."""
