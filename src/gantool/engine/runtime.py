@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gantool.devices import Precision, choose_device, choose_precision
 from gantool.engine.at_once import Together
+from gantool.engine.fused_adam import without_copies
 from gantool.engine.task import Batch, Objective, Parts, Player, Update, each_part
 from gantool.errors import SettingsError
 
@@ -139,6 +140,8 @@ class Runtime:
     def prepare(self, players: Iterable[Player]) -> None:
         """Take over the players' optimizers."""
         for player in players:
+            if self.device.type == "cpu":
+                without_copies(player.optimizer)
             self._optimizers[player.name] = self._fabric.setup_optimizers(player.optimizer)
 
     def make_update(self, clip_norm: float | None = None) -> Update:
@@ -156,7 +159,7 @@ class Runtime:
                 self._average_gradients(parameters)
                 if clip_norm is not None:
                     self._fabric.strategy.precision.unscale_gradients(player.optimizer)
-                    nn.utils.clip_grad_norm_(parameters, clip_norm)
+                    self._clip(parameters, clip_norm)
                 optimizer.step()
 
         return update
@@ -175,6 +178,13 @@ class Runtime:
         if count not in self._together:
             self._together[count] = Together(count, self.autocast)
         return self._together[count]
+
+    def _clip(self, parameters: Sequence[nn.Parameter], clip_norm: float) -> None:
+        """Scale the gradients to at most this norm together, as `torch.nn.utils.clip_grad_norm_` does."""
+        norm = nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+        # Most are smaller, and multiplying them by 1 is a pass over all of them. A GPU would be waited for.
+        if self.device.type != "cpu" or not norm + 1e-6 < clip_norm:
+            nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
 
     def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
         if self.world_size == 1:
