@@ -2,9 +2,10 @@
 
     python benchmarks/cyclegan_step.py [--size 128] [--batch 1] [--steps 6] [--device cpu] [--compile] [--json FILE]
 
-The plain loop makes the reference implementation's calls one by one: six generator passes, then the discriminators,
-all in fp32. Ours is what `gantool train` runs: automatic precision, translated and identity image in one call. Both
-are timed in alternation in this process; the ratio is what counts, the seconds depend on the machine.
+The plain loop makes the reference implementation's calls one by one, with torch's own layers: six generator passes,
+then the discriminators, all in fp32. Ours is what `gantool train` runs: automatic precision, translated and identity
+image in one call. Both are timed in alternation in this process; the ratio is what counts, the seconds depend on the
+machine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gantool.engine.task import Player
 from gantool.methods.cyclegan.image_pool import ImagePool
 from gantool.methods.cyclegan.task import CycleGan, CycleGanWeights
 from gantool.methods.gan.game import Game
-from gantool.nets.layers import initialize
+from gantool.nets import layers
 from gantool.nets.registry import build_discriminator, build_generator
 
 
@@ -37,10 +38,28 @@ def build(
     players = []
     for name, nets in (("generators", generators), ("discriminators", discriminators)):
         for net in nets.values():
-            initialize(net)
+            layers.initialize(net)
         parameters = [parameter for net in nets.values() for parameter in net.parameters()]
         players.append(Player(name, nets, torch.optim.Adam(parameters, lr=2e-4, betas=(0.5, 0.999), fused=fused)))
     return players[0], players[1]
+
+
+def with_torchs_layers(net: nn.Module) -> None:
+    """Exchange gantool's layers for those of torch that anybody would write, of the same results."""
+    for module in net.modules():
+        for name, child in module.named_children():
+            if isinstance(child, layers.InstanceNorm):
+                norm = nn.InstanceNorm2d(child.num_features, affine=child.affine)
+                norm.weight, norm.bias = child.weight, child.bias
+                setattr(module, name, norm)
+            elif isinstance(child, layers.ReflectionPad):
+                setattr(module, name, nn.ReflectionPad2d(child.padding))
+            elif isinstance(child, layers.ReplicationPad):
+                setattr(module, name, nn.ReplicationPad2d(child.padding))
+            elif isinstance(child, layers.Relu):
+                setattr(module, name, nn.ReLU(inplace=True))
+            elif isinstance(child, layers.LeakyRelu):
+                setattr(module, name, nn.LeakyReLU(child.negative_slope, inplace=True))
 
 
 def plain_step(
@@ -50,6 +69,8 @@ def plain_step(
     generators, discriminators = build(device, generator, width, critic)
     g, f = generators.nets["to_b"], generators.nets["to_a"]
     d_b, d_a = discriminators.nets["b"], discriminators.nets["a"]
+    for net in (g, f, d_b, d_a):
+        with_torchs_layers(net)
     pools = ImagePool(50), ImagePool(50)
 
     def gan(logits: Tensor, target: float) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from cyclegan_step import plain_step
+from cyclegan_step import plain_step, with_torchs_layers
 from torch import Tensor, nn
 
 from gantool.engine.task import Player, Task
@@ -70,6 +70,7 @@ def _pix2pix(settings: Pix2PixSettings, device: torch.device) -> Step:
     d = build_discriminator("basic", in_channels=6, width=model.discriminator_width, norm=model.norm).to(device)
     for net in (g, d):
         initialize(net)
+        with_torchs_layers(net)
     moves_g, moves_d = _adam(settings, g), _adam(settings, d)
 
     def gan(logits: Tensor, target: float) -> Tensor:

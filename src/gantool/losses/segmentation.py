@@ -142,7 +142,9 @@ def _lovasz_gradient(sorted_truth: Tensor) -> Tensor:
 def _tversky_index(logits: Tensor, target: Tensor, mode: Mode, alpha: float) -> tuple[Tensor, Tensor]:
     """The index ``(C,)`` and which classes the batch shows."""
     planes, valid = one_hot_planes(target, logits.shape[1], mode)
-    guess = probabilities(logits, mode) * valid
+    guess = probabilities(logits, mode)
+    if guess.device.type != "cpu" or not bool(valid.all()):  # multiplying by 1 is a pass over all; a GPU would wait
+        guess = guess * valid
     over = (0, 2, 3)
     hits, guessed, there = (guess * planes).sum(over), guess.sum(over), planes.sum(over)
     index = hits / (hits + alpha * (guessed - hits) + (1 - alpha) * (there - hits)).clamp(min=_TINY)
