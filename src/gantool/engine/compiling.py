@@ -116,7 +116,6 @@ def _try(task: Task, batch: Batch, runtime: Runtime, *, again: bool = False) -> 
         return brief(str(error).strip().partition("\n")[0], 160) or type(error).__name__
     for call in calls:
         call.learning = False
-    runtime.in_turn = True
     return ""
 
 
@@ -173,10 +172,11 @@ def _silence() -> AbstractContextManager[None]:
 
 _LEAST_STEPS = 200
 """Fewer save nothing whatever the networks; the work of a step is not even counted."""
-_SAVES = ((6.0, 0.17), (1.8, 0.07))
-"""GB that a step with a ResNet generator moves on a CPU, from where on, and seconds that compiling saves for each of
-them. Smaller steps, and those of U-Nets and segmenters, gain nothing or lose; see "Compiled networks" in
-docs/performance.md."""
+_LEAST_GB = 2.4
+"""What a step with a ResNet generator has to move on a CPU. Smaller ones, and those of U-Nets and segmenters, gain
+nothing or lose; see "Compiled networks" in docs/performance.md."""
+_SAVES = 0.2
+"""Seconds that compiling saves for each of these GB."""
 _COSTS = 0.08
 """Processor seconds that compiling takes for every operator that a step calls."""
 _MARGIN = 2.0
@@ -215,7 +215,7 @@ def choose_compile(
 
 def _weigh(work: StepWork, steps: int, *, compiler: bool) -> CompileChoice:
     moved = work.moved / 1e9
-    saves = steps * moved * next((seconds for least, seconds in _SAVES if moved >= least), 0.0)
+    saves = steps * moved * _SAVES if moved >= _LEAST_GB else 0.0
     costs = work.calls * _COSTS
     if saves < _MARGIN * costs:
         return CompileChoice(False, f"would save {roughly(saves)} and take {roughly(costs)}")

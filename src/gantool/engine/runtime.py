@@ -19,8 +19,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gantool.devices import Precision, choose_device, choose_precision
-from gantool.engine.at_once import Together
-from gantool.engine.fused_adam import without_copies
+from gantool.engine.cpu.at_once import Together
+from gantool.engine.cpu.fused_adam import without_copies
 from gantool.engine.task import Batch, Objective, Parts, Player, Update, each_part
 from gantool.errors import SettingsError
 
@@ -47,12 +47,7 @@ class Runtime:
         device: see `choose_device`.
         devices: processes on this machine; under torchrun or SLURM the launcher's number counts.
         precision: see `choose_precision`.
-
-    Attributes:
-        in_turn: never run parts of an objective at once. Compiled networks have the number of threads built in.
     """
-
-    in_turn = False
 
     def __init__(self, device: str = "auto", devices: int = 1, precision: str = "auto") -> None:
         chosen = choose_device(device)
@@ -151,7 +146,7 @@ class Runtime:
             optimizer = self._optimizers[player.name]
             parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
             optimizer.zero_grad()
-            if isinstance(objective, Parts) and objective.at_once and self.shares_cores and not self.in_turn:
+            if isinstance(objective, Parts) and objective.at_once and self.shares_cores and not player.is_compiled:
                 self._at_once(len(objective.functions)).backward(objective, parameters)
             else:
                 self.backward(objective)

@@ -25,6 +25,11 @@ class Player:
     nets: Mapping[str, nn.Module]
     optimizer: Optimizer
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the networks are compiled, for the number of threads that computed then."""
+        return any(net._compiled_call_impl is not None for net in self.nets.values())
+
     def parameters(self) -> Iterator[nn.Parameter]:
         for net in self.nets.values():
             yield from net.parameters()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantool.engine.at_once import Together
+from gantool.engine.cpu.at_once import Together
 from gantool.engine.runtime import Runtime
 from gantool.engine.task import Parts, Player
 from gantool.nets.registry import build_generator
@@ -133,6 +133,8 @@ def test_compiled_networks_have_their_own_threads() -> None:
     runtime.prepare([player])
     names: list[str] = []
     net.register_forward_hook(lambda *_: names.append(threading.current_thread().name))
-    runtime.in_turn = True
-    runtime.make_update()(player, Parts(parts_of(net, torch.rand(2, 3, 32, 32)), at_once=True))
-    assert names == [threading.current_thread().name] * 2
+    for compiled in (False, True):
+        net._compiled_call_impl = net._call_impl if compiled else None
+        runtime.make_update()(player, Parts(parts_of(net, torch.rand(2, 3, 32, 32)), at_once=True))
+    assert "MainThread" not in names[:2]
+    assert names[2:] == ["MainThread"] * 2

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from gantool.engine.fused_adam import without_copies
+from gantool.engine.cpu.fused_adam import without_copies
 
 LAST = torch.channels_last
 

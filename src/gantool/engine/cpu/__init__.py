@@ -1,0 +1,1 @@
+"""What a CPU is spared, for the same results."""
