@@ -9,10 +9,11 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from gantool.errors import OutputError
@@ -22,6 +23,7 @@ __all__ = [
     "ByteStream",
     "Target",
     "atomic",
+    "finishing_later",
     "folder_of",
     "is_alive",
     "new_folder",
@@ -34,6 +36,7 @@ __all__ = [
 LONGEST_NAME = 200
 """Bytes of a file name; systems allow 255, and tiles and temporary files add to it."""
 
+_here = threading.local()
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10))}
 
 
@@ -101,25 +104,65 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     made: list[Path] = []
+    finish = partial(_finish, temporary, path, made)
+    later = getattr(_here, "later", None)
     try:
-        made = [folder for folder in path.parents if not folder.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent.resolve(), os.getpid())
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        yield temporary
-        temporary.chmod(mode)  # some libraries write files that nobody else may read
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _told(path):
+            made += [folder for folder in path.parents if not folder.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path.parent.resolve(), os.getpid())
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(mode)  # some libraries write files that nobody else may read
+    except BaseException:
+        _clean_up(temporary, path, made)
+        raise
+    if later is not None:
+        later.append(finish)
+    else:
+        finish()
+
+
+def _finish(temporary: Path, path: Path, made: Sequence[Path]) -> None:
+    """Flush a file that was written under a temporary name and give it its own."""
+    try:
+        with _told(path):
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        _clean_up(temporary, path, made)
+
+
+def _clean_up(temporary: Path, path: Path, made: Sequence[Path]) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+        for folder in made if not path.exists() else ():
+            folder.rmdir()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         remedy = "Free some space and run the command again." if error.errno in (28, 122) else ""
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}).", remedy) from error
+
+
+@contextmanager
+def finishing_later() -> Iterator[list[Callable[[], None]]]:
+    """Leave the end of every `atomic` of this thread, which waits for the disk, to whoever calls these functions.
+
+    Until then the files are there under their temporary names only. Each function raises what `atomic` would.
+    """
+    before, steps = getattr(_here, "later", None), list[Callable[[], None]]()
+    _here.later = steps
+    try:
+        yield steps
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-            for folder in made if not path.exists() else ():
-                folder.rmdir()
+        _here.later = before
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from gantool.data.images import Picture
 from gantool.errors import DataError, OutputError
 from gantool.fetch.remote.addresses import Server
 from gantool.fetch.remote.outbox import Outbox, RemoteFile
+from gantool.files import put
 from gantool.workflows.image_files import Sight, Work, Written, work_through
 from gantool.workflows.image_jobs import ImageJob
 
@@ -104,6 +105,59 @@ def test_several_run_on_a_core_each_where_memory_suffices(at_once: int, images: 
         (f"{n:03d}", (str(apart),)) for n in range(images)
     ]
     assert not is_on_one_core()
+
+
+def writes_files(run: Callable[[str], object] = str) -> Work[Any]:
+    def write(job: ImageJob, picture: Picture, made: object) -> Written:
+        for target in job.outputs.values():
+            put(target, b"made")
+        return Written((1, 1))
+
+    return replace(simple(run), write=write)
+
+
+def jobs_with_files(folder: Path, count: int) -> list[ImageJob]:
+    return [ImageJob(Path(f"{n:03d}"), {kind: folder / f"{n:03d}.{kind}" for kind in "ab"}) for n in range(count)]
+
+
+def test_files_are_there_when_their_image_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the disk takes; one image is not kept waiting for another's."""
+    flushed: list[str] = []
+
+    def flush(file: int) -> None:
+        flushed.append(threading.current_thread().name)
+        time.sleep(0.005)
+
+    monkeypatch.setattr("os.fsync", flush)
+    computed: list[str] = []
+    work = writes_files(lambda name: computed.append(threading.current_thread().name))
+    for item in work_through(jobs_with_files(tmp_path, 30), work):
+        assert not item.error
+        assert all(path.read_bytes() == b"made" for path in item.outputs.values())
+    assert len(flushed) == 60
+    assert {*computed}.isdisjoint(flushed)
+    assert len({*computed}) <= 2
+    assert len([*tmp_path.iterdir()]) == 60
+
+
+def test_one_file_that_cannot_be_written_is_its_images_error(tmp_path: Path) -> None:
+    (tmp_path / "007.a").mkdir()
+    done = list(work_through(jobs_with_files(tmp_path, 12), writes_files()))
+    assert {str(item.source): item.error for item in done if item.error} == {
+        "007": f"{tmp_path / '007.a'}: cannot be written (Is a directory)."
+    }
+    assert not done[7].outputs
+    assert (tmp_path / "007.b").read_bytes() == b"made", "as before: what can be written is"
+    assert len([*tmp_path.iterdir()]) == 24
+
+
+def test_whoever_stops_leaves_whole_files_only(tmp_path: Path) -> None:
+    outcomes = work_through(jobs_with_files(tmp_path, 60), writes_files(lambda name: time.sleep(0.002)))
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    left = [*tmp_path.iterdir()]
+    assert 2 <= len(left) < 120
+    assert all(path.read_bytes() == b"made" and not path.name.startswith(".") for path in left)
 
 
 def test_a_slow_image_keeps_the_others_waiting_and_no_more_than_a_few() -> None:

@@ -1,9 +1,10 @@
 """From image files to image files: what `translate` and `segment` share in working through many of them.
 
-Images of which three per core can run at the same time are read, run and written by threads, each on one core. The
-others run one after the other on all cores, in the caller's thread, where Ctrl-C ends them, while threads read
-the next ones and write the last ones. Either way outcomes come in the order of the images, and how many images are
-under way is bounded by their pixels, so that memory does not grow with their number.
+Images of which three per core can run at the same time are run and encoded by threads, each on a core of its own:
+more of these than cores would only disturb each other. Larger ones run one after the other on all cores, in the
+caller's thread, where Ctrl-C ends them. Other threads read the next images, and wait for the disk to have the last
+ones. Either way outcomes come in the order of the images, and how many are under way is bounded by their pixels, so
+that memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gantool.cores import on_one_core
 from gantool.data.images import ImageSource, Picture, upright_size
 from gantool.errors import GantoolError
 from gantool.fetch.remote.outbox import NothingArrivesError, RemoteFile
-from gantool.files import Target
+from gantool.files import Target, finishing_later
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import said
 from gantool.workflows.image_jobs import ImageJob
@@ -32,7 +33,7 @@ Made = TypeVar("Made")
 _PIXELS_PER_CORE = 24 * 10**6  # of the images under way, which memory has to hold; ...
 _FEWEST = 3  # ... but one may always be read and one written while one is computed
 _MOST_SENDING = 64  # images whose results are on their way
-_THREADS_PER_CORE = 3  # since one waits for the disk, or for another thread's turn in Python, now and then
+_THREADS_PER_CORE = 3  # one computes, one reads, and one waits for what is written
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,9 @@ class _Line:
 
     def __init__(self, work: Work[Any], cores: int) -> None:
         self._work, self._cores = work, cores
-        self._threads = ThreadPoolExecutor(_THREADS_PER_CORE * cores)
+        self._computing = ThreadPoolExecutor(cores)
+        self._files = ThreadPoolExecutor(cores)
+        self._finishing = ThreadPoolExecutor(cores)
         self._begun: deque[tuple[_Group, Future[Any]]] = deque()
         self._written: deque[tuple[int, Future[ImageOutcome]]] = deque()
         self._sending: deque[ImageOutcome] = deque()
@@ -213,13 +216,14 @@ class _Line:
         return bool(self._begun or self._written or self._sending)
 
     def add(self, group: _Group) -> None:
-        self._begun.append((group, self._threads.submit(self._whole if group.apart else self._read, group)))
+        reading = self._files.submit(self._read, group)
+        self._begun.append((group, self._computing.submit(self._on_one_core, reading) if group.apart else reading))
 
     def next(self) -> Iterator[ImageOutcome]:
         """Go on with the first group, and yield what is finished by then."""
         if self._begun:
             group, future = self._begun.popleft()
-            results = map(_finished, future.result()) if group.apart else self._on_all_cores(future.result())
+            results = future.result() if group.apart else self._on_all_cores(future.result())
             self._written += [(group.pixels // len(group.jobs), result) for result in results]
         behind = self._work.behind * self._work.batch_size if self._begun else 0
         while self._written and (len(self._written) > behind or self._written[0][1].done()):
@@ -229,18 +233,25 @@ class _Line:
             yield _concluded(self._sending.popleft())
 
     def close(self) -> None:
-        """Wait for what threads are doing; what they have not begun is left."""
-        self._threads.shutdown(cancel_futures=True)
+        """Wait for what threads are doing; what they have not begun is left, but what is written is finished."""
+        self._computing.shutdown(cancel_futures=True)
+        self._files.shutdown(cancel_futures=True)
+        self._finishing.shutdown()
 
-    def _whole(self, group: _Group) -> list[ImageOutcome]:
-        items = self._read(group)
+    def _on_one_core(self, reading: Future[list[_Item]]) -> list[Future[ImageOutcome]]:
+        items = reading.result()
         with on_one_core():
             self._run(items)
-        return [self._write(item) for item in items]
+        results = []
+        for item in items:
+            with finishing_later() as steps:
+                outcome = self._write(item)
+            results.append(self._finishing.submit(_finish, outcome, steps))
+        return results
 
     def _on_all_cores(self, items: Sequence[_Item]) -> list[Future[ImageOutcome]]:
         self._run(items)
-        return [self._threads.submit(self._write, item) for item in items]
+        return [self._files.submit(self._write, item) for item in items]
 
     def _read(self, group: _Group) -> list[_Item]:
         items = [_Item(job) for job in group.jobs]
@@ -277,10 +288,15 @@ class _Line:
         return ImageOutcome(item.job.source, item.job.outputs, item.seconds, written)
 
 
-def _finished(outcome: ImageOutcome) -> Future[ImageOutcome]:
-    future: Future[ImageOutcome] = Future()
-    future.set_result(outcome)
-    return future
+def _finish(outcome: ImageOutcome, steps: Sequence[Callable[[], None]]) -> ImageOutcome:
+    """Let its files have their names, which waits for the disk."""
+    error = outcome.error
+    for step in steps:
+        try:
+            step()
+        except GantoolError as problem:
+            error = error or _about(outcome, problem)
+    return ImageOutcome(outcome.source, {}, error=error) if error else outcome
 
 
 def _give_up(jobs: Sequence[ImageJob]) -> None:
