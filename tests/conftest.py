@@ -39,6 +39,15 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Torch computes on two, as on a machine with two cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory."""
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
@@ -17,20 +17,12 @@ from gantool.engine.task import Parts, Player
 from gantool.nets.registry import build_generator
 
 
-@pytest.fixture
-def two_cores() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def parts_of(net: nn.Module, images: Tensor) -> list[Callable[[], Tensor]]:
     return [partial(lambda n: net(images[n : n + 1]).square().mean(), n) for n in range(2)]
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.usefixtures("two_cores")
+@pytest.mark.usefixtures("two_threads")
 def test_weights_move_as_by_one_part_after_the_other(layout: torch.memory_format) -> None:
     """With the fused optimizer, which takes a gradient for its storage: one in another layout moves other weights."""
 
@@ -56,7 +48,7 @@ def test_weights_move_as_by_one_part_after_the_other(layout: torch.memory_format
     assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
 
 
-@pytest.mark.usefixtures("two_cores")
+@pytest.mark.usefixtures("two_threads")
 def test_each_part_has_its_share_of_the_cores() -> None:
     weight = nn.Parameter(torch.ones(()))
     together = Together(2, nullcontext)
@@ -107,7 +99,7 @@ def test_what_a_part_raises_is_raised_when_all_have_ended() -> None:
     assert weight.grad == 4
 
 
-@pytest.mark.usefixtures("two_cores")
+@pytest.mark.usefixtures("two_threads")
 def test_bf16_is_cast_anew_for_every_call() -> None:
     """A cache that threads share would add gradients in bf16 or in fp32, whichever thread is faster."""
     weight = nn.Parameter(torch.rand(1, 4))
@@ -125,7 +117,7 @@ def test_bf16_is_cast_anew_for_every_call() -> None:
     assert torch.is_autocast_cache_enabled()
 
 
-@pytest.mark.usefixtures("two_cores")
+@pytest.mark.usefixtures("two_threads")
 def test_compiled_networks_have_their_own_threads() -> None:
     net = build_generator("resnet_light", width=2)
     player = Player("one", {"net": net}, torch.optim.Adam(net.parameters()))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,7 @@ def test_translation_and_identity_are_one_call_where_the_sizes_are_one(together:
 @pytest.mark.parametrize("game", [{}, {"batch_calls": False}, {"r1": 1.0, "adversarial": "relativistic"}])
 @pytest.mark.parametrize("identity", [0.0, 0.5])
 def test_cycles_by_themselves_have_the_same_gradients(
-    identity: float, game: dict[str, Any], way: dict[str, bool], two_cores: None
+    identity: float, game: dict[str, Any], way: dict[str, bool], two_threads: None
 ) -> None:
     """In float64, where rounding hides nothing; the weights of both directions differ."""
 
@@ -174,14 +173,6 @@ def test_cycles_by_themselves_have_the_same_gradients(
     assert all(torch.allclose(a, b, rtol=1e-8, atol=1e-12) for a, b in zip(whole[1], parts[1], strict=True))
 
 
-@pytest.fixture
-def two_cores() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     ("change", "at_once"),
     [
@@ -195,7 +186,9 @@ def two_cores() -> Iterator[None]:
         ({"model.discriminator_norm": "spectral"}, True),
     ],
 )
-def test_both_cycles_at_once_where_nothing_is_random(change: dict[str, Any], at_once: bool, two_cores: None) -> None:
+def test_both_cycles_at_once_where_nothing_is_random(
+    change: dict[str, Any], at_once: bool, two_threads: None
+) -> None:
     """What uses up chance in a step would do so in the order of the threads."""
     small = {
         "data.size": 32,
