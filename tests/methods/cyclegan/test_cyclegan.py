@@ -173,6 +173,7 @@ def test_cycles_by_themselves_have_the_same_gradients(
     assert all(torch.allclose(a, b, rtol=1e-8, atol=1e-12) for a, b in zip(whole[1], parts[1], strict=True))
 
 
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(
     ("change", "at_once"),
     [
