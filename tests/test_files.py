@@ -87,17 +87,20 @@ def test_the_end_of_a_write_can_be_left_to_others(tmp_path: Path) -> None:
         with finishing_later() as inner:
             write(tmp_path / "five")
     write(tmp_path / "six")
-    assert (len(steps), len(inner)) == (2, 1)
+    with pytest.raises(ValueError, match="no"), finishing_later() as failing:
+        write(tmp_path / "seven")
+        raise ValueError("no")
+    assert (len(steps), len(inner), failing) == (2, 1, [])
     assert [path.exists() for path in (one, two, at_once, tmp_path / "six")] == [False, False, True, True]
-    thread = threading.Thread(target=steps[0])
+    thread = threading.Thread(target=steps[0].finish)
     thread.start()
     thread.join()
     assert one.read_text() == "one"
     two.mkdir()
     with pytest.raises(OutputError, match="two: cannot be written"):
-        steps[1]()
-    inner[0]()
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["five", "made", "one", "six", "three", "two"]
+        steps[1].finish()
+    inner[0].discard()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["made", "one", "seven", "six", "three", "two"]
 
 
 def test_names_of_any_length_and_system() -> None:

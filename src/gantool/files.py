@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from gantool.errors import OutputError
@@ -22,6 +22,7 @@ __all__ = [
     "LONGEST_NAME",
     "ByteStream",
     "Target",
+    "Unfinished",
     "atomic",
     "finishing_later",
     "folder_of",
@@ -104,8 +105,8 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     made: list[Path] = []
-    finish = partial(_finish, temporary, path, made)
-    later = getattr(_here, "later", None)
+    written = Unfinished(temporary, path, made)
+    later: list[Unfinished] | None = getattr(_here, "later", None)
     try:
         with _told(path):
             made += [folder for folder in path.parents if not folder.exists()]
@@ -116,30 +117,46 @@ def atomic(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(mode)  # some libraries write files that nobody else may read
     except BaseException:
-        _clean_up(temporary, path, made)
+        written.discard()
         raise
     if later is not None:
-        later.append(finish)
+        later.append(written)
     else:
-        finish()
+        written.finish()
 
 
-def _finish(temporary: Path, path: Path, made: Sequence[Path]) -> None:
-    """Flush a file that was written under a temporary name and give it its own."""
-    try:
-        with _told(path):
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-    finally:
-        _clean_up(temporary, path, made)
+@dataclass(frozen=True)
+class Unfinished:
+    """A file that is written, but under a temporary name and not yet on the disk for certain.
 
+    Attributes:
+        made: folders that were made for it.
+    """
 
-def _clean_up(temporary: Path, path: Path, made: Sequence[Path]) -> None:
-    with suppress(OSError):
-        temporary.unlink(missing_ok=True)
-        for folder in made if not path.exists() else ():
-            folder.rmdir()
+    temporary: Path
+    path: Path
+    made: Sequence[Path]
+
+    def finish(self) -> None:
+        """Flush it and give it its name.
+
+        Raises:
+            OutputError: that is not possible; then it is gone.
+        """
+        try:
+            with _told(self.path):
+                with self.temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+                self.temporary.replace(self.path)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what is left of it under its temporary name."""
+        with suppress(OSError):
+            self.temporary.unlink(missing_ok=True)
+            for folder in self.made if not self.path.exists() else ():
+                folder.rmdir()
 
 
 @contextmanager
@@ -152,15 +169,21 @@ def _told(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def finishing_later() -> Iterator[list[Callable[[], None]]]:
-    """Leave the end of every `atomic` of this thread, which waits for the disk, to whoever calls these functions.
+def finishing_later() -> Iterator[list[Unfinished]]:
+    """Leave the end of every `atomic` of this thread, which waits for the disk, to whoever gets this list.
 
-    Until then the files are there under their temporary names only. Each function raises what `atomic` would.
+    Where the block fails, what was written before is finished, as without it.
     """
-    before, steps = getattr(_here, "later", None), list[Callable[[], None]]()
-    _here.later = steps
+    before, written = getattr(_here, "later", None), list[Unfinished]()
+    _here.later = written
     try:
-        yield steps
+        yield written
+    except BaseException:
+        for one in written:
+            with suppress(OutputError):
+                one.finish()
+        written.clear()
+        raise
     finally:
         _here.later = before
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gantool.cards import Card, Domain
 from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
-from gantool.engine.loop import Trainer
+from gantool.engine.loop import Trainer, _check_optimizer
 from gantool.engine.loss_terms import DISCRIMINATOR, LossTerm
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
@@ -206,6 +206,34 @@ def test_gpus_stop_together_at_the_next_reading(tmp_path: Path) -> None:
     made = Trained(tmp_path, [[{}] * 25], stop=lambda: True, runtime=OnTwoGpus(), **{"train.batch_size": 2})
     assert [(event.epoch, event.step) for event in made.of(Stopped)] == [(0, 10)]
     assert [event.step for event in made.of(Saved)] == [10]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_moments_are_laid_out_as_the_weights_are(last: bool) -> None:
+    """A fused step takes both in the order of their storage; a run may go on in another layout."""
+    torch.manual_seed(0)
+    layouts = [torch.contiguous_format, torch.channels_last]
+    gradients = [torch.rand(4, 3, 5, 5) for _ in range(3)]
+
+    def optimizer(layout: torch.memory_format) -> tuple[nn.Parameter, torch.optim.Optimizer]:
+        weight = nn.Parameter(torch.zeros(4, 3, 5, 5).to(memory_format=layout))
+        return weight, torch.optim.Adam([weight], lr=0.1, fused=True)
+
+    def move(weight: nn.Parameter, steps: torch.optim.Optimizer, which: list[torch.Tensor]) -> None:
+        for gradient in which:
+            weight.grad = torch.empty_like(weight).copy_(gradient)
+            steps.step()
+
+    whole, steps = optimizer(layouts[last])
+    move(whole, steps, gradients)
+    first, steps = optimizer(layouts[not last])
+    move(first, steps, gradients[:2])
+    then, again = optimizer(layouts[last])
+    then.data.copy_(first.data)
+    again.load_state_dict(steps.state_dict())
+    _check_optimizer(again)
+    move(then, again, gradients[2:])
+    assert (then - whole).abs().max() <= 1e-6
 
 
 def test_gradients_are_clipped_as_the_settings_say(tmp_path: Path) -> None:

@@ -143,12 +143,10 @@ def test_files_are_there_when_their_image_is_told_of(tmp_path: Path, monkeypatch
 def test_one_file_that_cannot_be_written_is_its_images_error(tmp_path: Path) -> None:
     (tmp_path / "007.a").mkdir()
     done = list(work_through(jobs_with_files(tmp_path, 12), writes_files()))
-    assert {str(item.source): item.error for item in done if item.error} == {
-        "007": f"{tmp_path / '007.a'}: cannot be written (Is a directory)."
-    }
+    assert [str(item.source) for item in done if item.error] == ["007"]
+    assert done[7].error.startswith(f"{tmp_path / '007.a'}: cannot be written (")
     assert not done[7].outputs
-    assert (tmp_path / "007.b").read_bytes() == b"made", "as before: what can be written is"
-    assert len([*tmp_path.iterdir()]) == 24
+    assert len([*tmp_path.iterdir()]) == 23, "nothing of an image that was not written whole"
 
 
 def test_whoever_stops_leaves_whole_files_only(tmp_path: Path) -> None:

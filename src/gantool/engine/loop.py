@@ -362,11 +362,19 @@ def _lacks_memory(error: RuntimeError) -> bool:
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
-    """Its own loading takes moments of any shape, and the next step fails on them."""
+    """Its own loading takes moments of any shape and layout.
+
+    Those of another shape let the next step fail. Those of another layout, from a part of the run whose
+    `runtime.channels_last` or precision was another one, would move other weights, as a fused step takes them in the
+    order of their storage.
+    """
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
-            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
-                raise ValueError(f"{name} of the optimizer has the shape {tuple(value.shape)}")
+            if isinstance(value, Tensor) and value.dim():
+                if value.shape != parameter.shape:
+                    raise ValueError(f"{name} of the optimizer has the shape {tuple(value.shape)}")
+                if value.stride() != parameter.stride():
+                    moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 @contextmanager

@@ -91,8 +91,9 @@ class Runtime:
 
     @property
     def shares_cores(self) -> bool:
-        """Whether parts of an objective can run at once."""
-        return self.device.type == "cpu" and torch.get_num_threads() > 1
+        """Whether two parts of an objective can run at once, each on as many cores, and few are left over."""
+        threads = torch.get_num_threads()
+        return self.device.type == "cpu" and threads > 1 and (threads % 2 == 0 or threads > 8)
 
     @property
     def steps_between_reads(self) -> int:

@@ -20,7 +20,7 @@ from gantool.cores import on_one_core
 from gantool.data.images import ImageSource, Picture, upright_size
 from gantool.errors import GantoolError
 from gantool.fetch.remote.outbox import NothingArrivesError, RemoteFile
-from gantool.files import Target, finishing_later
+from gantool.files import Target, Unfinished, finishing_later
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import said
 from gantool.workflows.image_jobs import ImageJob
@@ -244,9 +244,12 @@ class _Line:
             self._run(items)
         results = []
         for item in items:
-            with finishing_later() as steps:
+            with finishing_later() as written:
                 outcome = self._write(item)
-            results.append(self._finishing.submit(_finish, outcome, steps))
+            try:
+                results.append(self._finishing.submit(_finish, outcome, written))
+            except RuntimeError:  # Python is about to end, as somebody insists
+                _finish(outcome, written)
         return results
 
     def _on_all_cores(self, items: Sequence[_Item]) -> list[Future[ImageOutcome]]:
@@ -288,15 +291,16 @@ class _Line:
         return ImageOutcome(item.job.source, item.job.outputs, item.seconds, written)
 
 
-def _finish(outcome: ImageOutcome, steps: Sequence[Callable[[], None]]) -> ImageOutcome:
-    """Let its files have their names, which waits for the disk."""
-    error = outcome.error
-    for step in steps:
+def _finish(outcome: ImageOutcome, written: Sequence[Unfinished]) -> ImageOutcome:
+    """Let an image's files have their names, which waits for the disk, up to the first that cannot."""
+    for place, one in enumerate(written):
         try:
-            step()
+            one.finish()
         except GantoolError as problem:
-            error = error or _about(outcome, problem)
-    return ImageOutcome(outcome.source, {}, error=error) if error else outcome
+            for other in written[place + 1 :]:
+                other.discard()
+            return ImageOutcome(outcome.source, {}, error=outcome.error or _about(outcome, problem))
+    return outcome
 
 
 def _give_up(jobs: Sequence[ImageJob]) -> None:

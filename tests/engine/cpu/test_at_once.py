@@ -34,7 +34,14 @@ def test_weights_move_as_by_one_part_after_the_other(layout: torch.memory_format
         runtime = Runtime("cpu", 1, "fp32")
         runtime.prepare([player])
         update, names = runtime.make_update(), list[str]()
-        net.register_forward_hook(lambda *_: names.append(threading.current_thread().name))
+        meet = threading.Barrier(2)
+
+        def note(*_: object) -> None:
+            names.append(threading.current_thread().name)
+            if at_once:
+                meet.wait(60)  # so that no thread does both
+
+        net.register_forward_hook(note)
         for _ in range(3):
             update(player, Parts(parts_of(net, images), at_once))
         assert all(p.grad is not None and p.grad.stride() == p.stride() for p in net.parameters())
@@ -67,6 +74,30 @@ def test_each_part_has_its_share_of_the_cores() -> None:
     assert seen == {"a": 1, "b": 1, "later": 2}
     assert torch.get_num_threads() == 2
     assert weight.grad == 6
+
+
+def test_one_gradient_of_two_weights_becomes_two() -> None:
+    """What clips or changes one in place would change both."""
+    one, two = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    parts = [lambda: ((one + two) * 3).sum(), lambda: (one * 0).sum()]
+    Together(2, nullcontext).backward(Parts(parts[:1] * 2), [one, two])
+    Together(2, nullcontext).backward(Parts(parts), [one, two])
+    assert one.grad is not None and two.grad is not None
+    assert one.grad.data_ptr() != two.grad.data_ptr()
+    one.grad = two.grad = None
+    Together(1, nullcontext).backward(Parts(parts[:1]), [one, two])
+    assert one.grad.data_ptr() != two.grad.data_ptr()
+    assert one.grad.tolist() == two.grad.tolist() == [3.0] * 3
+
+
+@pytest.mark.parametrize(("threads", "shared"), [(1, False), (2, True), (3, False), (8, True), (9, True)])
+def test_where_cores_can_be_shared(threads: int, shared: bool) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert Runtime("cpu", 1, "fp32").shares_cores is shared
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_gradients_are_added_where_there_are_any() -> None:

@@ -66,6 +66,25 @@ def test_no_gradient_is_copied() -> None:
     assert not names & {"aten::clone", "aten::contiguous"}
 
 
+def test_after_a_step_that_failed_all_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, optimizer = trained(fused(torch.optim.Adam), calls=1)
+    like, other = trained(fused(torch.optim.Adam), calls=0)
+    images = torch.rand(2, 3, 9, 9).to(memory_format=LAST)
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("can't allocate memory")
+
+    net(images).sum().backward()
+    with monkeypatch.context() as changed, pytest.raises(RuntimeError):
+        changed.setattr(torch, "_fused_adam_", fails)
+        optimizer.step()
+    other.zero_grad()
+    like(images).sum().backward()
+    optimizer.step()
+    other.step()
+    assert [one.stride() for one in net.parameters()] == [one.stride() for one in like.parameters()]
+
+
 def test_weights_without_a_gradient_are_left() -> None:
     weights = [nn.Parameter(torch.rand(4, 3, 3, 3).to(memory_format=LAST)) for _ in range(2)]
     optimizer = torch.optim.Adam(weights, lr=0.1, fused=True)

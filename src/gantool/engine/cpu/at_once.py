@@ -51,10 +51,12 @@ class Together:
         """
         running = [self._pool.submit(self._gradients, part, parameters) for part in parts.functions]
         wait(running)
+        taken: set[int] = set()
         for parameter, *found in zip(parameters, *(one.result() for one in running), strict=True):
             for gradient in found:
                 if gradient is not None:
-                    _add(parameter, gradient)
+                    _add(parameter, gradient if gradient.data_ptr() not in taken else gradient.clone())
+                    taken.add(gradient.data_ptr())  # of a sum, two parameters are given one tensor
 
     def _gradients(self, part: Callable[[], Tensor], parameters: Sequence[nn.Parameter]) -> _Gradients:
         with self._region():
@@ -65,7 +67,7 @@ class Together:
 
 def _add(parameter: nn.Parameter, gradient: Tensor) -> None:
     if parameter.grad is not None:
-        parameter.grad = parameter.grad + gradient  # not in place: two parameters may have been given one tensor
+        parameter.grad = parameter.grad + gradient
     elif gradient.stride() == parameter.stride():
         parameter.grad = gradient
     else:  # torch's fused Adam goes through both in the order of their storage

@@ -25,6 +25,8 @@ def without_copies(optimizer: Optimizer) -> None:
     turned: list[nn.Parameter] = []
 
     def before(*_: object) -> None:
+        if turned:  # the last step failed
+            after()
         chosen = (one for group in optimizer.param_groups for one in group["params"] if _is_stored_by_pixels(one))
         turned.extend(chosen)
         _turn(optimizer, turned, (0, 2, 3, 1))

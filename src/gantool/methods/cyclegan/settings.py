@@ -40,9 +40,9 @@ class Runtime(gan.Runtime):
     split_backward: bool = False
     """Run the backward pass one cycle at a time: the same gradients with half of the memory."""
     parallel_cycles: bool = True
-    """On a CPU compute both cycles at the same time, each on half of the cores: the same gradients in less time. Not
-    with split_backward, dropout, batch norm, wgan-gp or random changes of what the discriminators see, and not with
-    compiled networks."""
+    """On a CPU compute both cycles at the same time, each on half of the cores: the same gradients, and less time for
+    small networks. Not with an odd number of cores below 9, split_backward, dropout, batch norm, wgan-gp or random
+    changes of what the discriminators see, and not with compiled networks."""
 
 
 class CycleGanSettings(UnpairedSettings):

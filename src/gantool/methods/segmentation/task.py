@@ -51,7 +51,7 @@ class Segmentation:
         # Region losses and softmax over many classes lose too much in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             # They go over classes and over pixels, which is faster class by class, however the network stores them.
-            logits = logits.to(torch.float32, memory_format=torch.contiguous_format)  # in one pass
+            logits = logits.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
             losses = self.loss(logits, batch["mask"].long())
             update(self.player, torch.stack(list(losses.values())).sum())
         return {name: loss.detach() for name, loss in losses.items()}
