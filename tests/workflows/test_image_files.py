@@ -171,7 +171,7 @@ def test_a_slow_image_keeps_the_others_waiting_and_no_more_than_a_few() -> None:
     results = work_through(jobs(100), simple(run))
     threading.Timer(0.3, first.set).start()
     assert str(next(results).source) == "000"
-    assert 6 <= len(begun) <= 12
+    assert 6 <= len(begun) <= 13, "six for each core, and one while the first is on its way to the disk"
     assert [str(item.source) for item in results] == [f"{n:03d}" for n in range(1, 100)]
 
 
