@@ -176,3 +176,23 @@ def test_what_is_written_bit_by_bit_leaves_nothing_on_the_disk(tmp_path: Path) -
         raise ValueError
     assert box.server.names() == {"all.json"}
     assert list((tmp_path / "cache" / "outgoing").iterdir()) == []
+
+
+def test_a_file_that_is_said_to_be_there_and_is_not_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another process, whose file is not to be read at once."""
+    box, asked = Server("memory://late"), list[str]()
+
+    def make(system: Any, path: str, content: bytes, *, replace: bool) -> None:
+        raise FileExistsError(path)
+
+    def cat_file(path: str, **_: Any) -> bytes:
+        asked.append(path)
+        if len(asked) < 3:
+            raise FileNotFoundError(path)
+        return b"theirs"
+
+    monkeypatch.setattr(box._making, "make", make)
+    monkeypatch.setattr(box._system(), "cat_file", cat_file, raising=False)
+    assert box.write("one", b"theirs", replace=False) is True
+    assert len(asked) == 3
+    assert box.write("one", b"ours", replace=False) is False

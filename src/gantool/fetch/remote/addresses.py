@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from gantool.errors import DataError, UsageError
 from gantool.fetch.remote.making import Making, has_buckets
-from gantool.fetch.remote.patience import ShortError, in_a_line, patiently
+from gantool.fetch.remote.patience import NotThereError, ShortError, in_a_line, patiently
 
 __all__ = ["Server", "is_address", "require_disk", "takes_files"]
 
@@ -196,7 +196,10 @@ class Server:
             try:
                 self._making.make(self._system(), self._path(name), content, replace=replace)
             except FileExistsError:  # perhaps by an earlier attempt whose answer was lost
-                return self.read(name) == content
+                try:
+                    return self.read(name) == content
+                except NotThereError:  # some storages refuse to write it before they let it be read
+                    raise ShortError("it is said to be there, and cannot be read yet") from None
             return True
 
         return self._patiently(name, ask, doing="written", stopped=stopped)
