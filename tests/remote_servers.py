@@ -148,7 +148,6 @@ def http_server(folder: Path, faults: Faults) -> Iterator[str]:
 def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
     """Pass everything on to an S3 server, as far as the faults let it; yields the address."""
     host = urlsplit(target).netloc
-    one_at_a_time = threading.Lock()  # moto can lose a file that two make at once, and say that it is there
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -175,11 +174,10 @@ def s3_proxy(target: str, faults: Faults) -> Iterator[str]:
             if faults.old and "If-None-Match" in self.headers:
                 self._answer(501, {}, _error("NotImplemented"))
                 return
-            with one_at_a_time:
-                behind = http.client.HTTPConnection(host)
-                behind.request(self.command, self.path, body, dict(self.headers))
-                answer = behind.getresponse()
-                content = answer.read()
+            behind = http.client.HTTPConnection(host)
+            behind.request(self.command, self.path, body, dict(self.headers))
+            answer = behind.getresponse()
+            content = answer.read()
             if faults.happens(faults.losing):
                 self.close_connection = True
                 return

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gantool.cards import Card, Domain
 from gantool.engine.events import EndedEarly, EpochDone, Event, Sampled, Saved, StepDone, Stopped
-from gantool.engine.loop import Trainer, _check_optimizer
+from gantool.engine.loop import Trainer, _fit_moments
 from gantool.engine.loss_terms import DISCRIMINATOR, LossTerm
 from gantool.engine.measurement import Measurement
 from gantool.engine.runtime import Runtime
@@ -231,7 +231,7 @@ def test_moments_are_laid_out_as_the_weights_are(last: bool) -> None:
     then, again = optimizer(layouts[last])
     then.data.copy_(first.data)
     again.load_state_dict(steps.state_dict())
-    _check_optimizer(again)
+    _fit_moments(again)
     move(then, again, gradients[2:])
     assert (then - whole).abs().max() <= 1e-6
 

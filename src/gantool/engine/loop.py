@@ -334,7 +334,7 @@ class Trainer:
                 for name, net in player.nets.items():
                     net.load_state_dict(saved["nets"][name])
                 player.optimizer.load_state_dict(saved["optimizer"])
-                _check_optimizer(player.optimizer)
+                _fit_moments(player.optimizer)
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
             self.plateau.load_state_dict(state["plateau"])
@@ -361,7 +361,7 @@ def _lacks_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(one in str(error) for one in words)
 
 
-def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+def _fit_moments(optimizer: torch.optim.Optimizer) -> None:
     """Its own loading takes moments of any shape and layout.
 
     Those of another shape let the next step fail. Those of another layout, from a part of the run whose

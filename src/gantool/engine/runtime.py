@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -70,7 +71,6 @@ class Runtime:
             precision=_FABRIC_PRECISION[self.precision],
         )
         self._optimizers: dict[str, Any] = {}
-        self._together: dict[int, Together] = {}
 
     @property
     def device(self) -> torch.device:
@@ -148,7 +148,7 @@ class Runtime:
             parameters = [parameter for parameter in player.parameters() if parameter.requires_grad]
             optimizer.zero_grad()
             if isinstance(objective, Parts) and objective.at_once and self.shares_cores and not player.is_compiled:
-                self._at_once(len(objective.functions)).backward(objective, parameters)
+                self._together.backward(objective, parameters)
             else:
                 self.backward(objective)
             with torch.autocast(self.device.type, enabled=False):
@@ -170,10 +170,9 @@ class Runtime:
             torch.clear_autocast_cache()
             del part  # the next one is computed without it
 
-    def _at_once(self, count: int) -> Together:
-        if count not in self._together:
-            self._together[count] = Together(count, self.autocast)
-        return self._together[count]
+    @cached_property
+    def _together(self) -> Together:
+        return Together(2, self.autocast)
 
     def _clip(self, parameters: Sequence[nn.Parameter], clip_norm: float) -> None:
         """Scale the gradients to at most this norm together, as `torch.nn.utils.clip_grad_norm_` does."""

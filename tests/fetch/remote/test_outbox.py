@@ -178,21 +178,14 @@ def test_what_is_written_bit_by_bit_leaves_nothing_on_the_disk(tmp_path: Path) -
     assert list((tmp_path / "cache" / "outgoing").iterdir()) == []
 
 
-def test_a_file_that_is_said_to_be_there_and_is_not_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of another process, whose file is not to be read at once."""
-    box, asked = Server("memory://late"), list[str]()
-
-    def make(system: Any, path: str, content: bytes, *, replace: bool) -> None:
-        raise FileExistsError(path)
-
-    def cat_file(path: str, **_: Any) -> bytes:
-        asked.append(path)
-        if len(asked) < 3:
-            raise FileNotFoundError(path)
-        return b"theirs"
-
-    monkeypatch.setattr(box._making, "make", make)
-    monkeypatch.setattr(box._system(), "cat_file", cat_file, raising=False)
-    assert box.write("one", b"theirs", replace=False) is True
-    assert len(asked) == 3
-    assert box.write("one", b"ours", replace=False) is False
+def test_a_file_that_came_after_the_folder_was_listed(server: Bucket) -> None:
+    """The file system answers from its listing, in which it is not."""
+    server.clear()
+    box = Server("s3://bucket/late")
+    assert box.write("one", b"1", replace=False)
+    assert box.names() == {"one"}
+    server.system.pipe_file("bucket/late/two", b"theirs")
+    assert box.write("two", b"ours", replace=False) is False
+    assert box.names() == {"one", "two"}
+    server.system.pipe_file("bucket/late/three", b"theirs")
+    assert box.write("three", b"theirs", replace=False) is True

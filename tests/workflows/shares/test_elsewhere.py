@@ -61,6 +61,26 @@ def test_of_two_that_see_all_one_puts_them_together(address: str) -> None:
         parts.tidy()
 
 
+def test_who_claims_when_all_is_done_has_nothing_to_do(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both see all parts; one has put them together, and its claim is gone, when the other one's comes."""
+    one, two = _parts(0, address), _parts(1, address)
+    for parts in (one, two):
+        parts.hand_in("mine")
+    write = two._server.write
+
+    def late(name: str, content: bytes, *, replace: bool) -> bool:
+        with one.last() as mine:
+            assert mine == ["mine", "mine"]
+        return write(name, content, replace=replace)
+
+    monkeypatch.setattr(two._server, "write", late)
+    with two.last() as several:
+        assert several is None
+    assert not _left(address), "not the claim either"
+    for parts in (one, two):
+        parts.tidy()
+
+
 def test_who_dies_after_claiming_keeps_nobody_from_it(address: str) -> None:
     one, two = _parts(0, address), _parts(1, address)
     for parts in (one, two):

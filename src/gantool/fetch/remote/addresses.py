@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from gantool.errors import DataError, UsageError
 from gantool.fetch.remote.making import Making, has_buckets
-from gantool.fetch.remote.patience import NotThereError, ShortError, in_a_line, patiently
+from gantool.fetch.remote.patience import ShortError, in_a_line, patiently
 
 __all__ = ["Server", "is_address", "require_disk", "takes_files"]
 
@@ -196,10 +196,8 @@ class Server:
             try:
                 self._making.make(self._system(), self._path(name), content, replace=replace)
             except FileExistsError:  # perhaps by an earlier attempt whose answer was lost
-                try:
-                    return self.read(name) == content
-                except NotThereError:  # some storages refuse to write it before they let it be read
-                    raise ShortError("it is said to be there, and cannot be read yet") from None
+                self._system().invalidate_cache()  # or by somebody after this one listed the folder
+                return self.read(name) == content
             return True
 
         return self._patiently(name, ask, doing="written", stopped=stopped)

@@ -76,7 +76,12 @@ class PartsAtAddress:
         """Yield all parts, in order, if all are there and nobody else puts them together; else None."""
         claim = self.path(0, "who", ".claim").name
         mine = secrets.token_bytes(16)
-        if self.missing(stage) or not self._server.write(claim, mine, replace=False) or not self._fetch():
+        if self.missing(stage) or not self._server.write(claim, mine, replace=False):
+            yield None
+            return
+        # Who put all together meanwhile has removed the parts, and then the claim, which made room for this one.
+        if self.missing(stage) or not self._fetch():
+            self._server.remove(claim)
             yield None
             return
         yield [self._near.handed_in(place, stage) for place in range(self.share.count)]
