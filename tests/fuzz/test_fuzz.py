@@ -115,7 +115,7 @@ def _log() -> int:
 
 
 def _take_memory(folder: Path) -> int:
-    return int(np.ones(2**28, np.uint8).sum() < 0)
+    return int(np.ones(2**29, np.uint8).sum() < 0)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,14 @@ def test_too_much_memory_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "images", lambda rng, work: lambda: _take_memory(work))
     found = try_case("images", 0, 0)
     assert found is not None
-    assert found.what.endswith("GiB of memory")
+    assert found.what == "took 0.5 GiB of memory"
+
+
+def test_memory_of_what_ran_before_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = np.ones(2**29, np.uint8)
+    monkeypatch.setattr(trial, "MEMORY", 2**28)
+    monkeypatch.setitem(KINDS, "images", lambda rng, work: lambda: int(held.sum() < 0))
+    assert try_case("images", 0, 0) is None
 
 
 def _busy() -> int:

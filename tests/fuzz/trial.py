@@ -1,8 +1,8 @@
 """One case: a damaged file, what is done with it, and what is demanded of that.
 
 A command may end well, or say what is wrong and end with 1 or 2; with 2 it has written nothing. It may not end with
-an internal error, take longer than `PATIENCE` or more memory than `MEMORY`, leave anything temporary behind, or let
-other libraries speak on stderr. A case is a pure function of its kind, seed and number.
+an internal error, take longer than `PATIENCE` or `MEMORY` more than the process held before, leave anything temporary
+behind, or let other libraries speak on stderr. A case is a pure function of its kind, seed and number.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def _judge(action: Action, work: Path, temporary: Path) -> tuple[str, str] | Non
     before = {*work.rglob("*")}
     began = time.process_time()
     _forget_peak()
+    held = _peak()  # by what ran before in this process
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _limited(), _watched(seen):
             code = action()
@@ -102,8 +103,8 @@ def _judge(action: Action, work: Path, temporary: Path) -> tuple[str, str] | Non
     what = _wrong_words(code, out.getvalue(), err.getvalue(), seen)
     if time.process_time() - began > PATIENCE:
         return f"took longer than {PATIENCE} s", "one call that nothing could stop"
-    if (peak := _peak()) > MEMORY:
-        what = what or f"took {peak / 2**30:.1f} GiB of memory"
+    if (taken := _peak() - held) > MEMORY:
+        what = what or f"took {taken / 2**30:.1f} GiB of memory"
     what = what or _left_over(code, {*work.rglob("*")} - before, temporary)
     return (what, "the end") if what else None
 
