@@ -20,7 +20,7 @@ from gantool.cores import on_one_core
 from gantool.data.images import ImageSource, Picture, upright_size
 from gantool.errors import GantoolError
 from gantool.fetch.remote.outbox import NothingArrivesError, RemoteFile
-from gantool.files import Target, Unfinished, finishing_later
+from gantool.files import Target, Unfinished, finish_together, finishing_later
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import said
 from gantool.workflows.image_jobs import ImageJob
@@ -293,13 +293,10 @@ class _Line:
 
 def _finish(outcome: ImageOutcome, written: Sequence[Unfinished]) -> ImageOutcome:
     """Let an image's files have their names, which waits for the disk, up to the first that cannot."""
-    for place, one in enumerate(written):
-        try:
-            one.finish()
-        except GantoolError as problem:
-            for other in written[place + 1 :]:
-                other.discard()
-            return ImageOutcome(outcome.source, {}, error=outcome.error or _about(outcome, problem))
+    try:
+        finish_together(written)
+    except GantoolError as problem:
+        return ImageOutcome(outcome.source, {}, error=outcome.error or _about(outcome, problem))
     return outcome
 
 

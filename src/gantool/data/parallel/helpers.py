@@ -16,13 +16,14 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from gantool.data.parallel.threads import in_order
+from gantool.data.parallel.threads import in_order, writing_in_order
+from gantool.files import finish_together, finishing_later
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import is_member
 
@@ -42,11 +43,11 @@ _log = logging.getLogger("gantool")
 
 def in_order_by_helpers(
     work: Callable[[Item], Result], items: Sequence[Item], files: Iterable[Path]
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``work(item)`` of every item in order, by as many processes as there are cores, a few items ahead.
 
     Few items, or one core (``OMP_NUM_THREADS``), are left to threads, and so are files in shards or at an address,
-    which only this process knows how to reach.
+    which only this process knows how to reach. What the work writes waits for the disk together.
 
     Args:
         work: can be pickled, and done again: a function of a module, or an object of a class of one.
@@ -54,7 +55,8 @@ def in_order_by_helpers(
     """
     count = min(threads_to_compute(), _MOST)
     if len(items) < LEAST or count < 2 or not sys.executable or any(map(is_member, files)):
-        yield from in_order(work, items)
+        with closing(writing_in_order(work, items)) as by_threads:
+            yield from by_threads
         return
     with ExitStack() as stack:
         helpers = [stack.enter_context(_Helper(work)) for _ in range(count)]
@@ -165,7 +167,9 @@ def _help() -> None:
             items = pickle.load(sys.stdin.buffer)
             results: list[Any] | None
             try:
-                results = [work(item) for item in items]
+                with finishing_later() as written:
+                    results = [work(item) for item in items]
+                finish_together(written)
             except Exception:  # whoever asked raises it
                 results, heard.messages = None, []
             pickle.dump((results, heard.messages), answers)

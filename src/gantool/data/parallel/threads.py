@@ -6,9 +6,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
 
-__all__ = ["in_order"]
+from gantool.files import Together
+
+__all__ = ["in_order", "writing_in_order"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,3 +38,16 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def writing_in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Generator[Result, None, None]:
+    """As `in_order`, for work that writes files: the disk is waited for by many of them together, and at the end."""
+
+    def piece(item: Item) -> Result:
+        with together.piece():
+            return work(item)
+
+    with Together() as together, closing(in_order(piece, items, workers)) as results:
+        yield from results

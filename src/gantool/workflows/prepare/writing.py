@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gantool.data.parallel.helpers import in_order_by_helpers
-from gantool.data.parallel.threads import in_order
+from gantool.data.parallel.threads import writing_in_order
 from gantool.data.sources.contents import SourceImage
 from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.files import atomic
@@ -104,15 +105,16 @@ def _write_images(
     chosen = [(plan.images[place], names[place]) for place in places]
     folder = Folder(partial, link=plan.options.link)
     written: dict[str, int] = {}
-    for done, (split, count) in enumerate(_writing(plan, folder, chosen), 1):
-        written[split] = written.get(split, 0) + count
-        on_progress("writing", done, len(places))
+    with closing(_writing(plan, folder, chosen)) as writing:
+        for done, (split, count) in enumerate(writing, 1):
+            written[split] = written.get(split, 0) + count
+            on_progress("writing", done, len(places))
     return written
 
 
 def _writing(
     plan: WritingPlan, folder: Folder, chosen: Sequence[tuple[SourceImage, str]]
-) -> Iterator[tuple[str, int]]:
+) -> Generator[tuple[str, int], None, None]:
     """Write images under their names; yields the split of each, and its number of files."""
     source, labels = plan.source.labels, plan.source.label_of()
     if source is None:
@@ -124,7 +126,7 @@ def _writing(
         image, name = one
         return image.split, _write_once(plan, source, labels[image.path], image.split, name, folder)
 
-    return in_order(write, chosen)
+    return writing_in_order(write, chosen)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from gantool.errors import OutputError
-from gantool.files import atomic, finishing_later, safe_name
+from gantool.files import atomic
 
 KILLED = """
 import os, signal, sys
@@ -67,43 +66,3 @@ def test_folders_that_were_made_for_nothing_go_again(tmp_path: Path) -> None:
         (tmp_path / "kept/y").touch()
         raise ValueError("no")
     assert (tmp_path / "kept/y").exists()
-
-
-def test_the_end_of_a_write_can_be_left_to_others(tmp_path: Path) -> None:
-    one, two, at_once = tmp_path / "made/one", tmp_path / "two", tmp_path / "three"
-
-    def write(path: Path) -> None:
-        with atomic(path) as temporary:
-            temporary.write_text(path.name)
-
-    with finishing_later() as steps:
-        write(one)
-        write(two)
-        with pytest.raises(ValueError, match="no"), atomic(tmp_path / "four"):
-            raise ValueError("no")
-        other = threading.Thread(target=write, args=(at_once,))
-        other.start()
-        other.join()
-        with finishing_later() as inner:
-            write(tmp_path / "five")
-    write(tmp_path / "six")
-    with pytest.raises(ValueError, match="no"), finishing_later() as failing:
-        write(tmp_path / "seven")
-        raise ValueError("no")
-    assert (len(steps), len(inner), failing) == (2, 1, [])
-    assert [path.exists() for path in (one, two, at_once, tmp_path / "six")] == [False, False, True, True]
-    thread = threading.Thread(target=steps[0].finish)
-    thread.start()
-    thread.join()
-    assert one.read_text() == "one"
-    two.mkdir()
-    with pytest.raises(OutputError, match="two: cannot be written"):
-        steps[1].finish()
-    inner[0].discard()
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["made", "one", "seven", "six", "three", "two"]
-
-
-def test_names_of_any_length_and_system() -> None:
-    assert safe_name("con.txt") == "_con.txt"
-    assert len(safe_name("ä" * 300 + ".png").encode()) <= 200
-    assert safe_name("a" * 300 + "1.png") != safe_name("a" * 300 + "2.png")

@@ -1,0 +1,24 @@
+"""Writing files atomically, and giving them names that every system accepts."""
+
+from gantool.files.atomic import atomic, is_alive, new_folder, scratch
+from gantool.files.names import LONGEST_NAME, parse_bytes, safe_name
+from gantool.files.targets import ByteStream, Target, folder_of, put
+from gantool.files.unfinished import Together, Unfinished, finish_together, finishing_later
+
+__all__ = [
+    "LONGEST_NAME",
+    "ByteStream",
+    "Target",
+    "Together",
+    "Unfinished",
+    "atomic",
+    "finish_together",
+    "finishing_later",
+    "folder_of",
+    "is_alive",
+    "new_folder",
+    "parse_bytes",
+    "put",
+    "safe_name",
+    "scratch",
+]
