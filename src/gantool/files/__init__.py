@@ -1,6 +1,7 @@
 """Writing files atomically, and giving them names that every system accepts."""
 
 from gantool.files.atomic import atomic, is_alive, new_folder, scratch
+from gantool.files.finisher import Finisher
 from gantool.files.names import LONGEST_NAME, parse_bytes, safe_name
 from gantool.files.targets import ByteStream, Target, folder_of, put
 from gantool.files.unfinished import Together, Unfinished, finish_together, finishing_later
@@ -8,6 +9,7 @@ from gantool.files.unfinished import Together, Unfinished, finish_together, fini
 __all__ = [
     "LONGEST_NAME",
     "ByteStream",
+    "Finisher",
     "Target",
     "Together",
     "Unfinished",

@@ -13,7 +13,7 @@ from types import TracebackType
 from gantool.errors import OutputError
 from gantool.files.flushing import flush_disks, flush_file
 
-__all__ = ["Together", "Unfinished", "finish_together", "finishing_later", "left_to_others", "told"]
+__all__ = ["Together", "Unfinished", "finish_together", "finishing_later", "flush_for", "left_to_others", "told"]
 
 _FEW = 3  # files are flushed as fast one by one
 _MOST = 64  # files that wait for each other ...
@@ -94,13 +94,17 @@ def left_to_others(file: Unfinished) -> bool:
     return later is not None
 
 
-def finish_together(files: Sequence[Unfinished]) -> None:
+def finish_together(files: Sequence[Unfinished], *, flushed: bool | None = None) -> None:
     """Give files their names in their order, after one flush of their disk where that is possible.
+
+    Args:
+        flushed: whether that is done.
 
     Raises:
         OutputError: one cannot be finished; then it is gone, and so are those after it.
     """
-    flushed = len(files) > _FEW and flush_disks({file.temporary.parent for file in files})
+    if flushed is None:
+        flushed = flush_for(files)
     for place, file in enumerate(files):
         try:
             file.finish(flushed=flushed)
@@ -108,6 +112,11 @@ def finish_together(files: Sequence[Unfinished]) -> None:
             for other in files[place + 1 :]:
                 other.discard()
             raise
+
+
+def flush_for(files: Sequence[Unfinished]) -> bool:
+    """Flush the disks of files at once; False if each has to be flushed."""
+    return len(files) > _FEW and flush_disks({file.temporary.parent for file in files})
 
 
 class Together:

@@ -14,13 +14,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gantool.cores import on_one_core
 from gantool.data.images import ImageSource, Picture, upright_size
 from gantool.errors import GantoolError
 from gantool.fetch.remote.outbox import NothingArrivesError, RemoteFile
-from gantool.files import Target, Unfinished, finish_together, finishing_later
+from gantool.files import Finisher, Target, finishing_later
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import said
 from gantool.workflows.image_jobs import ImageJob
@@ -198,7 +199,7 @@ class _Line:
         self._work, self._cores = work, cores
         self._computing = ThreadPoolExecutor(cores)
         self._files = ThreadPoolExecutor(cores)
-        self._finishing = ThreadPoolExecutor(cores)
+        self._finishing = Finisher[ImageOutcome](cores)
         self._begun: deque[tuple[_Group, Future[Any]]] = deque()
         self._written: deque[tuple[int, Future[ImageOutcome]]] = deque()
         self._sending: deque[ImageOutcome] = deque()
@@ -236,7 +237,7 @@ class _Line:
         """Wait for what threads are doing; what they have not begun is left, but what is written is finished."""
         self._computing.shutdown(cancel_futures=True)
         self._files.shutdown(cancel_futures=True)
-        self._finishing.shutdown()
+        self._finishing.close()
 
     def _on_one_core(self, reading: Future[list[_Item]]) -> list[Future[ImageOutcome]]:
         items = reading.result()
@@ -246,10 +247,7 @@ class _Line:
         for item in items:
             with finishing_later() as written:
                 outcome = self._write(item)
-            try:
-                results.append(self._finishing.submit(_finish, outcome, written))
-            except RuntimeError:  # Python is about to end, as somebody insists
-                _finish(outcome, written)
+            results.append(self._finishing.finish(written, partial(_finished, outcome)))
         return results
 
     def _on_all_cores(self, items: Sequence[_Item]) -> list[Future[ImageOutcome]]:
@@ -291,13 +289,11 @@ class _Line:
         return ImageOutcome(item.job.source, item.job.outputs, item.seconds, written)
 
 
-def _finish(outcome: ImageOutcome, written: Sequence[Unfinished]) -> ImageOutcome:
-    """Let an image's files have their names, which waits for the disk, up to the first that cannot."""
-    try:
-        finish_together(written)
-    except GantoolError as problem:
-        return ImageOutcome(outcome.source, {}, error=outcome.error or _about(outcome, problem))
-    return outcome
+def _finished(outcome: ImageOutcome, problem: GantoolError | None) -> ImageOutcome:
+    """What became of an image whose files have their names, or cannot have them."""
+    if problem is None:
+        return outcome
+    return ImageOutcome(outcome.source, {}, error=outcome.error or _about(outcome, problem))
 
 
 def _give_up(jobs: Sequence[ImageJob]) -> None:
