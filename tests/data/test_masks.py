@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gantool.arrays import IGNORE
-from gantool.data.masks import from_one_hot, one_hot, read_index_mask, remap, write_mask
+from gantool.data.masks import count_values, from_one_hot, one_hot, read_index_mask, remap, write_mask
 from gantool.data.tiles import cut_tiles, stitch_tiles, tile_corners
 from gantool.errors import DataError
 
@@ -61,6 +61,18 @@ def test_remap_makes_sparse_values_dense_and_names_unknown_ones() -> None:
     assert remap(values, {3: 0, 61: 1, 255: 255}, Path("m")).tolist() == [[0, 1], [255, 0]]
     with pytest.raises(DataError, match="m: has the label value 61, which no class has"):
         remap(values, {3: 0, 255: 255}, Path("m"))
+
+
+@pytest.mark.parametrize("values", [[[3, 61], [255, 3]], [[-2, 5], [5, 70_000]], [[0]], [[]], [[65_535, 65_536]]])
+def test_counted_and_replaced_like_one_by_one(values: list[list[int]]) -> None:
+    """By a table of the values, or by sorting where they are too many for one."""
+    stored = np.array(values, dtype=np.int32)
+    flat = [value for row in values for value in row]
+    assert count_values(stored) == {value: flat.count(value) for value in sorted(set(flat))}
+    table = {value: n for n, value in enumerate(sorted(set(flat)))}
+    made = remap(stored, table, Path("m"))
+    assert made.tolist() == [[table[value] for value in row] for row in values]
+    assert made.dtype == np.uint8
 
 
 @pytest.mark.parametrize("shape", [(10, 10), (7, 23, 3), (64, 65), (3, 100, 2), (100, 3)])

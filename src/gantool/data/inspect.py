@@ -6,6 +6,7 @@ The facts of an image take a few hundred bytes, so a set of any size is looked a
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,9 @@ def channel_statistics(facts: Sequence[ImageFacts]) -> Mapping[str, tuple[float,
     usable = [one for one in facts if not one.problem]
     if not usable:
         return {}
-    means = np.mean([one.mean for one in usable], axis=0)
-    squares = np.mean([one.square for one in usable], axis=0)
-    deviations = np.sqrt(np.maximum(squares - means**2, 0))
-    return {name: (float(means[n]), float(deviations[n])) for n, name in enumerate(("red", "green", "blue"))}
+    found = {}
+    for n, name in enumerate(("red", "green", "blue")):  # sums without rounding are the same in any order
+        mean = math.fsum(one.mean[n] for one in usable) / len(usable)
+        square = math.fsum(one.square[n] for one in usable) / len(usable)
+        found[name] = (mean, math.sqrt(max(square - mean**2, 0.0)))
+    return found

@@ -20,7 +20,9 @@ from gantool.errors import DataError
 from gantool.files import Target, put
 from gantool.shards.members import said
 
-__all__ = ["encode_mask", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+__all__ = ["count_values", "encode_mask", "from_one_hot", "one_hot", "read_index_mask", "remap", "write_mask"]
+
+_MOST_STORED = 2**16  # different values of files with up to 16 bits
 
 
 def read_index_mask(path: Path) -> NDArray[np.int32]:
@@ -48,17 +50,36 @@ def remap(values: NDArray[np.int32], table: Mapping[int, int], where: Path) -> M
     Raises:
         DataError: the table does not have a value; names it.
     """
-    present = np.unique(values)
-    unknown = [int(value) for value in present if int(value) not in table]
+    present = count_values(values)
+    unknown = [value for value in present if value not in table]
     if unknown:
         listed = ", ".join(str(value) for value in unknown[:8])
         raise DataError(
             f"{said(where)}: has the label {'values' if len(unknown) > 1 else 'value'} {listed}, which no class has."
         )
+    if _are_small(values):
+        indices = np.zeros(max(present, default=0) + 1, dtype=np.uint8)
+        indices[[*present]] = [table[value] for value in present]
+        return indices[values]
     out = np.empty(values.shape, dtype=np.uint8)
     for value in present:
-        out[values == value] = table[int(value)]
+        out[values == value] = table[value]
     return out
+
+
+def count_values(values: NDArray[np.int32]) -> dict[int, int]:
+    """How many pixels have each stored value, by value."""
+    if _are_small(values):  # which counting is much faster for than sorting
+        counts = np.bincount(values.ravel())
+        found = np.flatnonzero(counts)
+        return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
+    present, number = np.unique(values, return_counts=True)
+    return dict(zip(present.tolist(), number.tolist(), strict=True))
+
+
+def _are_small(values: NDArray[np.int32]) -> bool:
+    """Whether a table with a place for each value is small."""
+    return bool(values.size and values.min() >= 0 and values.max() < _MOST_STORED)
 
 
 def write_mask(path: Target, mask: Mask, colors: Sequence[Color] | Pixels) -> None:

@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 from gantool.data.inspect import inspect_image, inspect_images
 from gantool.data.parallel import helpers
 from gantool.data.parallel.helpers import in_order_by_helpers
+from gantool.files import atomic
 
 
 def tells_its_process(number: int) -> tuple[int, int]:
@@ -46,6 +49,16 @@ def takes_long(number: int) -> int:
     return number
 
 
+def writes(path: Path) -> Path:
+    with atomic(path) as temporary:
+        temporary.write_text(path.name)
+    return path
+
+
+def calls(function: Callable[[], int]) -> int:
+    return function()
+
+
 @pytest.fixture(autouse=True)
 def two_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helpers, "LEAST", 10)
@@ -73,6 +86,17 @@ def test_an_error_is_raised_here_and_what_was_before_it_comes() -> None:
         for number in in_order_by_helpers(refuses_twenty, range(100), ()):
             found.append(number)
     assert found == list(range(16)), "those that were asked for together with it are not"
+
+
+def test_what_cannot_be_sent_is_worked_on_here() -> None:
+    functions = [partial(int, n) if n < 50 else lambda n=n: -n for n in range(70)]
+    assert list(in_order_by_helpers(calls, functions, ())) == [*range(50), *range(-50, -70, -1)]
+
+
+def test_files_that_helpers_write_are_there(tmp_path: Path) -> None:
+    found = in_order_by_helpers(writes, [tmp_path / f"{n}" for n in range(40)], ())
+    for path in found:
+        assert path.read_text() == path.name
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills by a signal")

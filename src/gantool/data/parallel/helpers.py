@@ -50,7 +50,8 @@ def in_order_by_helpers(
     which only this process knows how to reach. What the work writes waits for the disk together.
 
     Args:
-        work: can be pickled, and done again: a function of a module, or an object of a class of one.
+        work: can be pickled, and done again: a function of a module, or an object of a class of one. Items that
+            cannot be pickled are worked on here.
         files: that the work reads.
     """
     count = min(threads_to_compute(), _MOST)
@@ -97,7 +98,7 @@ class _Helper:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             )
-            self._send(work)
+            self._send(pickle.dumps(work))
 
     def __enter__(self) -> _Helper:
         return self
@@ -127,18 +128,18 @@ class _Helper:
         if self._process is None or self._process.stdout is None:
             return [] if self._stopped else None
         try:
-            self._send(items)
+            self._send(pickle.dumps(items))
             results, messages = pickle.load(self._process.stdout)
-        except (OSError, EOFError, pickle.UnpicklingError, ValueError):
+        except Exception:  # it has died, or this is nothing that can be sent: pickle raises nearly everything
             return [] if self._stopped else None
         for level, message in messages:
             _log.log(level, "%s", message)
         found: list[Any] | None = results
         return found
 
-    def _send(self, what: Any) -> None:
+    def _send(self, pickled: bytes) -> None:
         assert self._process is not None and self._process.stdin is not None
-        pickle.dump(what, self._process.stdin)
+        self._process.stdin.write(pickled)
         self._process.stdin.flush()
 
 

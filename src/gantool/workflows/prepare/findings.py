@@ -8,13 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gantool.arrays import IGNORE
 from gantool.data.inspect import ImageFacts, exact_duplicates, near_duplicates
+from gantool.data.parallel.helpers import in_order_by_helpers
+from gantool.data.parallel.threads import in_order
 from gantool.data.sources.contents import Contents, SourceImage
+from gantool.data.sources.labels import LabelledImage, LabelledSet
 from gantool.errors import DataError
 
 __all__ = ["Finding", "findings_of", "read_labels", "without_duplicates"]
+
+_Map = tuple[LabelledImage, tuple[int, int]]  # with the height and width of its image
+_Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -113,29 +120,40 @@ def read_labels(
     counts = np.zeros(256, dtype=np.int64)
     bad: dict[Path, ImageFacts] = {}
     seen: dict[Path, frozenset[int]] = {}
-    chosen = [one for one in found.labels.images if one.image in facts]
-    for done, one in enumerate(chosen, 1):
-        known = facts[one.image]
-        on_progress("reading labels", done, len(chosen))
-        if known.problem:
+    maps = [
+        (one, (known.height, known.width))
+        for one in found.labels.images
+        if (known := facts.get(one.image)) is not None and not known.problem
+    ]
+    for done, ((labelled, _), what) in enumerate(zip(maps, _looking(found.labels, maps), strict=True), 1):
+        on_progress("reading labels", done, len(maps))
+        if isinstance(what, str):
+            bad[labelled.image] = replace(facts[labelled.image], problem=what)
             continue
-        try:
-            mask = one.mask()
-        except DataError as error:
-            bad[one.image] = replace(known, problem=error.message)
-            continue
-        if mask.shape != (known.height, known.width):
-            sizes = f"{known.width}x{known.height} pixels, its mask {mask.shape[1]}x{mask.shape[0]}"
-            bad[one.image] = replace(known, problem=f"{one.image}: has {sizes}.")
-            continue
-        if (mask == IGNORE).all():
-            bad[one.image] = replace(known, problem=f"{one.image}: every pixel of its mask is to be ignored.")
-            continue
-        here = np.bincount(mask.ravel(), minlength=256)
-        counts += here
-        seen[one.image] = frozenset(int(index) for index in np.flatnonzero(here[:IGNORE]))
+        counts += what
+        seen[labelled.image] = frozenset(int(index) for index in np.flatnonzero(what[:IGNORE]))
     classes = found.labels.classes
     return LabelFacts(classes, tuple(counts[: len(classes)].tolist()), bad, seen)
+
+
+def _looking(labels: LabelledSet, maps: Sequence[_Map]) -> Iterator[_Counts | str]:
+    if labels.tally is not None:  # which counts in this process
+        return in_order(_look_at, maps)
+    return in_order_by_helpers(_look_at, maps, (file for one, _ in maps for file in one.label_files))
+
+
+def _look_at(one: _Map) -> _Counts | str:
+    """Pixels by class index of a label map, or what is wrong with it."""
+    labelled, (height, width) = one
+    try:
+        mask = labelled.mask()
+    except DataError as error:
+        return error.message
+    if mask.shape != (height, width):
+        return f"{labelled.image}: has {width}x{height} pixels, its mask {mask.shape[1]}x{mask.shape[0]}."
+    if (mask == IGNORE).all():
+        return f"{labelled.image}: every pixel of its mask is to be ignored."
+    return np.bincount(mask.ravel(), minlength=256)
 
 
 def _kind_of_duplicate(where: set[tuple[str, str]]) -> str:

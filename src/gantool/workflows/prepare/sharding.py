@@ -29,7 +29,7 @@ from gantool.shards.tar import TarFile
 from gantool.workflows.prepare.options import ShardLimit
 from gantool.workflows.prepare.places import Memory
 from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
-from gantool.workflows.prepare.rendering import write_image, write_labelled
+from gantool.workflows.prepare.rendering import LabelStyle, write_image, write_labelled
 from gantool.workflows.prepare.sending import SetAtAddress
 from gantool.workflows.prepare.target import give_name, writing_to
 
@@ -84,13 +84,13 @@ def _write(
     on_shard: Callable[[Path], None],
 ) -> tuple[dict[str, int], int]:
     builder, written, done = IndexBuilder(), dict[str, int](), 0
-    labels = plan.source.label_of()
+    labels, style = plan.source.label_of(), LabelStyle.of(plan)
 
     def render(one: tuple[SourceImage, str]) -> list[Sample]:
         image, name = one
         place = Memory()
         if plan.source.labels is not None:
-            write_labelled(plan, plan.source.labels, labels[image.path], image.split, name, place)
+            write_labelled(style, labels[image.path], image.split, name, place)
         else:
             write_image(plan.options, plan.source.domains, image, name, place)
         return [*_samples(place.files, paired=not image.domain, labelled=plan.source.labels is not None)]

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gantool.data.parallel.helpers import in_order_by_helpers
-from gantool.data.parallel.threads import writing_in_order
 from gantool.data.sources.contents import SourceImage
-from gantool.data.sources.labels import LabelledImage, LabelledSet
+from gantool.data.sources.labels import LabelledImage
 from gantool.files import atomic
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.places import Folder
 from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
-from gantool.workflows.prepare.rendering import write_image, write_labelled
+from gantool.workflows.prepare.rendering import LabelStyle, write_image, write_labelled
 from gantool.workflows.prepare.target import give_name, lock_target, require_free, writing_to
 from gantool.workflows.shares.parts import Parts
 
@@ -116,17 +115,14 @@ def _writing(
     plan: WritingPlan, folder: Folder, chosen: Sequence[tuple[SourceImage, str]]
 ) -> Generator[tuple[str, int], None, None]:
     """Write images under their names; yields the split of each, and its number of files."""
-    source, labels = plan.source.labels, plan.source.label_of()
-    if source is None:
+    if plan.source.labels is None:
         writer = _Writer(plan.options, plan.source.domains, folder)
         files = (path for image, _ in chosen for path in (image.path, image.partner) if path is not None)
         return in_order_by_helpers(writer, chosen, files)
-
-    def write(one: tuple[SourceImage, str]) -> tuple[str, int]:
-        image, name = one
-        return image.split, _write_once(plan, source, labels[image.path], image.split, name, folder)
-
-    return writing_in_order(write, chosen)
+    labels = plan.source.label_of()
+    labelled = [(labels[image.path], image.split, name) for image, name in chosen]
+    all_files = (file for one, _, _ in labelled for file in (one.image, *one.label_files))
+    return in_order_by_helpers(_LabelWriter(LabelStyle.of(plan), folder), labelled, all_files)
 
 
 @dataclass(frozen=True)
@@ -143,6 +139,24 @@ class _Writer:
         return image.split, 1
 
 
+@dataclass(frozen=True)
+class _LabelWriter:
+    """Writes images and their masks, or their tiles, also in another process."""
+
+    style: LabelStyle
+    folder: Folder
+
+    def __call__(self, one: tuple[LabelledImage, str, str]) -> tuple[str, int]:
+        """Write one, unless an interrupted call has written all of it."""
+        labelled, split, name = one
+        done = self.folder.root / split / "masks" / f".{Path(name).stem}.done"  # an image is when all its tiles are
+        if done.exists():
+            return split, int(done.read_text("ascii"))
+        count = write_labelled(self.style, labelled, split, name, self.folder)
+        _note_done(done, count)
+        return split, count
+
+
 def _finish(
     plan: WritingPlan,
     partial: Path,
@@ -156,18 +170,6 @@ def _finish(
         done_mark.unlink()
     (partial / _MARK).unlink()
     give_name(partial, target)
-
-
-def _write_once(
-    plan: WritingPlan, source: LabelledSet, labelled: LabelledImage, split: str, name: str, place: Folder
-) -> int:
-    """Write an image and its mask, or their tiles, unless an interrupted call has written all of it."""
-    done = place.root / split / "masks" / f".{Path(name).stem}.done"  # an image is done when all its tiles are
-    if done.exists():
-        return int(done.read_text("ascii"))
-    count = write_labelled(plan, source, labelled, split, name, place)
-    _note_done(done, count)
-    return count
 
 
 def _note_done(path: Path, count: int) -> None:

@@ -74,6 +74,10 @@ class ColorReader:
         # Pixels, snapped, beyond: by file, as files are read more than once.
         self._counts: dict[Path, tuple[int, int, int]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the counts: helpers need none, and have none that anybody asks for."""
+        return {**self.__dict__, "_counts": {}}
+
     def read(self, path: Path) -> Mask:
         """Return the ``(H, W)`` mask of a file.
 

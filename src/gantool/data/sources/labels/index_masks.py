@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from gantool.arrays import IGNORE, Color, Mask
 from gantool.data.decoder_warnings import collected_warnings
-from gantool.data.masks import read_index_mask, remap
+from gantool.data.masks import count_values, read_index_mask, remap
+from gantool.data.parallel.helpers import in_order_by_helpers
 from gantool.data.sources.labels.pairing import Pair
 from gantool.data.sources.labels.sets import LabelledImage, LabelledSet, LabelOptions, require_few_classes
 from gantool.data.sources.labels.tables import BINARY, VOID_NAMES, ClassTable
@@ -100,13 +101,17 @@ def _classes_by_value(
 def _present(masks: Sequence[Path]) -> Counter[int]:
     """How many pixels have each stored value."""
     present: Counter[int] = Counter()
-    for mask in masks:
-        try:
-            values, counts = np.unique(read_index_mask(mask), return_counts=True)
-        except DataError:
-            continue  # named when the mask itself is read
-        present.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    with closing(in_order_by_helpers(_counts, masks, masks)) as several:
+        for counts in several:
+            present.update(counts)
     return present
+
+
+def _counts(mask: Path) -> dict[int, int]:
+    try:
+        return count_values(read_index_mask(mask))
+    except DataError:
+        return {}  # named when the mask itself is read
 
 
 def _strays(root: Path, present: Counter[int], values: Mapping[int, int]) -> tuple[dict[int, int], str]:
@@ -163,7 +168,7 @@ def palettes_differ(palettes: Mapping[Path, list[int]]) -> bool:
     moved, told_apart = False, True
     for mask, palette in palettes.items():
         try:
-            used = np.unique(read_index_mask(mask)).tolist()
+            used = [*count_values(read_index_mask(mask))]
         except DataError:
             continue  # named when the mask itself is read
         own = {value: tuple(palette[3 * value : 3 * value + 3]) for value in used}
