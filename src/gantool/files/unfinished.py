@@ -15,7 +15,7 @@ from gantool.files.flushing import flush_disks, flush_file
 
 __all__ = ["Together", "Unfinished", "finish_together", "finishing_later", "flush_for", "left_to_others", "told"]
 
-_FEW = 3  # files are flushed as fast one by one
+_FEW = 1  # a file by itself is flushed as fast
 _MOST = 64  # files that wait for each other ...
 _LONGEST = 1.0  # ... and seconds that one may wait for more
 
