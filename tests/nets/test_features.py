@@ -83,3 +83,14 @@ def test_halving_is_a_convolution_with_the_binomial_filter(size: tuple[int, int]
     assert torch.allclose(BlurDown()(x), filtered)
     height, width = filtered.shape[2:]
     assert torch.allclose(BlurDown.of_padded(padded[:, :, : 2 * height + 1, : 2 * width + 1]), filtered)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (7, 9), (2, 3), (3, 2)])
+def test_gradients_of_blurring_are_those_of_its_sums(height: int, width: int) -> None:
+    """Written by hand, and differentiated twice by those who penalize gradients."""
+    x = torch.randn(2, 3, height, width, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(BlurDown(), (x,))
+    assert torch.autograd.gradgradcheck(BlurDown(), (x,))
+    with torch.no_grad():
+        plain = BlurDown()(x)
+    assert torch.equal(BlurDown()(x), plain)

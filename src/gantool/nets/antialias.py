@@ -7,6 +7,8 @@ translation uses them in generator and discriminator.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,10 @@ class BlurDown(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return _halved(_halved(x, 2), 3) * (1 / 16)
+        if not (torch.is_grad_enabled() and x.requires_grad) or torch.compiler.is_compiling():
+            return _halved(_halved(x, 2), 3) * (1 / 16)
+        rows: Tensor = _Halved.apply(_Halved.apply(x, 2), 3)
+        return rows * (1 / 16)
 
     @staticmethod
     def of_padded(x: Tensor) -> Tensor:
@@ -40,6 +45,50 @@ def _halved(x: Tensor, dim: int) -> Tensor:
     else:
         before, after = torch.cat([first, between[(*places, slice(-1))]], dim), between
     return before + 2 * middle + after
+
+
+class _Halved(torch.autograd.Function):
+    """`_halved` with a gradient that writes every value once; that of slices fills, copies and adds five times."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
+        ctx.dim, ctx.length = dim, x.shape[dim]
+        return _halved(x, dim)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return _Spread.apply(gradients[0], ctx.dim, ctx.length), None
+
+
+class _Spread(torch.autograd.Function):
+    """The transpose of `_halved`, whose own gradient is `_halved` again."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, dim: int, length: int) -> Tensor:
+        ctx.dim = dim
+        return _spread(gradient, dim, length)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return _Halved.apply(gradients[0], ctx.dim), None, None
+
+
+def _spread(gradient: Tensor, dim: int, length: int) -> Tensor:
+    """To each of ``length`` places what it was added to: the middle of one sum, or a neighbor of two."""
+    out = gradient.new_empty((*gradient.shape[:dim], length, *gradient.shape[dim + 1 :]))
+    places = [slice(None)] * dim
+    middle, between = out[(*places, slice(0, None, 2))], out[(*places, slice(1, None, 2))]
+    torch.mul(gradient, 2, out=middle)
+    before, after = gradient[(*places, slice(-1))], gradient[(*places, slice(1, None))]
+    ends = gradient[(*places, slice(1))], gradient[(*places, slice(-1, None))]
+    if length % 2:
+        torch.add(before, after, out=between)
+        between[(*places, slice(-1, None))].add_(ends[1])  # the reflected border
+    else:
+        torch.add(before, after, out=between[(*places, slice(-1))])
+        between[(*places, slice(-1, None))].copy_(ends[1])
+    between[(*places, slice(1))].add_(ends[0])
+    return out
 
 
 def blur_up() -> nn.Upsample:
