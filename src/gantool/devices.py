@@ -13,7 +13,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
-__all__ = ["Precision", "choose_device", "choose_precision", "require_precision"]
+__all__ = ["Precision", "choose_device", "choose_precision", "has_amx", "require_precision"]
 
 
 def choose_device(device: str) -> torch.device:
@@ -74,8 +74,16 @@ def require_precision(precision: str) -> None:
         raise SettingsError(f"runtime.precision: must be auto, fp32, bf16 or fp16, got {precision!r}.")
 
 
+def has_amx() -> bool:
+    """Whether the processor multiplies matrices of bf16 by itself (AMX)."""
+    return _cpu_has("_is_amx_tile_supported")
+
+
 def _cpu_has_bf16() -> bool:
+    return _cpu_has("_is_avx512_bf16_supported") or has_amx()
+
+
+def _cpu_has(probe: str) -> bool:
     import torch
 
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, probe, lambda: False)()) for probe in probes)
+    return bool(getattr(torch.cpu, probe, lambda: False)())

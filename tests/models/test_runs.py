@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gantool import files
 from gantool.errors import RunError
+from gantool.files import temporary
 from gantool.models.runs import create_run, find_run, list_runs
 
 
@@ -72,7 +72,7 @@ def test_a_run_has_its_facts_from_the_first_moment(tmp_path: Path) -> None:
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".")
     assert list_runs(tmp_path) == []
-    files._sweep.cache_clear()  # as in another process
+    temporary._sweep.cache_clear()  # as in another process
     create_run(tmp_path, "cyclegan", None, {})
     assert [entry.name for entry in tmp_path.iterdir()] == ["cyclegan-1"]
 

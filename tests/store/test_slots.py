@@ -172,10 +172,10 @@ def test_nothing_is_left_open_or_on_the_disk(tmp_path: Path, monkeypatch: pytest
 
 @needs_files
 def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gantool import files
+    from gantool.files import temporary
 
     monkeypatch.setattr(module, "shared_memory", lambda: False)
-    left = tmp_path / f"{files._prefix(2**22 + 1)}0123abcd.images"
+    left = tmp_path / f"{temporary._prefix(2**22 + 1)}0123abcd.images"
     other = tmp_path / "mine.txt"
     left.touch()
     other.touch()

@@ -1,9 +1,9 @@
 """Writing files atomically, and giving them names that every system accepts."""
 
-from gantool.files.atomic import atomic, is_alive, new_folder, scratch
 from gantool.files.finisher import Finisher
 from gantool.files.names import LONGEST_NAME, parse_bytes, safe_name
 from gantool.files.targets import ByteStream, Target, folder_of, put
+from gantool.files.temporary import atomic, is_alive, new_folder, scratch
 from gantool.files.unfinished import Together, Unfinished, finish_together, finishing_later
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantool.files.atomic import atomic
+from gantool.files.temporary import atomic
 
 __all__ = ["ByteStream", "Target", "folder_of", "put"]
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gantool.nets.antialias import BlurDown
+from gantool.nets.convolutions import Convolution
 from gantool.nets.layers import LeakyRelu, Norm, needs_bias, norm_layer
 
 __all__ = ["MultiScaleDiscriminator", "PatchDiscriminator", "PixelDiscriminator"]
@@ -44,7 +45,7 @@ class PatchDiscriminator(nn.Module):
         bias = needs_bias(norm)
         halving = 1 if antialias else 2
         stack: list[nn.Module] = [
-            nn.Conv2d(in_channels, width, 4, stride=halving, padding=1),
+            Convolution(in_channels, width, 4, stride=halving, padding=1),
             LeakyRelu(),
         ]
         if antialias:
@@ -54,14 +55,14 @@ class PatchDiscriminator(nn.Module):
             wider = width * min(2**n, 8)
             stride = halving if n < layers else 1
             stack += [
-                nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
+                Convolution(channels, wider, 4, stride=stride, padding=1, bias=bias),
                 norm_layer(norm, wider),
                 LeakyRelu(),
             ]
             if antialias and n < layers:
                 stack.append(BlurDown())
             channels = wider
-        stack.append(nn.Conv2d(channels, 1, 4, stride=1, padding=1))
+        stack.append(Convolution(channels, 1, 4, stride=1, padding=1))
         self.model = nn.Sequential(*stack)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,12 +99,12 @@ class PixelDiscriminator(nn.Module):
         super().__init__()
         bias = needs_bias(norm)
         self.net = nn.Sequential(
-            nn.Conv2d(in_channels, width, 1),
+            Convolution(in_channels, width, 1),
             LeakyRelu(),
-            nn.Conv2d(width, width * 2, 1, bias=bias),
+            Convolution(width, width * 2, 1, bias=bias),
             norm_layer(norm, width * 2),
             LeakyRelu(),
-            nn.Conv2d(width * 2, 1, 1, bias=bias),
+            Convolution(width * 2, 1, 1, bias=bias),
         )
 
     def forward(self, x: Tensor) -> Tensor:

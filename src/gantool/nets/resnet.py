@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gantool.nets.antialias import BlurDown, blur_up
+from gantool.nets.convolutions import Convolution, TransposedConvolution
 from gantool.nets.layers import Activation, Norm, Padding, activation_layer, needs_bias, norm_layer, pad
 
 __all__ = ["PictureSkip", "ResnetBlock", "ResnetGenerator", "recompute_blocks"]
@@ -44,7 +45,7 @@ class ResnetBlock(nn.Module):
         border, own_padding = pad(padding, 1)
         layers: list[nn.Module] = [
             *border,
-            nn.Conv2d(channels, channels, 3, padding=own_padding, bias=bias),
+            Convolution(channels, channels, 3, padding=own_padding, bias=bias),
             norm_layer(norm, channels),
             activation_layer(activation),
         ]
@@ -53,7 +54,7 @@ class ResnetBlock(nn.Module):
         border, own_padding = pad(padding, 1)
         layers += [
             *border,
-            nn.Conv2d(channels, channels, 3, padding=own_padding, bias=bias),
+            Convolution(channels, channels, 3, padding=own_padding, bias=bias),
             norm_layer(norm, channels),
         ]
         self.conv_block = nn.Sequential(*layers)
@@ -137,13 +138,13 @@ class ResnetGenerator(nn.Module):
         border, own_padding = pad(padding, 3)
         layers: list[nn.Module] = [
             *border,
-            nn.Conv2d(in_channels, width, 7, padding=own_padding, bias=bias),
+            Convolution(in_channels, width, 7, padding=own_padding, bias=bias),
             norm_layer(norm, width),
             activation_layer(activation),
         ]
         for channels in (width, width * 2):
             layers += [
-                nn.Conv2d(
+                Convolution(
                     channels, channels * 2, 3, stride=2 if downsampling == "stride" else 1, padding=1, bias=bias
                 ),
                 norm_layer(norm, channels * 2),
@@ -162,7 +163,7 @@ class ResnetGenerator(nn.Module):
                 activation_layer(activation),
             ]
         border, own_padding = pad(padding, 3)
-        layers += [*border, nn.Conv2d(width, out_channels, 7, padding=own_padding)]
+        layers += [*border, Convolution(width, out_channels, 7, padding=own_padding)]
         if picture_skip:
             layers = [PictureSkip(nn.Sequential(*layers))]
         else:
@@ -176,12 +177,12 @@ class ResnetGenerator(nn.Module):
 
 def _upsample(in_channels: int, out_channels: int, how: Upsampling, padding: Padding, bias: bool) -> list[nn.Module]:
     if how == "transpose":
-        return [nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)]
+        return [TransposedConvolution(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=bias)]
     if how == "blur":
-        return [blur_up(), nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)]
+        return [blur_up(), Convolution(in_channels, out_channels, 3, padding=1, bias=bias)]
     border, own_padding = pad(padding, 1)
     return [
         nn.Upsample(scale_factor=2, mode="nearest"),
         *border,
-        nn.Conv2d(in_channels, out_channels, 3, padding=own_padding, bias=bias),
+        Convolution(in_channels, out_channels, 3, padding=own_padding, bias=bias),
     ]

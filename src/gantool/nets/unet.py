@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gantool.nets.convolutions import Convolution, TransposedConvolution
 from gantool.nets.layers import Norm, needs_bias, norm_layer
 
 __all__ = ["UnetGenerator", "UnetLevel"]
@@ -35,12 +36,12 @@ class UnetLevel(nn.Module):
         super().__init__()
         self.outermost = outermost
         bias = needs_bias(norm)
-        down = nn.Conv2d(outer if in_channels is None else in_channels, inner, 4, stride=2, padding=1, bias=bias)
+        down = Convolution(outer if in_channels is None else in_channels, inner, 4, stride=2, padding=1, bias=bias)
         # The activation in front of `down` works in place in the reference, which also changes what the skip
         # connection carries; the ReLU that follows the concatenation makes both forms equal.
         activate_down, activate_up = nn.LeakyReLU(0.2), nn.ReLU()
         up_channels = inner if child is None else inner * 2
-        up = nn.ConvTranspose2d(up_channels, outer, 4, stride=2, padding=1, bias=bias or outermost)
+        up = TransposedConvolution(up_channels, outer, 4, stride=2, padding=1, bias=bias or outermost)
         layers: list[nn.Module]
         if outermost:
             assert child is not None

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gantool.nets.convolutions import Convolution, TransposedConvolution
+
 __all__ = ["ClassicUnet"]
 
 
@@ -27,9 +29,9 @@ class ClassicUnet(nn.Module):
         )
         self.pool = nn.MaxPool2d(2)
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for low, high in pairs)
+        self.grow = nn.ModuleList(TransposedConvolution(low, high, 2, stride=2) for low, high in pairs)
         self.up = nn.ModuleList(_double(2 * high, high) for _, high in pairs)
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = Convolution(width, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         skips = []
@@ -44,6 +46,6 @@ class ClassicUnet(nn.Module):
 
 def _double(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True),
-        nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True),
+        Convolution(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True),
+        Convolution(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from torch import nn
 
 from gantool.arrays import Floats, Pixels
 from gantool.cores import tell_torch
+from gantool.nets.convolutions import Convolution, TransposedConvolution
 from gantool.predict.memory import bytes_per_pixel, free_memory
 from gantool.predict.runner import Strips
 from gantool.predict.strips import can_walk, run_in_strips
@@ -20,12 +21,13 @@ __all__ = ["LiveRunner", "stored_as_cast"]
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _MEASURED_SIDE = 32
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, Convolution, TransposedConvolution)
 
 
 def stored_as_cast(net: nn.Module, precision: str) -> nn.Module:
     """Store the weights of convolutions as autocast would cast them anew for every picture: the results are the same.
 
-    Subclasses of convolutions and parametrized ones, which may compute with their weights, are left.
+    Other subclasses of convolutions and parametrized ones, which may compute with their weights, are left.
 
     Args:
         net: is changed.
@@ -33,7 +35,7 @@ def stored_as_cast(net: nn.Module, precision: str) -> nn.Module:
     """
     kind = _TYPES.get(precision)
     for module in net.modules() if kind is not None else ():
-        if type(module) in (nn.Conv2d, nn.ConvTranspose2d):
+        if type(module) in _CONVOLUTIONS:
             module.to(kind)
     return net
 
