@@ -88,6 +88,16 @@ def test_only_what_is_slow_is_turned(turned: list[object], monkeypatch: pytest.M
     assert turned == [(1, 64, 8, 8)]
 
 
+def test_compilers_see_a_plain_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked beside that breaks the graph in pieces, which is slower than not to compile."""
+    monkeypatch.setattr(convolutions, "_LEAST_VALUES", 1)
+    convolutions._amx.cache_clear()
+    for layer in (Convolution(4, 64, 3), TransposedConvolution(4, 64, 3)):
+        compiled = torch.compile(layer, fullgraph=True, backend="eager")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert compiled(torch.randn(1, 4, 10, 10)).dtype is torch.bfloat16
+
+
 def test_gradients_of_gradients(turned: list[object]) -> None:
     """Those who penalize gradients differentiate twice."""
     torch.manual_seed(3)

@@ -175,7 +175,7 @@ _LEAST_STEPS = 200
 _LEAST_GB = 2.4
 """What a step with a ResNet generator has to move on a CPU. Smaller ones, and those of U-Nets and segmenters, gain
 nothing or lose; see "Compiled networks" in docs/performance.md."""
-_SAVES = 0.2
+_SAVES = 0.13
 """Seconds that compiling saves for each of these GB."""
 _COSTS = 0.08
 """Processor seconds that compiling takes for every operator that a step calls."""

@@ -49,9 +49,11 @@ def _is_turned_slowly(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, growth: 
     Args:
         growth: pixels of the result for each of the input, about.
     """
+    if torch.compiler.is_compiling():  # first, as nothing below is for compilers
+        return False
     if max(layer.in_channels, layer.out_channels) < _LEAST_CHANNELS or x.device.type != "cpu" or not _amx():
         return False
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:  # sizes are not numbers there
+    if torch._C._get_tracing_state() is not None:  # there sizes are no numbers
         return False
     values = x.shape[0] * x.shape[2] * x.shape[3] * max(layer.in_channels, layer.out_channels * growth)
     if values < _LEAST_VALUES * torch.get_num_threads():
