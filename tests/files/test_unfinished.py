@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -104,7 +103,7 @@ def test_a_disk_that_cannot_be_flushed(
     assert sorted(path.name for path in tmp_path.iterdir()) == [*"01234"]
 
 
-def test_a_file_is_written_before_what_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_written_before_what_says_so(tmp_path: Path) -> None:
     (tmp_path / "2").mkdir()  # which no file can replace
     with pytest.raises(OutputError, match="2: cannot be written"), Together() as together, together.piece():
         for name in ("1", "2", "done"):
@@ -129,6 +128,7 @@ def test_a_file_is_written_before_what_says_so(tmp_path: Path, monkeypatch: pyte
 def test_a_file_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([10.0, 10.0, 10.9, 11.0, 11.5, 11.5])  # twice where the first of a group comes
     monkeypatch.setattr(unfinished.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(unfinished, "can_flush_disk", lambda folder: True)
     there = []
     with Together() as together:
         for name in "1234":
@@ -139,18 +139,40 @@ def test_a_file_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.Monke
     assert len([*tmp_path.iterdir()]) == 4
 
 
-def _kind_of_disk(folder: Path) -> str:
-    done = subprocess.run(["stat", "-f", "-c", "%T", str(folder)], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+@pytest.mark.skipif(not flushing.can_flush_disk(Path.cwd()), reason="an old Linux, or another kind of disk")
+def test_this_disk_is_flushed_as_a_whole() -> None:
+    assert flushing.flush_disks([Path.cwd(), Path.cwd()])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a flush of one disk")
-def test_a_disk_of_a_usual_kind_is_flushed(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    kind = _kind_of_disk(tmp_path)
-    if kind in ("ext2/ext3", "xfs", "overlayfs"):
-        assert flushing.flush_disks([tmp_path, tmp_path])
-    if kind == "tmpfs":
-        assert not flushing.flush_disks([tmp_path])
-    assert not flushing.flush_disks([tmp_path / "missing"])
-    assert not flushing.flush_disks([Path("/proc")])
+def test_what_is_no_disk_is_not_flushed(tmp_path: Path) -> None:
+    for folder in (tmp_path / "missing", Path("/proc")):
+        assert not flushing.can_flush_disk(folder)
+        assert not flushing.flush_disks([folder])
+
+
+def test_a_piece_that_cannot_be_finished_costs_none_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "can_flush_disk", lambda folder: True)
+    (tmp_path / "2").mkdir()  # which no file can replace
+    with pytest.raises(OutputError, match="2: cannot be written"), Together() as together:
+        for name in "1234":
+            with together.piece():
+                _write(tmp_path / name)
+                _write(tmp_path / f"{name} too")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"1", "1 too", "2", "3", "3 too", "4", "4 too"}
+
+
+def test_folders_of_files_that_could_not_be_go_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(unfinished, "flush_file", fails)
+    monkeypatch.setattr(unfinished, "flush_disks", lambda folders: False)
+    with finishing_later() as written:
+        for name in "12":
+            _write(tmp_path / "new" / name)
+    with pytest.raises(OutputError, match="Free some space|No space"):
+        finish_together(written)
+    assert not [*tmp_path.iterdir()]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gantool.devices import has_amx
+from gantool.engine.step_work import count_work
 from gantool.nets import convolutions
 from gantool.nets.convolutions import Convolution, TransposedConvolution
 from gantool.nets.registry import build_generator
@@ -96,6 +97,23 @@ def test_compilers_see_a_plain_convolution(monkeypatch: pytest.MonkeyPatch) -> N
         compiled = torch.compile(layer, fullgraph=True, backend="eager")
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert compiled(torch.randn(1, 4, 10, 10)).dtype is torch.bfloat16
+
+
+def test_what_a_step_has_to_do_is_counted_as_compilers_have_it(
+    turned: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, x = Convolution(4, 64, 3), torch.randn(1, 4, 10, 10)
+    counted = count_work(lambda: results(layer, x))
+    assert not turned
+    monkeypatch.setattr(convolutions, "_amx", lambda: False)
+    assert count_work(lambda: results(layer, x)) == counted
+    assert counted.calls > 5
+
+
+def test_images_without_a_batch(turned: list[object]) -> None:
+    layer, x = Convolution(4, 64, 3).to(torch.bfloat16), torch.randn(4, 10, 10).to(torch.bfloat16)
+    assert torch.equal(layer(x), nn.Conv2d.forward(layer, x))
+    assert not turned
 
 
 def test_gradients_of_gradients(turned: list[object]) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from gantool.nets.convolutions import as_torch_does
+
 __all__ = ["StepWork", "count_work"]
 
 
@@ -29,8 +31,8 @@ class StepWork:
 
 
 def count_work(step: Callable[[], object]) -> StepWork:
-    """The work of what ``step`` does, backward passes included."""
-    with _Counting() as counting:
+    """The work of what ``step`` does, backward passes included, with convolutions as compilers have them."""
+    with as_torch_does(), _Counting() as counting:
         step()
     return StepWork(counting.moved, counting.calls)
 

@@ -3,7 +3,7 @@
 from gantool.files.finisher import Finisher
 from gantool.files.names import LONGEST_NAME, parse_bytes, safe_name
 from gantool.files.targets import ByteStream, Target, folder_of, put
-from gantool.files.temporary import atomic, is_alive, new_folder, scratch
+from gantool.files.temporary import atomic, is_alive, is_temporary, new_folder, scratch
 from gantool.files.unfinished import Together, Unfinished, finish_together, finishing_later
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "finishing_later",
     "folder_of",
     "is_alive",
+    "is_temporary",
     "new_folder",
     "parse_bytes",
     "put",

@@ -49,7 +49,10 @@ class Finisher(Generic[Result]):
     def _finish_what_waits(self) -> None:
         with self._lock:
             taken, self._waiting = self._waiting, []
-        flushed = flush_for([file for files, _, _ in taken for file in files])
+        try:
+            flushed = flush_for([file for files, _, _ in taken for file in files])
+        except BaseException:  # one by one, which tells whose it is
+            flushed = False
         for files, conclude, future in taken:
             try:
                 problem = None

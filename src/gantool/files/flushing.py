@@ -11,10 +11,12 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["flush_disks", "flush_file"]
+__all__ = ["can_flush_disk", "flush_disks", "flush_file"]
 
 _TOLD_SINCE = (5, 8)  # the version of Linux whose syncfs tells of errors
-_KINDS = frozenset({"ext4", "xfs", "overlay"})  # file systems on which syncfs waits until all is on the disk
+# File systems on which syncfs waits until all is on the disk, and tells if something is not. Overlays, as of
+# containers, wait as well, but tell nothing of the disk below them.
+_KINDS = frozenset({"ext4", "xfs"})
 
 
 def flush_file(path: Path) -> None:
@@ -25,6 +27,14 @@ def flush_file(path: Path) -> None:
     """
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def can_flush_disk(folder: Path) -> bool:
+    """Whether the disk of a folder can be flushed as a whole."""
+    try:
+        return _system_call() is not None and _is_known(folder.stat().st_dev)
+    except OSError:
+        return False
 
 
 def flush_disks(folders: Iterable[Path]) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gantool.files.unfinished import Unfinished, left_to_others, told
 
-__all__ = ["atomic", "is_alive", "new_folder", "scratch"]
+__all__ = ["atomic", "is_alive", "is_temporary", "new_folder", "scratch"]
 
 
 @contextmanager
@@ -91,6 +91,11 @@ def scratch(path: Path) -> Path:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f"{_prefix(os.getpid())}{secrets.token_hex(4)}.{path.name[-60:]}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one under which `atomic` writes, of any process on any machine."""
+    return re.match(r"\.[0-9a-f]{6}-\d+-[0-9a-f]{8}\.", name) is not None
 
 
 def _prefix(process: int) -> str:

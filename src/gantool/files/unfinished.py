@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 
 from gantool.errors import OutputError
-from gantool.files.flushing import flush_disks, flush_file
+from gantool.files.flushing import can_flush_disk, flush_disks, flush_file
 
 __all__ = ["Together", "Unfinished", "finish_together", "finishing_later", "flush_for", "left_to_others", "told"]
 
 _FEW = 1  # a file by itself is flushed as fast
 _MOST = 64  # files that wait for each other ...
-_LONGEST = 1.0  # ... and seconds that one may wait for more
+_LONGEST = 1.0  # ... and seconds after which the next piece that ends finishes them
 
 _here = threading.local()
 
@@ -109,7 +109,7 @@ def finish_together(files: Sequence[Unfinished], *, flushed: bool | None = None)
         try:
             file.finish(flushed=flushed)
         except BaseException:
-            for other in files[place + 1 :]:
+            for other in reversed(files[place:]):  # the first one last, with the folders that were made for it
                 other.discard()
             raise
 
@@ -122,12 +122,14 @@ def flush_for(files: Sequence[Unfinished]) -> bool:
 class Together:
     """Finishes the files of many pieces of work together: flushing a disk takes hardly longer than flushing a file.
 
-    When the block ends, all are finished, whatever ended it. A process that is killed leaves the files of a second
-    under their temporary names.
+    Whenever a piece ends, those that wait are finished if they are many, or if the first of them has waited for a
+    second; and all when the block ends, whatever ended it. Where a disk cannot be flushed as a whole, nothing waits.
+    A process that is killed leaves what waits under temporary names.
     """
 
     def __init__(self) -> None:
-        self._waiting: list[Unfinished] = []
+        self._waiting: list[Sequence[Unfinished]] = []
+        self._count = 0
         self._oldest = 0.0
         self._lock = threading.Lock()
 
@@ -137,13 +139,12 @@ class Together:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        due, self._waiting, self._count = self._waiting, [], 0
         try:
-            finish_together(self._waiting)
+            _finish_pieces(due)
         except OutputError:
             if error is None:
                 raise
-        finally:
-            self._waiting = []
 
     @contextmanager
     def piece(self) -> Iterator[None]:
@@ -154,11 +155,34 @@ class Together:
         """
         with finishing_later() as written:
             yield
+        if not written:
+            return
+        if not can_flush_disk(written[0].temporary.parent):
+            finish_together(written, flushed=False)
+            return
         with self._lock:
-            if written and not self._waiting:
+            if not self._waiting:
                 self._oldest = time.monotonic()
-            self._waiting += written
-            if len(self._waiting) < _MOST and time.monotonic() - self._oldest < _LONGEST:
+            self._waiting.append(written)
+            self._count += len(written)
+            if self._count < _MOST and time.monotonic() - self._oldest < _LONGEST:
                 return
-            due, self._waiting = self._waiting, []
-        finish_together(due)
+            due, self._waiting, self._count = self._waiting, [], 0
+        _finish_pieces(due)
+
+
+def _finish_pieces(pieces: Sequence[Sequence[Unfinished]]) -> None:
+    """Finish all pieces after one flush; one that cannot be finished costs none of the others.
+
+    Raises:
+        OutputError: of the first that cannot be.
+    """
+    flushed = flush_for([file for piece in pieces for file in piece])
+    problem: OutputError | None = None
+    for piece in pieces:
+        try:
+            finish_together(piece, flushed=flushed)
+        except OutputError as error:
+            problem = problem or error
+    if problem is not None:
+        raise problem

@@ -4,11 +4,13 @@ On a CPU with AMX torch computes convolutions in bf16 in channels-last layout, w
 result into the usual one value by value: two thirds of the time of a convolution from 64 to 128 channels at 128 px,
 and as much in the backward pass. Given and taken in channels-last layout it copies nothing, and a matrix is
 transposed several times as fast, block by block, with the same result to the last bit. Other processors and
-precisions do not have that fault (torch 2.14), and small results are turned around in no time.
+precisions do not have that fault (torch 2.14) or gain nothing, and small results are turned around in no time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -17,10 +19,12 @@ from torch import Tensor, nn
 
 from gantool.devices import has_amx
 
-__all__ = ["Convolution", "TransposedConvolution"]
+__all__ = ["Convolution", "TransposedConvolution", "as_torch_does"]
 
 _LEAST_VALUES = 2**20  # of input or output for each thread, as one thread transposes where all would copy, and ...
 _LEAST_CHANNELS = 64  # ... channels of either, for which it pays; measured forward and backward
+
+_left_to_torch = False
 
 
 class Convolution(nn.Conv2d):
@@ -28,8 +32,7 @@ class Convolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         if _is_turned_slowly(self, x, 1 / (self.stride[0] * self.stride[1])):
-            out: Tensor = _First.apply(super().forward(_Last.apply(x)))
-            return out
+            return _turned(super().forward(_Last.apply(x)))
         return super().forward(x)
 
 
@@ -38,9 +41,25 @@ class TransposedConvolution(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         if _is_turned_slowly(self, x, self.stride[0] * self.stride[1]):
-            out: Tensor = _First.apply(super().forward(_Last.apply(x), output_size))
-            return out
+            return _turned(super().forward(_Last.apply(x), output_size))
         return super().forward(x, output_size)
+
+
+@contextmanager
+def as_torch_does() -> Iterator[None]:
+    """Leave convolutions to torch in this block, in all threads, as compilers do."""
+    global _left_to_torch
+    before, _left_to_torch = _left_to_torch, True
+    try:
+        yield
+    finally:
+        _left_to_torch = before
+
+
+def _turned(out: Tensor) -> Tensor:
+    if not out.is_contiguous():  # one channel is in both layouts
+        out = _First.apply(out)
+    return out
 
 
 def _is_turned_slowly(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, growth: float) -> bool:
@@ -49,9 +68,11 @@ def _is_turned_slowly(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, growth: 
     Args:
         growth: pixels of the result for each of the input, about.
     """
-    if torch.compiler.is_compiling():  # first, as nothing below is for compilers
+    if torch.compiler.is_compiling() or _left_to_torch:  # first, as nothing below is for compilers
         return False
     if max(layer.in_channels, layer.out_channels) < _LEAST_CHANNELS or x.device.type != "cpu" or not _amx():
+        return False
+    if x.ndim != 4:
         return False
     if torch._C._get_tracing_state() is not None:  # there sizes are no numbers
         return False

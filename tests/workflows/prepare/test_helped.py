@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 
 from gantool.cli.app import run
 from gantool.data.parallel import helpers
+from gantool.workflows.prepare import writing
+from gantool.workflows.prepare.rendering import write_image
 
 COLORS = ((0, 0, 0), (200, 30, 30), (30, 200, 30))
 
@@ -38,6 +41,25 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file() and path.name != "report.html"
     }
+
+
+def test_nothing_is_left_of_processes_that_were_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def writes_and_is_killed(options: Any, domains: Any, image: Any, name: str, place: Any) -> None:
+        write_image(options, domains, image, name, place)
+        (place.root / image.split / image.domain / f".abc123-77-0123abcd.{name}").touch()
+
+    monkeypatch.setattr(writing, "write_image", writes_and_is_killed)
+    for domain in "ab":
+        (tmp_path / "set" / domain).mkdir(parents=True)
+        for n in range(3):
+            pixels = np.random.default_rng(n + ord(domain)).integers(0, 256, (24, 24, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / domain / f"{n}.png")
+    monkeypatch.chdir(tmp_path)
+    assert run(["prepare", "set", "--as", "unpaired", "-o", "new"]) == 0, capsys.readouterr().err
+    assert len([*Path("new").rglob("*.png")]) == 6
+    assert not [*Path("new").rglob(".*")]
 
 
 @pytest.mark.parametrize("tiled", [False, True])

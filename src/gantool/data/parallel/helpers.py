@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gantool.data.parallel.threads import in_order, writing_in_order
-from gantool.files import finish_together, finishing_later
+from gantool.files import Together
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import is_member
 
@@ -128,9 +128,15 @@ class _Helper:
         if self._process is None or self._process.stdout is None:
             return [] if self._stopped else None
         try:
-            self._send(pickle.dumps(items))
+            pickled = pickle.dumps(items)
+        except Exception:  # nothing that can be sent, of which pickle says nearly everything
+            return None
+        try:
+            self._send(pickled)
             results, messages = pickle.load(self._process.stdout)
-        except Exception:  # it has died, or this is nothing that can be sent: pickle raises nearly everything
+        except Exception:  # it has died, or what it says makes no sense
+            self._process.kill()
+            self._process.wait()  # so that what it was writing is known to be nobody's
             return [] if self._stopped else None
         for level, message in messages:
             _log.log(level, "%s", message)
@@ -168,9 +174,11 @@ def _help() -> None:
             items = pickle.load(sys.stdin.buffer)
             results: list[Any] | None
             try:
-                with finishing_later() as written:
-                    results = [work(item) for item in items]
-                finish_together(written)
+                results = []
+                with Together() as together:
+                    for item in items:
+                        with together.piece():
+                            results.append(work(item))
             except Exception:  # whoever asked raises it
                 results, heard.messages = None, []
             pickle.dump((results, heard.messages), answers)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -125,18 +126,19 @@ def read_labels(
         for one in found.labels.images
         if (known := facts.get(one.image)) is not None and not known.problem
     ]
-    for done, ((labelled, _), what) in enumerate(zip(maps, _looking(found.labels, maps), strict=True), 1):
-        on_progress("reading labels", done, len(maps))
-        if isinstance(what, str):
-            bad[labelled.image] = replace(facts[labelled.image], problem=what)
-            continue
-        counts += what
-        seen[labelled.image] = frozenset(int(index) for index in np.flatnonzero(what[:IGNORE]))
+    with closing(_looking(found.labels, maps)) as looking:
+        for done, ((labelled, _), what) in enumerate(zip(maps, looking, strict=True), 1):
+            on_progress("reading labels", done, len(maps))
+            if isinstance(what, str):
+                bad[labelled.image] = replace(facts[labelled.image], problem=what)
+                continue
+            counts += what
+            seen[labelled.image] = frozenset(int(index) for index in np.flatnonzero(what[:IGNORE]))
     classes = found.labels.classes
     return LabelFacts(classes, tuple(counts[: len(classes)].tolist()), bad, seen)
 
 
-def _looking(labels: LabelledSet, maps: Sequence[_Map]) -> Iterator[_Counts | str]:
+def _looking(labels: LabelledSet, maps: Sequence[_Map]) -> Generator[_Counts | str, None, None]:
     if labels.tally is not None:  # which counts in this process
         return in_order(_look_at, maps)
     return in_order_by_helpers(_look_at, maps, (file for one, _ in maps for file in one.label_files))

@@ -12,7 +12,7 @@ from pathlib import Path
 from gantool.data.parallel.helpers import in_order_by_helpers
 from gantool.data.sources.contents import SourceImage
 from gantool.data.sources.labels import LabelledImage
-from gantool.files import atomic
+from gantool.files import atomic, is_temporary
 from gantool.workflows.prepare.options import PrepareOptions
 from gantool.workflows.prepare.places import Folder
 from gantool.workflows.prepare.plan import WritingPlan, description, names_of, write_description
@@ -166,8 +166,9 @@ def _finish(
 ) -> None:
     write_description(partial, description(plan.source, counts, plan.options.tile))
     finish(partial)
-    for done_mark in partial.rglob(".*.done"):
-        done_mark.unlink()
+    for hidden in [*partial.rglob(".*")]:
+        if hidden.suffix == ".done" or is_temporary(hidden.name):  # marks, and what killed processes left
+            hidden.unlink()
     (partial / _MARK).unlink()
     give_name(partial, target)
 
