@@ -377,6 +377,7 @@ def test_the_reference_is_timed_beside_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "words"),
     [
+        ("convolutions", ["--only", "layers", "--rounds", "1"]),
         ("cyclegan_step", ["--size", "32", "--steps", "3", "--device", "cpu"]),
         ("large_picture", ["--generator", "resnet_light", "--width", "4", "--size", "96x64", "--compare", "64x48"]),
         ("seasons", ["data", "--count", "2"]),
