@@ -50,6 +50,7 @@ def test_every_option_in_the_docs_exists() -> None:
         "--seconds",
         "--features",
         "--rounds",
+        "--everywhere",
         "--change-size",
         "--change-blur",
         "--change-strength",
