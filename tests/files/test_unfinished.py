@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gantool.errors import OutputError
-from gantool.files import Together, atomic, finish_together, finishing_later, flushing, unfinished
+from gantool.files import FilesTogether, atomic, finish_together, finishing_later, flushing, unfinished
 
 
 def test_the_end_of_a_write_can_be_left_to_others(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def flushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a flush of one disk")
 def test_many_files_wait_for_the_disk_together(tmp_path: Path, flushed: list[str]) -> None:
-    with Together() as together:
+    with FilesTogether() as together:
         for n in range(70):
             with together.piece():
                 _write(tmp_path / f"a/{n}")
@@ -76,12 +76,12 @@ def test_many_files_wait_for_the_disk_together(tmp_path: Path, flushed: list[str
         assert len([path for path in tmp_path.rglob("*") if path.suffix == "" and path.is_file()]) == 64
     assert flushed == ["a", "a"]
     assert {path.name for path in (tmp_path / "a").iterdir()} == {str(n) for n in range(70)}
-    with Together() as together:
+    with FilesTogether() as together:
         for name in ("b/1", "c/2"):
             with together.piece():
                 _write(tmp_path / name)
     assert flushed[2:] in (["b"], ["c"]), "both are on one disk"
-    with Together() as together, together.piece():
+    with FilesTogether() as together, together.piece():
         _write(tmp_path / "alone")
     assert flushed[3:] == ["alone"]
 
@@ -96,7 +96,7 @@ def test_a_disk_that_cannot_be_flushed(
     else:
         call = (lambda folder: -1) if how == "that fails" else None
         monkeypatch.setattr(flushing, "_system_call", lambda: call)
-    with Together() as together, together.piece():
+    with FilesTogether() as together, together.piece():
         for n in range(5):
             _write(tmp_path / f"{n}")
     assert flushed == [*"01234"]
@@ -105,11 +105,11 @@ def test_a_disk_that_cannot_be_flushed(
 
 def test_a_file_is_written_before_what_says_so(tmp_path: Path) -> None:
     (tmp_path / "2").mkdir()  # which no file can replace
-    with pytest.raises(OutputError, match="2: cannot be written"), Together() as together, together.piece():
+    with pytest.raises(OutputError, match="2: cannot be written"), FilesTogether() as together, together.piece():
         for name in ("1", "2", "done"):
             _write(tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
-    with pytest.raises(KeyError), Together() as together:
+    with pytest.raises(KeyError), FilesTogether() as together:
         with together.piece():
             _write(tmp_path / "whole")
         with together.piece():
@@ -130,7 +130,7 @@ def test_a_file_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(unfinished.time, "monotonic", lambda: next(times))
     monkeypatch.setattr(unfinished, "can_flush_disk", lambda folder: True)
     there = []
-    with Together() as together:
+    with FilesTogether() as together:
         for name in "1234":
             with together.piece():
                 _write(tmp_path / name)
@@ -155,7 +155,7 @@ def test_a_piece_that_cannot_be_finished_costs_none_of_the_others(
 ) -> None:
     monkeypatch.setattr(unfinished, "can_flush_disk", lambda folder: True)
     (tmp_path / "2").mkdir()  # which no file can replace
-    with pytest.raises(OutputError, match="2: cannot be written"), Together() as together:
+    with pytest.raises(OutputError, match="2: cannot be written"), FilesTogether() as together:
         for name in "1234":
             with together.piece():
                 _write(tmp_path / name)

@@ -19,6 +19,8 @@ from gantool.files.unfinished import Unfinished, left_to_others, told
 
 __all__ = ["atomic", "is_alive", "is_temporary", "new_folder", "scratch"]
 
+_NAME = re.compile(r"\.([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.")  # how `_temporary` names begin: machine, process, chance
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -27,7 +29,7 @@ def atomic(path: Path) -> Iterator[Path]:
     Folders that were made for it go with it where they are empty.
 
     The data is flushed to the disk before the replacement, so that a power cut leaves the old file or the new one. In
-    `finishing_later` and `Together` both happen later.
+    `finishing_later` and `FilesTogether` both happen later.
     What a process left that was killed in between is removed when the next one writes into the folder.
 
     Raises:
@@ -95,7 +97,7 @@ def _temporary(path: Path) -> Path:
 
 def is_temporary(name: str) -> bool:
     """Whether a name is one under which `atomic` writes, of any process on any machine."""
-    return re.match(r"\.[0-9a-f]{6}-\d+-[0-9a-f]{8}\.", name) is not None
+    return _NAME.match(name) is not None
 
 
 def _prefix(process: int) -> str:
@@ -114,11 +116,12 @@ def _sweep(folder: Path, process: int) -> None:
 
     A folder on a shared disk can hold those of other machines, whose processes cannot be asked for.
     """
-    pattern = re.compile(rf"\.{_machine()}-(\d+)-[0-9a-f]{{8}}\.")
     with suppress(OSError):
         for entry in folder.iterdir():
-            match = pattern.match(entry.name)
-            if match and int(match[1]) != process and not is_alive(int(match[1])):
+            match = _NAME.match(entry.name)
+            if not match or match[1] != _machine():
+                continue
+            if int(match[2]) != process and not is_alive(int(match[2])):
                 with suppress(OSError):
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 

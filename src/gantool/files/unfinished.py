@@ -13,7 +13,7 @@ from types import TracebackType
 from gantool.errors import OutputError
 from gantool.files.flushing import can_flush_disk, flush_disks, flush_file
 
-__all__ = ["Together", "Unfinished", "finish_together", "finishing_later", "flush_for", "left_to_others", "told"]
+__all__ = ["FilesTogether", "Unfinished", "finish_together", "finishing_later", "flush_for", "left_to_others", "told"]
 
 _FEW = 1  # a file by itself is flushed as fast
 _MOST = 64  # files that wait for each other ...
@@ -119,7 +119,7 @@ def flush_for(files: Sequence[Unfinished]) -> bool:
     return len(files) > _FEW and flush_disks({file.temporary.parent for file in files})
 
 
-class Together:
+class FilesTogether:
     """Finishes the files of many pieces of work together: flushing a disk takes hardly longer than flushing a file.
 
     Whenever a piece ends, those that wait are finished if they are many, or if the first of them has waited for a
@@ -133,7 +133,7 @@ class Together:
         self._oldest = 0.0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Together:
+    def __enter__(self) -> FilesTogether:
         return self
 
     def __exit__(

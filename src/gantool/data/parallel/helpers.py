@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gantool.data.parallel.threads import in_order, writing_in_order
-from gantool.files import Together
+from gantool.files import FilesTogether
 from gantool.hardware import threads_to_compute
 from gantool.shards.members import is_member
 
@@ -175,7 +175,7 @@ def _help() -> None:
             results: list[Any] | None
             try:
                 results = []
-                with Together() as together:
+                with FilesTogether() as together:
                     for item in items:
                         with together.piece():
                             results.append(work(item))

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
-from gantool.files import Together
+from gantool.files import FilesTogether
 
 __all__ = ["in_order", "writing_in_order"]
 
@@ -40,14 +40,12 @@ def in_order(
                 future.cancel()
 
 
-def writing_in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
-) -> Generator[Result, None, None]:
+def writing_in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """As `in_order`, for work that writes files: the disk is waited for by many of them together, and at the end."""
 
     def piece(item: Item) -> Result:
         with together.piece():
             return work(item)
 
-    with Together() as together, closing(in_order(piece, items, workers)) as results:
+    with FilesTogether() as together, closing(in_order(piece, items)) as results:
         yield from results
